@@ -1,0 +1,147 @@
+//! What the forwarder asks of an Event Hub: its limits, and one batch at a time accepted or refused.
+
+use crate::rope::Rope;
+use std::future::Future;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Where a batch comes from: the same for all its messages, written into their application properties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The blob's URL, without any query.
+    pub source: String,
+    /// The `ETag` of the blob version that was read, without quotes.
+    pub etag: String,
+    /// The partition key, when messages of one NIC must keep their order.
+    pub partition_key: Option<String>,
+    /// First part of every `message-id`: names the blob and how often it was rewritten,
+    /// so that `message-id` is `{id_prefix}-{start}-{end}`.
+    pub id_prefix: String,
+}
+
+/// One Event Hubs event: a valid `{"records":[…]}` body.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The body; record bytes are views of what was read.
+    pub body: Rope,
+    /// The bytes `[start, end)` of the blob whose records the body carries.
+    pub range: Range<u64>,
+}
+
+/// What goes to the hub in one transfer and is accepted or refused as one.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Shared by all messages.
+    pub origin: Arc<Origin>,
+    /// At least one, in blob order.
+    pub messages: Vec<Message>,
+}
+
+impl Batch {
+    /// The bytes `[start, end)` of the blob that the batch covers.
+    #[must_use]
+    pub fn range(&self) -> Range<u64> {
+        let start = self.messages.first().map_or(0, |message| message.range.start);
+        let end = self.messages.last().map_or(start, |message| message.range.end);
+        start..end
+    }
+}
+
+/// How much fits one transfer, in bytes as encoded on the wire.
+///
+/// A batch costs `envelope + Σ (message_overhead + body length)`; it fits when that is at most `transfer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The link's `max-message-size`.
+    pub transfer: usize,
+    /// What a batch costs before its first message.
+    pub envelope: usize,
+    /// What each message costs beyond its body: exact for the largest offsets, so never too little.
+    pub message_overhead: usize,
+}
+
+/// Sends batches to one Event Hub.
+///
+/// Implementations retry what passes (throttling, a lost connection) until the deadline, and never
+/// report success for anything but the hub's *accepted*.
+pub trait Hub: Send + Sync {
+    /// The limits in force for messages of `origin`; attaches to the hub when not attached yet.
+    ///
+    /// # Errors
+    /// When the hub can't be reached, or refuses us, before `deadline`.
+    fn limits(
+        &self,
+        origin: &Origin,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Limits, HubError>> + Send;
+
+    /// Sends one batch; ready when the hub has accepted it. Many sends may be under way at once:
+    /// they are transferred in the order in which the futures are first polled.
+    ///
+    /// # Errors
+    /// When the hub refused the batch, or did not accept it before `deadline`. The batch may
+    /// nevertheless have arrived when the error is [`HubError::Unsettled`].
+    fn send(
+        &self,
+        batch: Batch,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<(), HubError>> + Send;
+}
+
+/// Why a batch was not accepted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum HubError {
+    /// The namespace could not be reached, or the connection was lost, until the deadline.
+    #[error("event hub {hub} can't be reached: {reason}")]
+    Unreachable {
+        /// The hub's address, without secrets.
+        hub: String,
+        /// The last failure.
+        reason: String,
+    },
+    /// The hub asked us to slow down until the deadline.
+    #[error("event hub {hub} is throttling: {reason}")]
+    Busy {
+        /// The hub's address.
+        hub: String,
+        /// What the service said.
+        reason: String,
+        /// How long the service wants us to wait before the next attempt.
+        retry_after: Duration,
+    },
+    /// Our identity or key is not allowed to send there.
+    #[error("event hub {hub} refuses this identity: {reason}; it needs the role Azure Event Hubs Data Sender (or a connection string with Send)")]
+    Unauthorized {
+        /// The hub's address.
+        hub: String,
+        /// What the service said.
+        reason: String,
+    },
+    /// The batch is larger than the link allows.
+    #[error("a batch of {size} bytes exceeds the {limit} bytes that event hub {hub} takes")]
+    TooLarge {
+        /// The hub's address.
+        hub: String,
+        /// Encoded size, bytes.
+        size: usize,
+        /// The link's limit, bytes.
+        limit: usize,
+    },
+    /// The hub refused the batch for another reason.
+    #[error("event hub {hub} refused the batch: {condition}: {description}")]
+    Refused {
+        /// The hub's address.
+        hub: String,
+        /// The AMQP error condition.
+        condition: String,
+        /// What the service said.
+        description: String,
+    },
+    /// No answer before the deadline: the batch may or may not have arrived.
+    #[error("event hub {hub} did not settle the batch in time")]
+    Unsettled {
+        /// The hub's address.
+        hub: String,
+    },
+}

@@ -1,0 +1,3 @@
+//! flowlog-forwarder
+pub mod hub;
+pub mod rope;
