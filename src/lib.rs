@@ -4,3 +4,5 @@ pub mod event;
 pub mod flow_log;
 pub mod hub;
 pub mod rope;
+pub mod server;
+pub mod telemetry;

@@ -48,6 +48,9 @@ pub enum HubAccess {
 pub(super) fn hub(reader: &mut Reader<'_>, connection: &str, hub_name: &str) -> Option<HubSettings> {
     let named = reader.get(hub_name).map(|name| name_of_hub(&name).map(|()| name));
     let named = named.map(|name| reader.check(hub_name, name));
+    if !reader.is_set(hub_name) && !reader.is_set(connection) {
+        reader.report(hub_name, missing_name(connection));
+    }
     let namespace = format!("{connection}__fullyQualifiedNamespace");
     let parsed = match (reader.is_set(connection), reader.is_set(&namespace)) {
         (true, true) => {
@@ -92,13 +95,17 @@ pub(super) fn hub(reader: &mut Reader<'_>, connection: &str, hub_name: &str) -> 
         }
         (None, None) => {
             if !reader.is_set(hub_name) {
-                let otherwise = format!("add EntityPath= to the connection string {connection}");
-                reader.report(hub_name, Wrong::Missing { what: "the event hub's name", otherwise });
+                reader.report(hub_name, missing_name(connection));
             }
             return None;
         }
     };
     Some(HubSettings { host: parsed.host, port: parsed.port, tls: parsed.tls, name, access: parsed.access })
+}
+
+fn missing_name(connection: &str) -> Wrong {
+    let otherwise = format!("set {connection} to a connection string with an EntityPath");
+    Wrong::Missing { what: "the event hub's name", otherwise }
 }
 
 /// What a connection string, or a namespace's name, says.
