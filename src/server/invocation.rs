@@ -89,17 +89,16 @@ async fn one(handler: &impl CommitHandler, invocation: &str, event: Event) -> Ou
         }
     };
     let id = commit.id.clone();
-    let span = tracing::info_span!("commit", invocation, event = id);
     // A panic fails this event alone: the process answers for other invocations at the same time.
     let outcome = AssertUnwindSafe(async { handler.handle(commit).await })
         .catch_unwind()
-        .instrument(span.clone())
+        .instrument(tracing::info_span!("commit", invocation, event = id))
         .await
         .unwrap_or_else(|_| Handled::Failed("a defect in the forwarder stopped it (see the log)".to_owned()));
-    span.in_scope(|| match &outcome {
-        Handled::Forwarded(_) | Handled::Nothing(_) => tracing::info!("{outcome}"),
-        Handled::Failed(_) => tracing::error!("{outcome}"),
-    });
+    match &outcome {
+        Handled::Forwarded(_) | Handled::Nothing(_) => tracing::info!(invocation, event = id, "{outcome}"),
+        Handled::Failed(_) => tracing::error!(invocation, event = id, "{outcome}"),
+    }
     Outcome { line: format!("event {id}: {outcome}"), failed: matches!(outcome, Handled::Failed(_)) }
 }
 
