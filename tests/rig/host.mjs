@@ -22,6 +22,10 @@ async function freePort() {
   return port;
 }
 
+// What a handler may know of the machine. Nothing else: settings meant for a real account must not leak into a test.
+const INHERITED = ["PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE"];
+const inherited = () => Object.fromEntries(INHERITED.filter((name) => name in process.env).map((name) => [name, process.env[name]]));
+
 /** How the host would put an Event Grid binding's value on the wire, by the binding's form. */
 const DATA_FORMS = {
   object: (event) => event,
@@ -66,7 +70,7 @@ export class FunctionsHost {
   constructor(port, handler) {
     this.port = port;
     this.handler = handler;
-    this.counts = { invocations: 0, failed: 0, deliveries: 0, retried: 0, given_up: 0 };
+    this.counts = { invocations: 0, failed: 0, deliveries: 0, retried: 0, givenUp: 0 };
   }
 
   /**
@@ -78,7 +82,7 @@ export class FunctionsHost {
     const id = randomUUID();
     const handler = await spawnGuarded(command, args, {
       env: {
-        ...process.env, ...env, FUNCTIONS_CUSTOMHANDLER_PORT: String(port), FUNCTIONS_CUSTOMHANDLER_WORKER_ID: id,
+        ...inherited(), ...env, FUNCTIONS_CUSTOMHANDLER_PORT: String(port), FUNCTIONS_CUSTOMHANDLER_WORKER_ID: id,
         FUNCTIONS_HTTPWORKER_PORT: String(port), FUNCTIONS_HTTPWORKER_ID: id, FUNCTIONS_APP_ROOT_PATH: process.cwd(),
       },
     });
@@ -173,7 +177,7 @@ export class FunctionsHost {
       const { ok, reason } = await this.invoke(event, how);
       if (ok) return { ok, attempts: attempt };
       if (attempt === attempts) {
-        this.counts.given_up += 1;
+        this.counts.givenUp += 1;
         return { ok, attempts: attempt, reason };
       }
       this.counts.retried += 1;
