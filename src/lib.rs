@@ -1,3 +1,4 @@
 //! flowlog-forwarder
+pub mod cut;
 pub mod hub;
 pub mod rope;
