@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod block;
 mod nesting;
 #[cfg(test)]
 mod oracle;

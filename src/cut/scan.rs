@@ -1,7 +1,7 @@
 //! The state machine under the cutter: bytes in, record boundaries out, nothing held.
 
+use super::block::{self, BLOCK, Block};
 use super::{Closed, CutError, Expected, Nesting, Record};
-use memchr::memchr2;
 
 /// What stands before the first record. Whitespace may stand before each of these.
 const OPENER: [&[u8]; 4] = [b"{", b"\"records\"", b":", b"["];
@@ -108,38 +108,68 @@ impl Scanner {
 
     /// Takes the bytes of a record from `bytes[at]` on, to its end or that of `bytes`; gives the place behind.
     fn record(&mut self, bytes: &[u8], mut at: usize, base: u64) -> Result<usize, CutError> {
-        let mut phase = self.phase;
-        while at < bytes.len() {
-            match phase {
-                Phase::Text => match memchr2(b'"', b'\\', &bytes[at..]) {
-                    Some(length) => {
-                        at += length + 1;
-                        phase = if bytes[at - 1] == b'"' { Phase::Structure } else { Phase::Escape };
-                    }
-                    None => at = bytes.len(),
-                },
-                Phase::Escape => {
-                    at += 1;
-                    phase = Phase::Text;
-                }
-                _ => {
-                    let byte = bytes[at];
-                    match byte {
-                        b'"' => phase = Phase::Text,
-                        b'{' | b'[' => self.nesting.open(byte, base + at as u64)?,
-                        b'}' | b']' => self.nesting.close(byte, base + at as u64)?,
-                        _ => {}
-                    }
-                    at += 1;
-                    if self.nesting.depth() == 0 {
-                        break;
-                    }
-                }
-            }
+        while at < bytes.len() && self.nesting.depth() > 0 {
+            at = match bytes[at..].first_chunk() {
+                Some(block) if !matches!(self.phase, Phase::Escape) => self.block(block, at, base)?,
+                _ => self.byte_wise(bytes, at, base)?,
+            };
         }
-        self.phase = phase;
         self.at = base + at as u64;
         Ok(at)
+    }
+
+    /// Takes `block`, which stands at `at`, in one go when it has no escapes; gives the place behind.
+    fn block(&mut self, block: &[u8; BLOCK], at: usize, base: u64) -> Result<usize, CutError> {
+        let quoted = matches!(self.phase, Phase::Text);
+        let ends_quoted = match block::classify(block) {
+            Block::Plain { odd_quotes } => quoted ^ odd_quotes,
+            Block::Escapes => return self.byte_wise(block, 0, base + at as u64).map(|taken| at + taken),
+            Block::Brackets => {
+                let (mut brackets, ends_quoted) = block::brackets(block, quoted);
+                while brackets != 0 {
+                    let place = brackets.trailing_zeros() as usize;
+                    self.bracket(block[place], base + (at + place) as u64)?;
+                    if self.nesting.depth() == 0 {
+                        self.phase = Phase::Structure;
+                        return Ok(at + place + 1);
+                    }
+                    brackets &= brackets - 1;
+                }
+                ends_quoted
+            }
+        };
+        self.phase = if ends_quoted { Phase::Text } else { Phase::Structure };
+        Ok(at + BLOCK)
+    }
+
+    /// Takes up to a block's length of bytes from `bytes[at]` on, one by one; gives the place behind.
+    fn byte_wise(&mut self, bytes: &[u8], at: usize, base: u64) -> Result<usize, CutError> {
+        let end = bytes.len().min(at + BLOCK);
+        for (place, &byte) in bytes[..end].iter().enumerate().skip(at) {
+            match (self.phase, byte) {
+                (Phase::Escape, _) => self.phase = Phase::Text,
+                (Phase::Text, b'"') => self.phase = Phase::Structure,
+                (Phase::Text, b'\\') => self.phase = Phase::Escape,
+                (Phase::Text, _) => {}
+                (_, b'"') => self.phase = Phase::Text,
+                (_, b'{' | b'[' | b'}' | b']') => {
+                    self.bracket(byte, base + place as u64)?;
+                    if self.nesting.depth() == 0 {
+                        return Ok(place + 1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(end)
+    }
+
+    /// Takes a bracket outside the strings of a record.
+    fn bracket(&mut self, bracket: u8, offset: u64) -> Result<(), CutError> {
+        match bracket {
+            b'{' | b'[' => self.nesting.open(bracket, offset),
+            _ => self.nesting.close(bracket, offset),
+        }
     }
 
     /// Takes the one byte `bytes[at]`, which no record holds; gives the place behind.

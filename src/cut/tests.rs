@@ -43,7 +43,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_never_panic(bytes in prop::collection::vec(mutant(), 0..40), sizes in chunk_sizes()) {
+    fn any_bytes_never_panic(bytes in prop::collection::vec(mutant(), 0..200), sizes in chunk_sizes()) {
         check(&bytes, &sizes);
         check(&[b"{\"records\":[{".as_slice(), &bytes].concat(), &sizes);
     }
@@ -119,7 +119,7 @@ fn every_split_point_of_a_small_blob_gives_the_same_cut() {
 }
 
 #[test]
-fn strings_of_every_length_around_the_search_widths_are_skipped() {
+fn strings_of_every_length_around_the_block_width_are_skipped() {
     for length in 0..140 {
         for tail in ["", "\\\"", "\\\\", "\\\\\\\"", "]}"] {
             let fill = "x".repeat(length);
@@ -213,6 +213,6 @@ fn a_blob_that_grew_is_read_on_from_the_last_record() {
     let grown = "{\"records\":[{\"n\":1},\r\n{\"n\":2}]}";
     let resume = outcome(first).resume;
     let next = cut(Cutter::after_record(resume), &grown.as_bytes()[usize::try_from(resume).unwrap()..], &[]);
-    assert_eq!(ranges(&next.records), [22..29]);
+    assert_eq!(ranges(&next.records), vec![22..29]);
     assert_eq!(next.closed, Some(Closed { end: 31, plain: false }));
 }
