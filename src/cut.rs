@@ -14,7 +14,7 @@ pub(crate) mod arbitrary;
 mod block;
 mod nesting;
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 mod scan;
 #[cfg(test)]
 mod tests;

@@ -147,12 +147,10 @@ impl Scanner {
         let end = bytes.len().min(at + BLOCK);
         for (place, &byte) in bytes[..end].iter().enumerate().skip(at) {
             match (self.phase, byte) {
-                (Phase::Escape, _) => self.phase = Phase::Text,
                 (Phase::Text, b'"') => self.phase = Phase::Structure,
                 (Phase::Text, b'\\') => self.phase = Phase::Escape,
-                (Phase::Text, _) => {}
-                (_, b'"') => self.phase = Phase::Text,
-                (_, b'{' | b'[' | b'}' | b']') => {
+                (Phase::Structure, b'"') | (Phase::Escape, _) => self.phase = Phase::Text,
+                (Phase::Structure, b'{' | b'[' | b'}' | b']') => {
                     self.bracket(byte, base + place as u64)?;
                     if self.nesting.depth() == 0 {
                         return Ok(place + 1);
