@@ -1,3 +1,5 @@
 //! flowlog-forwarder
+pub mod batch;
+pub mod cut;
 pub mod hub;
 pub mod rope;
