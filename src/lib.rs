@@ -1,5 +1,14 @@
 //! flowlog-forwarder
+pub mod azure;
 pub mod batch;
+pub mod checkpoint;
+pub mod config;
 pub mod cut;
+pub mod event;
+pub mod flow_log;
+pub mod forward;
 pub mod hub;
+pub mod ledger;
+pub mod plan;
 pub mod rope;
+pub mod source;

@@ -1,1 +1,3 @@
+//! The custom handler that the Functions host starts.
+
 fn main() {}

@@ -78,13 +78,29 @@ pub enum ForwardError {
 impl ForwardError {
     /// A failure of the checkpoint store on behalf of `blob`.
     pub(super) fn checkpoint<E: Into<LedgerError>>(blob: &FlowLogBlob) -> impl Fn(E) -> Self {
-        let blob = blob.to_string();
+        let blob = blob.url();
         move |cause| Self::Checkpoint { blob: blob.clone(), cause: cause.into() }
+    }
+
+    /// A failure of the hub on behalf of `blob`, of which everything before `from` was accepted.
+    pub(super) fn send(blob: &FlowLogBlob, from: u64, cause: HubError) -> Self {
+        Self::Send { blob: blob.url(), from, cause }
+    }
+
+    /// A blob that is broken behind `good`.
+    pub(super) fn cut(blob: &FlowLogBlob, good: u64, cause: CutError) -> Self {
+        Self::Cut { blob: blob.url(), good, cause }
+    }
+
+    /// Bytes that should have been at hand.
+    pub(super) fn internal(blob: &FlowLogBlob) -> impl Fn(NotHeld) -> Self {
+        let blob = blob.url();
+        move |cause| Self::Internal { blob: blob.clone(), cause }
     }
 
     /// A failure of storage on behalf of `blob`.
     pub(super) fn read(blob: &FlowLogBlob) -> impl Fn(ReadError) -> Self {
-        let blob = blob.to_string();
+        let blob = blob.url();
         move |cause| Self::Read { blob: blob.clone(), cause }
     }
 }

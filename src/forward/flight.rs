@@ -74,9 +74,9 @@ impl<'h, H: Hub> Flight<'h, H> {
         Ok(())
     }
 
-    /// The end of the unbroken run of accepted batches since the last call, if any.
-    pub fn take_landed(&mut self) -> Option<Mark> {
-        self.landed.take()
+    /// The end of the unbroken run of accepted batches, if any was accepted.
+    pub fn landed(&self) -> Option<&Mark> {
+        self.landed.as_ref()
     }
 
     /// How many messages were launched.

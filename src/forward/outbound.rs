@@ -1,20 +1,13 @@
 //! What leaves a run: planned messages become batches, batches fly, and what landed is marked.
 
+use super::ForwardError;
 use super::flight::{Accepted, Flight, Mark};
 use crate::batch::{Batcher, Grouped, MessagePlan};
-use crate::checkpoint::GUARD_BYTES;
-use crate::cut::{Cutter, NotHeld};
-use crate::hub::{Batch, Hub, HubError};
+use crate::checkpoint::{GUARD_BYTES, Progress};
+use crate::cut::Cutter;
+use crate::flow_log::FlowLogBlob;
+use crate::hub::{Batch, Hub};
 use crate::plan::Trail;
-
-/// Why a message did not get out.
-#[derive(Debug)]
-pub(super) enum OutboundError {
-    /// The hub did not accept a batch.
-    Hub(HubError),
-    /// The message's bytes had been given back already.
-    NotHeld(NotHeld),
-}
 
 /// The way from planned messages to the hub.
 pub(super) struct Outbound<'h, H> {
@@ -35,31 +28,45 @@ impl<'h, H: Hub> Outbound<'h, H> {
 
     /// Builds the message that `plan` decided on, gives its bytes back to the cutter, and sends the
     /// batch that it completes, if it completes one.
-    pub(super) async fn add(&mut self, plan: MessagePlan, cutter: &mut Cutter) -> Result<(), OutboundError> {
+    pub(super) async fn add(
+        &mut self,
+        blob: &FlowLogBlob,
+        plan: MessagePlan,
+        cutter: &mut Cutter,
+    ) -> Result<(), ForwardError> {
         let offset = plan.range.end;
         let guarded = offset.saturating_sub(GUARD_BYTES).max(self.end.offset)..offset;
-        self.trail.advance(&cutter.slice(guarded).map_err(OutboundError::NotHeld)?.to_bytes());
-        let message = plan.message(cutter).map_err(OutboundError::NotHeld)?;
+        self.trail.advance(&cutter.slice(guarded).map_err(ForwardError::internal(blob))?.to_bytes());
+        let message = plan.message(cutter).map_err(ForwardError::internal(blob))?;
         cutter.release(offset);
         let before = std::mem::replace(&mut self.end, Mark { offset, guard: self.trail.guard() });
         match self.batcher.add(message) {
             Grouped::Fits => Ok(()),
-            Grouped::Full(batch) => self.launch(batch, before).await,
-            Grouped::NeverFits(message) => Err(OutboundError::Hub(self.batcher.too_large(&message))),
+            Grouped::Full(batch) => self.launch(blob, batch, before).await,
+            Grouped::NeverFits(message) => Err(ForwardError::Oversize {
+                blob: blob.url(),
+                range: message.range,
+                limit: self.batcher.max_message() as u64,
+            }),
         }
     }
 
     /// Sends what is left and waits until everything has been accepted.
-    pub(super) async fn drain(&mut self) -> Result<(), OutboundError> {
+    pub(super) async fn drain(&mut self, blob: &FlowLogBlob) -> Result<(), ForwardError> {
         if let Some(batch) = self.batcher.finish() {
-            self.launch(batch, self.end.clone()).await?;
+            self.launch(blob, batch, self.end.clone()).await?;
         }
-        self.flight.drain().await.map_err(OutboundError::Hub)
+        self.flight.drain().await.map_err(|cause| ForwardError::send(blob, self.flight.landed().map_or(self.start, |mark| mark.offset), cause))
     }
 
-    /// The end of what has been accepted since the last call, if anything has.
-    pub(super) fn take_landed(&mut self) -> Option<Mark> {
-        self.flight.take_landed()
+    /// `progress`, moved to the end of what has been accepted since.
+    pub(super) fn landed_after(&self, progress: &Progress) -> Progress {
+        match self.flight.landed() {
+            Some(Mark { offset, guard }) => {
+                Progress { offset: *offset, guard: Some(guard.clone()), ..progress.clone() }
+            }
+            None => progress.clone(),
+        }
     }
 
     /// What has been accepted since the start.
@@ -67,7 +74,8 @@ impl<'h, H: Hub> Outbound<'h, H> {
         self.flight.accepted()
     }
 
-    async fn launch(&mut self, batch: Batch, mark: Mark) -> Result<(), OutboundError> {
-        self.flight.launch(batch, mark).await.map_err(OutboundError::Hub)
+    async fn launch(&mut self, blob: &FlowLogBlob, batch: Batch, mark: Mark) -> Result<(), ForwardError> {
+        let from = batch.range().start;
+        self.flight.launch(batch, mark).await.map_err(|cause| ForwardError::send(blob, from, cause))
     }
 }

@@ -148,7 +148,7 @@ async function main() {
   try {
     ({ values } = parseArgs({ options: OPTIONS }));
   } catch (error) {
-    throw new UsageError(error.message);
+    throw new UsageError(`${error.message} (--help shows the options)`);
   }
   if (values.help) {
     process.stdout.write(HELP);
@@ -178,7 +178,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     process.exitCode = await main();
   } catch (error) {
-    process.stderr.write(`${error.message}\n${error instanceof UsageError ? `\n${HELP}` : ""}`);
+    process.stderr.write(`demo: ${error.message}\n`);
     process.exitCode = error instanceof UsageError ? 64 : 1;
   }
 }
