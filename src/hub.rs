@@ -82,11 +82,7 @@ pub trait Hub: Send + Sync {
     /// # Errors
     /// When the hub refused the batch, or did not accept it before `deadline`. The batch may
     /// nevertheless have arrived when the error is [`HubError::Unsettled`].
-    fn send(
-        &self,
-        batch: Batch,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<(), HubError>> + Send;
+    fn send(&self, batch: Batch, deadline: Instant) -> impl Future<Output = Result<(), HubError>> + Send;
 }
 
 /// Why a batch was not accepted.
@@ -111,7 +107,9 @@ pub enum HubError {
         retry_after: Duration,
     },
     /// Our identity or key is not allowed to send there.
-    #[error("event hub {hub} refuses this identity: {reason}; it needs the role Azure Event Hubs Data Sender (or a connection string with Send)")]
+    #[error(
+        "event hub {hub} refuses this identity: {reason}; it needs the role Azure Event Hubs Data Sender (or a connection string with Send)"
+    )]
     Unauthorized {
         /// The hub's address.
         hub: String,
@@ -139,9 +137,11 @@ pub enum HubError {
         description: String,
     },
     /// No answer before the deadline: the batch may or may not have arrived.
-    #[error("event hub {hub} did not settle the batch in time")]
+    #[error("event hub {hub} did not settle the batch in time: {reason}")]
     Unsettled {
         /// The hub's address.
         hub: String,
+        /// What was known at the deadline.
+        reason: String,
     },
 }

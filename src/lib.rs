@@ -1,3 +1,4 @@
 //! flowlog-forwarder
+pub mod azure;
 pub mod hub;
 pub mod rope;
