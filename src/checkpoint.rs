@@ -5,6 +5,7 @@
 //! returns is written back by compare-and-swap (see [`CheckpointStore`]), so two workers can never
 //! both believe that they moved the same row.
 
+use crate::flow_log::CheckpointKey;
 use ring::digest;
 use std::future::Future;
 use std::time::Duration;
@@ -16,21 +17,6 @@ pub const CLAIM: Duration = Duration::from_secs(60);
 /// How many bytes before the offset the guard covers. A record ends with its last tuple, which
 /// names a millisecond, two addresses and two ports: 256 bytes hold two to three of them.
 pub const GUARD_BYTES: u64 = 256;
-
-/// Names one row: both parts are valid Azure Table keys.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CheckpointKey {
-    /// The day and the flow log.
-    pub partition: String,
-    /// The hour and the NIC.
-    pub row: String,
-}
-
-impl std::fmt::Display for CheckpointKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.partition, self.row)
-    }
-}
 
 /// A fingerprint of the bytes just before a checkpoint's offset.
 ///

@@ -137,9 +137,11 @@ pub enum HubError {
         description: String,
     },
     /// No answer before the deadline: the batch may or may not have arrived.
-    #[error("event hub {hub} did not settle the batch in time")]
+    #[error("event hub {hub} did not settle the batch in time: {reason}")]
     Unsettled {
         /// The hub's address.
         hub: String,
+        /// What was known at the deadline.
+        reason: String,
     },
 }

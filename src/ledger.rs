@@ -1,8 +1,8 @@
 //! Claims, saves and releases of checkpoint rows: the rules of [`crate::checkpoint`] written through
 //! a store by compare-and-swap.
 
-use crate::checkpoint::{Checkpoint, CheckpointKey, CheckpointStore, Progress, RowVersion, StoreError, Wanted};
-use crate::flow_log::FlowLogBlob;
+use crate::checkpoint::{Checkpoint, CheckpointStore, Progress, RowVersion, StoreError, Wanted};
+use crate::flow_log::{CheckpointKey, FlowLogBlob};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -38,7 +38,7 @@ impl AzureBlobs {
     }
 
     fn client(&self, blob: &FlowLogBlob) -> Option<&BlobServiceClient> {
-        self.accounts.iter().find(|(url, _)| *url == blob.account).map(|(_, client)| client)
+        self.accounts.iter().find(|(url, _)| url == blob.account()).map(|(_, client)| client)
     }
 }
 
@@ -52,8 +52,8 @@ impl BlobSource for AzureBlobs {
         let failed = |reason: String| ReadError::Failed { range: range.clone(), reason };
         let client = self
             .client(blob)
-            .ok_or_else(|| failed(format!("the settings name no storage account {}", blob.account)))?
-            .blob_client(&blob.container, &blob.name);
+            .ok_or_else(|| failed(format!("the settings name no storage account {}", blob.account())))?
+            .blob_client(blob.container(), blob.name());
         let length = range.end.saturating_sub(range.start);
         let mut options = BlobClientDownloadOptions {
             range: Some(HttpRange::new(range.start, length)),

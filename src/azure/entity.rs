@@ -2,7 +2,8 @@
 //!
 //! 64-bit numbers travel as strings with a type annotation beside them, as OData wants it.
 
-use crate::checkpoint::{Checkpoint, CheckpointKey, Claim, Guard, Progress, Wanted};
+use crate::checkpoint::{Checkpoint, Claim, Guard, Progress, Wanted};
+use crate::flow_log::CheckpointKey;
 use serde::{Deserialize, Serialize};
 
 const INT64: &str = "Edm.Int64";

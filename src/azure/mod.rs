@@ -3,6 +3,7 @@
 pub mod blob;
 pub mod credential;
 mod entity;
+pub mod event_hubs;
 pub mod failure;
 pub mod sas;
 pub mod storage;

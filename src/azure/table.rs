@@ -7,7 +7,8 @@
 
 use super::failure;
 use super::storage::{Access, StorageSetupError, access};
-use crate::checkpoint::{Checkpoint, CheckpointKey, CheckpointStore, RowVersion, StoreError};
+use crate::checkpoint::{Checkpoint, CheckpointStore, RowVersion, StoreError};
+use crate::flow_log::CheckpointKey;
 use crate::config::CheckpointStorage;
 use azure_core::error::CheckSuccessOptions;
 use azure_core::http::headers::{HeaderName, HeaderValue};

@@ -17,13 +17,15 @@ pub(super) struct Outbound<'h, H> {
     trail: Trail,
     /// The end of the last message added.
     end: Mark,
+    /// Where the run began.
+    start: u64,
 }
 
 impl<'h, H: Hub> Outbound<'h, H> {
     /// Nothing sent yet; the first message starts at or behind `offset`, which `trail` leads up to.
     pub(super) fn new(batcher: Batcher, flight: Flight<'h, H>, offset: u64, trail: Trail) -> Self {
         let end = Mark { offset, guard: trail.guard() };
-        Self { batcher, flight, trail, end }
+        Self { batcher, flight, trail, end, start: offset }
     }
 
     /// Builds the message that `plan` decided on, gives its bytes back to the cutter, and sends the
@@ -46,7 +48,7 @@ impl<'h, H: Hub> Outbound<'h, H> {
             Grouped::NeverFits(message) => Err(ForwardError::Oversize {
                 blob: blob.url(),
                 range: message.range,
-                limit: self.batcher.max_message() as u64,
+                limit: self.batcher.max_body() as u64,
             }),
         }
     }

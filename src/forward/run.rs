@@ -15,6 +15,7 @@ use crate::ledger::Seen;
 use crate::plan;
 use crate::source::{BlobSource, ReadError};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,7 +26,7 @@ pub(super) struct Ended {
 }
 
 /// Where a run stopped reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Reached {
     /// The end of the version.
     End,
@@ -37,6 +38,8 @@ enum Reached {
     NewVersion,
     /// Bytes that are not flow-log records.
     Broken(CutError),
+    /// A record that fits no message.
+    Oversize(Range<u64>),
 }
 
 impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
@@ -107,7 +110,12 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
                 match packer.add(&record) {
                     Added::Fits => {}
                     Added::Full(plan) => outbound.add(blob, plan, &mut cutter).await?,
-                    Added::NeverFits(plan) => todo!(),
+                    Added::NeverFits(plan) => {
+                        if let Some(plan) = plan {
+                            outbound.add(blob, plan, &mut cutter).await?;
+                        }
+                        break 'read Reached::Oversize(record.range);
+                    }
                 }
             }
             if saved.elapsed() >= self.options.save_every {
@@ -135,6 +143,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
         }
         outbound.drain(blob).await?;
         match reached {
+            Reached::Oversize(range) => Err(ForwardError::Oversize { blob: blob.url(), range, limit: packer.max_record() }),
             Reached::Broken(cause) => Err(ForwardError::cut(blob, cutter.resume_offset(), cause)),
             reached => Ok(reached),
         }

@@ -1,7 +1,8 @@
 //! One run per blob inside this process: events for a blob that is at work wait for their turn, and
 //! most of them find then that their commit has been forwarded already.
 
-use crate::checkpoint::{CheckpointKey, Progress};
+use crate::checkpoint::{Progress};
+use crate::flow_log::CheckpointKey;
 use crate::ledger::Seen;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
