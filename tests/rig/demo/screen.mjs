@@ -1,6 +1,7 @@
 // What the demo shows: a moving line on a terminal, plain lines in a pipe, and a table at the end.
 
-const WIDTH = 78;
+const LABEL = 34;
+const AMOUNT = 16;
 const BAR = 24;
 
 export const count = (n) => Math.round(n).toLocaleString("en-US");
@@ -45,10 +46,8 @@ export class Screen {
   table(title, rows) {
     this.line();
     this.heading(title);
-    const label = Math.max(...rows.map(([text]) => text.length));
-    const value = Math.max(...rows.map(([, text]) => text.length));
     for (const [text, amount, note] of rows) {
-      this.line(`  ${text.padEnd(Math.max(label, 36))}  ${amount.padStart(Math.max(value, 12))}${note ? `   ${note}` : ""}`.slice(0, WIDTH + 40));
+      this.line(`  ${text.padEnd(LABEL)}${amount.padStart(AMOUNT)}${note ? `   ${note}` : ""}`);
     }
   }
 

@@ -57,6 +57,7 @@ export class AmqpClient {
   /** Opens a sender link; resolves when it may send, rejects with the condition when it is refused. */
   async openSender(address, properties = {}) {
     const sender = this.connection.open_sender({ name: randomUUID(), target: { address }, ...properties });
+    sender.setMaxListeners(0);
     const refused = once(sender, "sender_error").then(() => {
       throw Object.assign(new Error(sender.error.description), { condition: sender.error.condition });
     });
