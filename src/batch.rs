@@ -191,7 +191,7 @@ impl MessagePlan {
                 framed(records)
             }
         };
-        Ok(Message { body, range: self.range })
+        Ok(Message { body, range: self.range, records: self.records })
     }
 }
 

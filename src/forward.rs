@@ -125,7 +125,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
         arrived: Instant,
     ) -> Result<Forwarded, ForwardError> {
         let times = Times::within(arrived, self.options.budget);
-        let turn = self.turns.take(&blob.checkpoint_key());
+        let key = blob.checkpoint_key();
+        let turn = self.turns.take(&key);
         let Ok(mut memory) = tokio::time::timeout_at(times.work_until.into(), turn).await else {
             return Err(ForwardError::OutOfTime { blob: blob.to_string(), budget: self.options.budget });
         };

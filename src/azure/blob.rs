@@ -80,6 +80,10 @@ impl BlobSource for AzureBlobs {
             .and_then(|header| header.rsplit_once('/')?.1.parse().ok())
             .or(answer.properties.content_length)
             .ok_or_else(|| failed("the answer names no length".to_owned()))?;
+        if range.start >= blob_length && blob_length > 0 {
+            // Azure answers 416 here; Azurite sends nothing when the range starts exactly at the end.
+            return Err(ReadError::PastEnd);
+        }
         let etag = answer.properties.etag.ok_or_else(|| failed("the answer names no ETag".to_owned()))?;
         let bytes: Rope = answer
             .body

@@ -92,7 +92,8 @@ impl fmt::Debug for SasPolicy {
 
 #[async_trait]
 impl Policy for SasPolicy {
-    async fn send(&self, ctx: &Context<'_>, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+    #[expect(elided_lifetimes_in_paths, reason = "the trait was expanded from a signature that elides them")]
+    async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let unsigned = request.url().clone();
         request.url_mut().query_pairs_mut().extend_pairs(self.pairs(OffsetDateTime::now_utc()));
         let answer = next[0].send(ctx, request, &next[1..]).await;

@@ -26,6 +26,7 @@ const API_VERSION: &str = "2020-12-06";
 const NO_METADATA: &str = "application/json;odata=nometadata";
 
 /// The checkpoint table.
+#[derive(Clone, Debug)]
 pub struct AzureTable {
     service: Url,
     pipeline: Pipeline,

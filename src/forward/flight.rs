@@ -14,29 +14,43 @@ const BYTES: usize = 8 << 20;
 
 /// A place in the blob up to which everything has been accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub(super) struct Mark {
     /// Byte position behind a record.
-    pub offset: u64,
+    pub(super) offset: u64,
     /// Fingerprint of the bytes before it.
-    pub guard: Guard,
+    pub(super) guard: Guard,
 }
 
-type Landing = (Mark, usize, Result<(), HubError>);
+/// What the hub has accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// Records, in the unbroken run from where the run began.
+    pub(super) records: u64,
+    /// Messages that carried them.
+    pub(super) messages: u64,
+}
+
+struct Landing {
+    mark: Mark,
+    size: usize,
+    accepted: Accepted,
+    result: Result<(), HubError>,
+}
 
 /// The sends of one run.
-pub struct Flight<'h, H> {
+pub(super) struct Flight<'h, H> {
     hub: &'h H,
     deadline: Instant,
     under_way: FuturesOrdered<BoxFuture<'h, Landing>>,
     bytes: usize,
     landed: Option<Mark>,
-    messages: u64,
+    accepted: Accepted,
 }
 
 impl<'h, H: Hub> Flight<'h, H> {
     /// No batch under way; each will have until `deadline`.
-    pub fn new(hub: &'h H, deadline: Instant) -> Self {
-        Self { hub, deadline, under_way: FuturesOrdered::new(), bytes: 0, landed: None, messages: 0 }
+    pub(super) fn new(hub: &'h H, deadline: Instant) -> Self {
+        Self { hub, deadline, under_way: FuturesOrdered::new(), bytes: 0, landed: None, accepted: Accepted::default() }
     }
 
     /// Sends `batch`, which ends at `mark`, as soon as there is room; returns when it is on its way.
@@ -44,7 +58,7 @@ impl<'h, H: Hub> Flight<'h, H> {
     /// # Errors
     /// The first failure among the batches before it. Those behind the failed one are not counted,
     /// for a checkpoint can only say "everything up to here".
-    pub async fn launch(&mut self, batch: Batch, mark: Mark) -> Result<(), HubError> {
+    pub(super) async fn launch(&mut self, batch: Batch, mark: Mark) -> Result<(), HubError> {
         let size: usize = batch.messages.iter().map(|message| message.body.len()).sum();
         while self.under_way.len() >= BATCHES || (self.bytes > 0 && self.bytes + size > BYTES) {
             if let Some(landing) = self.under_way.next().await {
@@ -52,10 +66,13 @@ impl<'h, H: Hub> Flight<'h, H> {
             }
         }
         self.bytes += size;
-        self.messages += batch.messages.len() as u64;
+        let accepted = Accepted {
+            records: batch.messages.iter().map(|message| message.records as u64).sum(),
+            messages: batch.messages.len() as u64,
+        };
         let (hub, deadline) = (self.hub, self.deadline);
-        self.under_way
-            .push_back(async move { (mark, size, hub.send(batch, deadline).await) }.boxed());
+        let landing = async move { Landing { mark, size, accepted, result: hub.send(batch, deadline).await } };
+        self.under_way.push_back(landing.boxed());
         // A send starts with its first poll; and what has landed meanwhile makes room.
         while let Some(Some(landing)) = self.under_way.next().now_or_never() {
             self.land(landing)?;
@@ -67,7 +84,7 @@ impl<'h, H: Hub> Flight<'h, H> {
     ///
     /// # Errors
     /// The first failure.
-    pub async fn drain(&mut self) -> Result<(), HubError> {
+    pub(super) async fn drain(&mut self) -> Result<(), HubError> {
         while let Some(landing) = self.under_way.next().await {
             self.land(landing)?;
         }
@@ -75,18 +92,22 @@ impl<'h, H: Hub> Flight<'h, H> {
     }
 
     /// The end of the unbroken run of accepted batches, if any was accepted.
-    pub fn landed(&self) -> Option<&Mark> {
+    pub(super) fn landed(&self) -> Option<&Mark> {
         self.landed.as_ref()
     }
 
-    /// How many messages were launched.
+    /// What has been accepted since the start.
     #[must_use]
-    pub fn messages(&self) -> u64 {
-        self.messages
+    pub(super) fn accepted(&self) -> Accepted {
+        self.accepted
     }
 
-    fn land(&mut self, (mark, size, result): Landing) -> Result<(), HubError> {
-        self.bytes -= size;
-        result.map(|()| self.landed = Some(mark))
+    fn land(&mut self, landing: Landing) -> Result<(), HubError> {
+        self.bytes -= landing.size;
+        landing.result?;
+        self.landed = Some(landing.mark);
+        self.accepted.records += landing.accepted.records;
+        self.accepted.messages += landing.accepted.messages;
+        Ok(())
     }
 }

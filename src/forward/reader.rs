@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 const AHEAD: usize = 1;
 
 /// The windows of a blob, in order, read by a task of their own.
-pub struct Reader {
+pub(super) struct Reader {
     windows: mpsc::Receiver<Result<Rope, ReadError>>,
     task: JoinHandle<()>,
 }
@@ -20,7 +20,7 @@ pub struct Reader {
 impl Reader {
     /// Starts to read `ranges` of the version `etag` of `blob`. Stops at the first error, and when
     /// the reader is dropped.
-    pub fn start<B: BlobSource>(
+    pub(super) fn start<B: BlobSource>(
         source: &Arc<B>,
         blob: &FlowLogBlob,
         etag: &str,
@@ -44,7 +44,7 @@ impl Reader {
     ///
     /// # Errors
     /// Whatever the source answered; [`ReadError::Changed`] when another version was committed.
-    pub async fn next(&mut self) -> Result<Option<Rope>, ReadError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Rope>, ReadError> {
         self.windows.recv().await.transpose()
     }
 }

@@ -15,26 +15,26 @@ const REMEMBERED: usize = 8_192;
 /// What this process knows of a blob from its last run. All of it saves work, none of it is needed
 /// for correctness: rows are claimed by compare-and-swap, and a forgotten blob is loaded again.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub(super) struct Memory {
     /// The row as last seen or written.
-    pub seen: Option<Seen>,
+    pub(super) seen: Option<Seen>,
     /// What the hub accepted and the store would not save: with it, a retry in this process sends
     /// nothing twice.
-    pub unsaved: Option<Progress>,
+    pub(super) unsaved: Option<Progress>,
     /// When the last read began that was forwarded to the blob's end. It saw every commit whose
     /// event had arrived before.
-    pub complete_as_of: Option<Instant>,
+    pub(super) complete_as_of: Option<Instant>,
 }
 
 /// The blobs at work or remembered.
 #[derive(Debug, Default)]
-pub struct Turns {
+pub(super) struct Turns {
     blobs: Mutex<HashMap<CheckpointKey, Arc<tokio::sync::Mutex<Memory>>>>,
 }
 
 impl Turns {
     /// Waits until no other run of this process has the blob.
-    pub async fn take(&self, key: &CheckpointKey) -> OwnedMutexGuard<Memory> {
+    pub(super) async fn take(&self, key: &CheckpointKey) -> OwnedMutexGuard<Memory> {
         let turn = {
             let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
             if blobs.len() >= REMEMBERED && !blobs.contains_key(key) {

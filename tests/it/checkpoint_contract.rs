@@ -88,7 +88,7 @@ async fn memory_loses_no_update_to_a_race() {
 #[tokio::test]
 async fn the_azure_table_swaps_only_what_nobody_else_changed() {
     let rig = Rig::start().await;
-    a_store_swaps_only_what_nobody_else_changed(&*rig.table()).await;
+    a_store_swaps_only_what_nobody_else_changed(&rig.table()).await;
 }
 
 #[tokio::test]

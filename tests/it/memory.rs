@@ -1,8 +1,8 @@
 //! In-memory twins of storage, table and hub. Each passes the contract suite that the real one passes.
 
 use bytes::Bytes;
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointKey, CheckpointStore, RowVersion, StoreError};
-use flowlog_forwarder::flow_log::FlowLogBlob;
+use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore, RowVersion, StoreError};
+use flowlog_forwarder::flow_log::{CheckpointKey, FlowLogBlob};
 use flowlog_forwarder::source::{BlobSource, Chunk, ReadError, Version};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -22,7 +22,7 @@ impl MemoryBlobs {
         let mut versions = self.versions.lock().unwrap();
         *versions += 1;
         self.blobs.lock().unwrap().insert(blob.to_string(), (*versions, content.into()));
-        format!("0x{versions:X}")
+        format!("0x{:X}", *versions)
     }
 
     pub fn delete(&self, blob: &FlowLogBlob) {

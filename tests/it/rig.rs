@@ -105,8 +105,8 @@ impl Rig {
         AzureBlobs::new(&self.config().sources, &http_client().unwrap()).unwrap()
     }
 
-    pub fn table(&self) -> Arc<AzureTable> {
-        Arc::new(AzureTable::new(&self.config().checkpoints, &http_client().unwrap()).unwrap())
+    pub fn table(&self) -> AzureTable {
+        AzureTable::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
     }
 
     /// A blob of this test alone: its NIC's number is made of the test's and `nic`.
@@ -147,7 +147,7 @@ impl Rig {
 
     /// Makes the simulator know `blob`.
     pub async fn prepare(&self, blob: &FlowLogBlob) {
-        let body = json!({"container": blob.container, "name": blob.name});
+        let body = json!({"container": blob.container(), "name": blob.name()});
         self.call("POST", "/watcher/blobs", Some(body)).await;
     }
 }

@@ -1,7 +1,6 @@
 //! Blobs and contents that the scenarios share.
 
-use flowlog_forwarder::config::Config;
-use flowlog_forwarder::flow_log::{FlowLogBlob, Sources};
+use flowlog_forwarder::flow_log::FlowLogBlob;
 use url::Url;
 
 /// The container of virtual network flow logs.
@@ -13,16 +12,7 @@ pub fn blob_of(account: &Url, mac: &str) -> FlowLogBlob {
         "flowLogResourceID=/00000000-0000-0000-0000-000000000000_NETWORKWATCHERRG/\
          NETWORKWATCHER_WESTEUROPE_VNET-RG-FLOWLOGS/y=2026/m=11/d=22/h=09/m=00/macAddress={mac}/PT1H.json"
     );
-    let account = account.as_str().trim_end_matches('/');
-    let settings = [
-        ("FLOWLOG_STORAGE", format!("BlobEndpoint={account};SharedAccessSignature=sv=x&sig=y")),
-        ("CHECKPOINT_STORAGE", "UseDevelopmentStorage=true".to_owned()),
-        ("EVENT_HUB_CONNECTION__fullyQualifiedNamespace", "ns.servicebus.windows.net".to_owned()),
-        ("EVENT_HUB_NAME", "flow".to_owned()),
-    ];
-    let find = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
-    let config = Config::from_lookup(find).unwrap();
-    Sources::new(&config).locate(&format!("{account}/{CONTAINER}/{name}")).unwrap()
+    FlowLogBlob::new(account, CONTAINER, &name).unwrap()
 }
 
 /// The blob of the `nic`-th NIC of an account that exists only in memory.
