@@ -97,8 +97,6 @@ impl Hub for MemoryHub {
             *sends += 1;
             *sends
         };
-        // Lets others in, as a network would.
-        tokio::task::yield_now().await;
         let fate = self.fates.lock().unwrap().get(&number).copied();
         if fate != Some(Fate::LostBefore) {
             let origin = Origin::clone(&batch.origin);
@@ -108,6 +106,8 @@ impl Hub for MemoryHub {
                 origin: origin.clone(),
             }));
         }
+        // Lets others in, as a network would.
+        tokio::task::yield_now().await;
         match fate {
             None => Ok(()),
             Some(_) => Err(HubError::Unsettled { hub: "memory".into(), reason: "as told".into() }),
