@@ -12,7 +12,7 @@ mod storage;
 mod uri;
 
 pub use connection_string::Malformed;
-pub use hub::{HubAccess, HubSettings};
+pub use hub::{AMQP_TLS_PORT, HubAccess, HubSettings};
 pub use problem::{ConfigErrors, Problem, Wrong};
 pub use settings::{SETTINGS, Setting};
 pub use storage::{CheckpointStorage, StorageAccess, StorageAccount};

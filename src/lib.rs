@@ -1,4 +1,5 @@
 //! flowlog-forwarder
+pub mod app;
 pub mod azure;
 pub mod batch;
 pub mod checkpoint;
@@ -11,4 +12,6 @@ pub mod hub;
 pub mod ledger;
 pub mod plan;
 pub mod rope;
+pub mod server;
 pub mod source;
+pub mod telemetry;

@@ -22,6 +22,12 @@ pub enum Malformed {
         /// The part's key.
         key: &'static str,
     },
+    /// A part that is neither true nor false.
+    #[error("its {key} is neither true nor false")]
+    NotABool {
+        /// The part's key.
+        key: &'static str,
+    },
     /// Two parts of which only one can hold.
     #[error("it has both {one} and {other}")]
     Both {
@@ -64,7 +70,11 @@ impl<'a> Parts<'a> {
 
     /// Whether `key` is there and says `true`.
     pub(super) fn says_true(&self, key: &'static str) -> Result<bool, Malformed> {
-        Ok(self.get(key)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
+        match self.get(key)?.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Malformed::NotABool { key }),
+        }
     }
 }
 
@@ -82,9 +92,12 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_key_and_a_part_without_equals_are_refused_without_showing_them() {
+    fn what_is_malformed_is_refused_without_showing_it() {
         let parts = Parts::split("AccountKey=one;accountkey=two").unwrap();
         assert_eq!(parts.get("AccountKey"), Err(Malformed::Repeated { key: "AccountKey" }));
+        let parts = Parts::split("UseDevelopmentEmulator=1").unwrap();
+        let key = "UseDevelopmentEmulator";
+        assert_eq!(parts.says_true(key), Err(Malformed::NotABool { key }));
         let error = Parts::split("AccountName=a;c2VjcmV0").err().unwrap();
         assert_eq!(error, Malformed::NoEquals { number: 2 });
         assert!(!error.to_string().contains("c2VjcmV0"));

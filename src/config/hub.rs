@@ -7,10 +7,10 @@ use super::reader::Reader;
 use secrecy::SecretString;
 use url::Url;
 
-/// AMQP over TLS, the port of every namespace in Azure.
-const TLS_PORT: u16 = 5671;
-/// Plain AMQP, the port of the Event Hubs emulator.
-const PLAIN_PORT: u16 = 5672;
+/// The port of AMQP over TLS (registered as `amqps`), which every namespace in Azure offers.
+pub const AMQP_TLS_PORT: u16 = 5671;
+/// The port of plain AMQP, which only the Event Hubs emulator offers.
+const AMQP_PLAIN_PORT: u16 = 5672;
 
 /// An event hub, and how to be let in.
 #[derive(Clone, Debug)]
@@ -48,6 +48,9 @@ pub enum HubAccess {
 pub(super) fn hub(reader: &mut Reader<'_>, connection: &str, hub_name: &str) -> Option<HubSettings> {
     let named = reader.get(hub_name).map(|name| name_of_hub(&name).map(|()| name));
     let named = named.map(|name| reader.check(hub_name, name));
+    if !reader.is_set(hub_name) && !reader.is_set(connection) {
+        reader.report(hub_name, missing_name(connection));
+    }
     let namespace = format!("{connection}__fullyQualifiedNamespace");
     let parsed = match (reader.is_set(connection), reader.is_set(&namespace)) {
         (true, true) => {
@@ -65,7 +68,7 @@ pub(super) fn hub(reader: &mut Reader<'_>, connection: &str, hub_name: &str) -> 
             let address = value.and_then(|value| reader.check(&namespace, parse_namespace(&value)));
             address.map(|(host, port)| Connection {
                 host,
-                port: port.unwrap_or(TLS_PORT),
+                port: port.unwrap_or(AMQP_TLS_PORT),
                 tls: true,
                 entity: None,
                 access: HubAccess::Identity(identity),
@@ -92,13 +95,17 @@ pub(super) fn hub(reader: &mut Reader<'_>, connection: &str, hub_name: &str) -> 
         }
         (None, None) => {
             if !reader.is_set(hub_name) {
-                let otherwise = format!("add EntityPath= to the connection string {connection}");
-                reader.report(hub_name, Wrong::Missing { what: "the event hub's name", otherwise });
+                reader.report(hub_name, missing_name(connection));
             }
             return None;
         }
     };
     Some(HubSettings { host: parsed.host, port: parsed.port, tls: parsed.tls, name, access: parsed.access })
+}
+
+fn missing_name(connection: &str) -> Wrong {
+    let otherwise = format!("set {connection} to a connection string with an EntityPath");
+    Wrong::Missing { what: "the event hub's name", otherwise }
 }
 
 /// What a connection string, or a namespace's name, says.
@@ -134,7 +141,7 @@ fn parse(text: &str) -> Result<Connection, Wrong> {
             return Err(Malformed::Without { key: "SharedAccessKey or SharedAccessSignature" }.into());
         }
     };
-    let port = port.unwrap_or(if tls { TLS_PORT } else { PLAIN_PORT });
+    let port = port.unwrap_or(if tls { AMQP_TLS_PORT } else { AMQP_PLAIN_PORT });
     Ok(Connection { host, port, tls, entity: entity.map(str::to_owned), access })
 }
 

@@ -382,6 +382,27 @@ fn event_hub_connections_are_read_in_every_form() {
 }
 
 #[test]
+fn event_hub_connection_strings_say_what_they_lack() {
+    let wrong = |value: &str| wrong(&[], &[("EVENT_HUB_CONNECTION", value)]).remove(0).1;
+    let without = |key| Wrong::ConnectionString(Malformed::Without { key });
+    assert_eq!(wrong("SharedAccessKeyName=n;SharedAccessKey=hidden"), without("Endpoint"));
+    assert_eq!(
+        wrong("Endpoint=sb://a.net/;SharedAccessKeyName=n"),
+        without("SharedAccessKey or SharedAccessSignature")
+    );
+    assert_eq!(wrong("Endpoint=sb://a.net/;SharedAccessKey=hidden"), without("SharedAccessKeyName"));
+    assert_eq!(
+        wrong("Endpoint=sb://a.net/;SharedAccessKey=hidden;SharedAccessSignature=hidden"),
+        Wrong::ConnectionString(Malformed::Both { one: "SharedAccessKey", other: "SharedAccessSignature" })
+    );
+    for endpoint in ["https://a.net/", "a.net", "sb://", "sb://a.net/hub", "sb://me@a.net"] {
+        let value = format!("Endpoint={endpoint};SharedAccessKeyName=n;SharedAccessKey=hidden");
+        let expected = Wrong::Part { key: "Endpoint", wrong: Box::new(Wrong::NotANamespace) };
+        assert_eq!(wrong(&value), expected, "{endpoint}");
+    }
+}
+
+#[test]
 fn the_hub_has_one_name() {
     let with_entity = format!("{HUB_STRING};EntityPath=Hub-1");
     let named = |name| read_changed(&[], &[("EVENT_HUB_CONNECTION", &with_entity), ("EVENT_HUB_NAME", name)]);

@@ -20,8 +20,9 @@ export class StorageFaults {
     return entry;
   }
 
-  clear() {
-    this.#list = [];
+  /** Ends one fault, or all. */
+  clear(id) {
+    this.#list = this.#list.filter(({ entry }) => id !== undefined && entry.id !== id);
   }
 
   list() {

@@ -37,8 +37,9 @@ export class Faults {
     return entry;
   }
 
-  clear() {
-    this.#list = [];
+  /** Ends the faults of one hub, or all. */
+  clear(hub) {
+    this.#list = this.#list.filter((fault) => hub !== undefined && fault.hub !== hub);
   }
 
   list() {

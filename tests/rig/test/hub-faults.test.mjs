@@ -102,6 +102,21 @@ test("held transfers are answered when released", async () => {
   close();
 });
 
+test("what is held or struck for one hub is let go without another's", async () => {
+  server.faults.add({ action: "hold", hub: HUB });
+  server.faults.add({ action: "hold", hub: "another" });
+  server.faults.add({ action: "reject", hub: "another" });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  const held = outcomes(sender, ["a"]);
+  while (server.intake.heldCount(HUB) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(server.intake.release("another"), 0);
+  assert.equal(server.intake.release(HUB), 1);
+  assert.deepEqual(await held, ["accepted"]);
+  server.faults.clear(HUB);
+  assert.deepEqual(server.faults.list().map(({ hub }) => hub), ["another", "another"]);
+  close();
+});
+
 test("a delayed answer comes after a later one", async () => {
   server.faults.add({ action: "delay", ms: 200 });
   const { sender, close } = await AmqpClient.sender(port, HUB);

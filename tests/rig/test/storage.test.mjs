@@ -136,6 +136,8 @@ describe("the storage proxy", () => {
     assert.deepEqual(calls, { "blob properties": 1, "blob read": 1, "get block list": 1 });
     assert.equal(blobReadBytes, 100);
     assert.deepEqual(byKind["blob read"].statuses, { 206: 1 });
+    assert.equal((await control("GET", "/storage/requests?path=macAddress%3DPROXY|macAddress%253DPROXY")).requests, 3);
+    assert.equal((await control("GET", "/storage/requests?path=no-such-blob")).requests, 0);
   });
 
   test("counts table calls made with an account SAS", async () => {
