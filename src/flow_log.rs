@@ -54,13 +54,19 @@ pub enum Kind {
 }
 
 /// The key of a blob's row in the checkpoint table, valid there whatever the blob's name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CheckpointKey {
     /// `{yyyy}{mm}{dd}-{16 hex digits of the flow log}`: the date first, so that a range of keys is a
     /// range of days.
     pub partition: String,
     /// `{hh}-{MAC}-{16 hex digits of the blob}`.
     pub row: String,
+}
+
+impl fmt::Display for CheckpointKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.partition, self.row)
+    }
 }
 
 impl Kind {
@@ -163,6 +169,13 @@ impl FlowLogBlob {
             partition: format!("{year:04}{:02}{day:02}-{flow_log}", u8::from(month)),
             row: format!("{:02}-{mac}-{blob}", self.hour),
         }
+    }
+
+    /// The first part of the ids of messages made of this blob's bytes in its `generation`-th rewrite:
+    /// `{16 hex digits of the blob}-{generation}`.
+    #[must_use]
+    pub fn id_prefix(&self, generation: u32) -> String {
+        format!("{}-{generation}", hash(&[self.account.authority(), &self.path()]))
     }
 
     fn path(&self) -> String {

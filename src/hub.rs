@@ -27,6 +27,8 @@ pub struct Message {
     pub body: Rope,
     /// The bytes `[start, end)` of the blob whose records the body carries.
     pub range: Range<u64>,
+    /// How many records the body carries.
+    pub records: usize,
 }
 
 /// What goes to the hub in one transfer and is accepted or refused as one.
@@ -137,9 +139,11 @@ pub enum HubError {
         description: String,
     },
     /// No answer before the deadline: the batch may or may not have arrived.
-    #[error("event hub {hub} did not settle the batch in time")]
+    #[error("event hub {hub} did not settle the batch in time: {reason}")]
     Unsettled {
         /// The hub's address.
         hub: String,
+        /// What was known at the deadline.
+        reason: String,
     },
 }

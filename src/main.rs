@@ -1,20 +1,21 @@
 //! The custom handler that the Functions host starts: `flowlog-forwarder`, without arguments.
 
 use anyhow::Context as _;
+use flowlog_forwarder::app::{self, App};
 use flowlog_forwarder::config::Config;
-use flowlog_forwarder::event::Commit;
-use flowlog_forwarder::server::{self, CommitHandler, Handled};
-use flowlog_forwarder::telemetry;
+use flowlog_forwarder::{server, telemetry};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long work in progress may go on after a signal. A container gets 30 s before it is killed.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long parting from the hub may take.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// The status for wrong settings (`EX_USAGE` of `sysexits.h`): neither 0, after which the host would not
 /// start the process again, nor 200, which asks for a restart that does not count as a failure.
@@ -54,9 +55,10 @@ async fn listen(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("port {} can't be listened on", config.port))?;
     let stop = stop_signal()?;
-    let handler = Arc::new(Unconnected);
+    let App { handler, hub } = app::build(&config)?;
     tracing::info!(port = config.port, "listening");
     server::serve(listener, handler, stop, DRAIN).await?;
+    hub.close(Instant::now() + CLOSE).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -70,13 +72,4 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-/// Stands where the forwarder is connected; until then every commit is left for another attempt.
-struct Unconnected;
-
-impl CommitHandler for Unconnected {
-    async fn handle(&self, _commit: Commit) -> Handled {
-        Handled::Failed("no forwarder is connected".to_owned())
-    }
 }

@@ -1,8 +1,16 @@
-//! Tests from outside: over real sockets, and over the files that are published.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! Integration tests: scenarios on in-memory twins, the same contracts on real components, the handler
+//! over real sockets, and the files that are published.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod blob_contract;
+mod checkpoint_contract;
+mod forward;
 mod host_files;
 mod http;
+mod memory;
+mod memory_hub;
+mod rig;
+mod samples;
 mod server_contract;
 mod server_process;
 mod settings;

@@ -1,0 +1,137 @@
+//! What gives us access to a hub, and the tokens made from it for `put-token`.
+
+use super::fault::Fault;
+use super::sas;
+use azure_core::credentials::TokenCredential;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// What an Entra token must be for. (Microsoft's Rust client for Event Hubs asks for the same scope.)
+const SCOPE: &str = "https://eventhubs.azure.net/.default";
+
+/// How long before its end a token is renewed. `azure_identity` hands out a cached token until 5 minutes
+/// before its end: asked earlier, it would only give the same one again.
+const RENEWAL_LEAD: Duration = Duration::from_secs(270);
+
+/// Renewals are never closer together than this, however short-lived the tokens.
+const SHORTEST_RENEWAL: Duration = Duration::from_secs(1);
+
+/// How we prove that we may send.
+#[derive(Clone)]
+pub enum HubAccess {
+    /// A Microsoft Entra identity: no secret of ours at all.
+    Identity(Arc<dyn TokenCredential>),
+    /// A shared access key, from which short-lived signatures are made.
+    Key {
+        /// The policy's name.
+        name: String,
+        /// The key.
+        key: SecretString,
+    },
+    /// A signature made elsewhere: good until it ends, and not renewable by us.
+    Signature(SecretString),
+}
+
+impl fmt::Debug for HubAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity(_) => f.write_str("Identity"),
+            Self::Key { name, .. } => f.debug_struct("Key").field("name", name).finish_non_exhaustive(),
+            Self::Signature(_) => f.write_str("Signature"),
+        }
+    }
+}
+
+/// What `put-token` hands to the service.
+pub(super) struct Token {
+    /// `put-token`'s `type`.
+    pub(super) kind: &'static str,
+    pub(super) value: SecretString,
+    /// When it ends, where that is known.
+    pub(super) expires: Option<SystemTime>,
+}
+
+impl HubAccess {
+    /// A token for `audience`. A key's signatures live for `signature_life`.
+    pub(super) async fn token(&self, audience: &str, signature_life: Duration) -> Result<Token, Fault> {
+        const SIGNATURE: &str = "servicebus.windows.net:sastoken";
+        match self {
+            Self::Identity(credential) => match credential.get_token(&[SCOPE], None).await {
+                Ok(token) => Ok(Token {
+                    kind: "jwt",
+                    value: SecretString::from(token.token.secret()),
+                    expires: Some(token.expires_on.into()),
+                }),
+                Err(error) => Err(Fault::Passing(format!("no token: {error}"))),
+            },
+            Self::Key { name, key } => {
+                let expires = SystemTime::now() + signature_life;
+                let value = sas::sign(audience, name, key, expires);
+                Ok(Token { kind: SIGNATURE, value, expires: Some(expires) })
+            }
+            Self::Signature(signature) => Ok(Token {
+                kind: SIGNATURE,
+                value: SecretString::from(signature.expose_secret().trim()),
+                expires: sas::expiry(signature),
+            }),
+        }
+    }
+
+    /// Whether asking again gives a younger token.
+    pub(super) fn is_renewable(&self) -> bool {
+        !matches!(self, Self::Signature(_))
+    }
+}
+
+impl Token {
+    /// How long it is still good, at `now`; `None` when it does not say.
+    pub(super) fn life_left(&self, now: SystemTime) -> Option<Duration> {
+        self.expires.map(|expires| expires.duration_since(now).unwrap_or_default())
+    }
+
+    /// How long after `now` it is to be renewed: some minutes before its end, or after 80 % of a short life.
+    pub(super) fn renew_in(&self, now: SystemTime) -> Option<Duration> {
+        let left = self.life_left(now)?;
+        Some(left.saturating_sub(RENEWAL_LEAD.min(left / 5)).max(SHORTEST_RENEWAL))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(life: u64) -> (Token, SystemTime) {
+        let now = SystemTime::now();
+        let expires = Some(now + Duration::from_secs(life));
+        (Token { kind: "jwt", value: SecretString::from("x"), expires }, now)
+    }
+
+    #[test]
+    fn a_long_lived_token_is_renewed_minutes_before_its_end_a_short_lived_one_at_four_fifths() {
+        for (life, expected) in
+            [(86_400, 86_130), (3600, 3330), (1350, 1080), (60, 48), (5, 4), (1, 1), (0, 1)]
+        {
+            let (token, now) = token(life);
+            assert_eq!(token.renew_in(now), Some(Duration::from_secs(expected)), "life of {life} s");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_makes_a_signature_that_ends_when_it_was_told_to() {
+        let access = HubAccess::Key { name: "send".into(), key: SecretString::from("hunter2") };
+        let token = access.token("sb://ns/flow", Duration::from_mins(1)).await.unwrap();
+        assert_eq!(token.kind, "servicebus.windows.net:sastoken");
+        let left = token.life_left(SystemTime::now()).unwrap();
+        assert!(left <= Duration::from_mins(1) && left > Duration::from_secs(50), "{left:?}");
+        assert!(access.is_renewable());
+    }
+
+    #[test]
+    fn no_debug_output_shows_a_secret() {
+        let key = HubAccess::Key { name: "send".into(), key: SecretString::from("hunter2") };
+        let signature = HubAccess::Signature(SecretString::from("hunter2"));
+        assert!(!format!("{key:?} {signature:?}").contains("hunter2"));
+    }
+}

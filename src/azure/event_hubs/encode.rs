@@ -1,0 +1,285 @@
+//! Batches as Event Hubs wants them on the wire, and what they cost.
+//!
+//! A batch is one AMQP transfer of message format `0x80013700`. Its payload is an envelope (here only the
+//! partition key, when there is one) and one data section for each message; each data section holds a
+//! complete encoded AMQP message of its own:
+//!
+//! | section | content |
+//! |---|---|
+//! | message-annotations | `x-opt-partition-key`, when keyed |
+//! | properties | `message-id`, `content-type` = `application/json` |
+//! | application-properties | `source`, `offset-start`, `offset-end` (ulong), `etag` |
+//! | data | the body |
+//!
+//! The encodings are those of AMQP 1.0 part 1. Lists, maps and binaries always use their 32-bit forms and
+//! the offsets their full width, so that sizes depend on nothing but the lengths of the strings.
+
+use crate::hub::{Batch, Limits, Message, Origin};
+use crate::rope::Rope;
+use fe2o3_amqp::link::delivery::Sendable;
+use fe2o3_amqp::types::messaging;
+use fe2o3_amqp::types::primitives::Value;
+
+/// The message format by which Event Hubs knows a batch.
+/// (`AmqpBatchedMessageFormat` in Microsoft's .NET client.)
+const BATCH_FORMAT: u32 = 0x8001_3700;
+const PARTITION_KEY: &str = "x-opt-partition-key";
+const CONTENT_TYPE: &str = "application/json";
+
+/// Descriptor of a section: `0x00`, a small ulong, the section's code.
+const DESCRIPTOR: usize = 3;
+/// Constructor and 32-bit length of a binary.
+const BINARY: usize = 5;
+/// Constructor, 32-bit size and 32-bit count of a list or a map.
+const COMPOUND: usize = 9;
+/// Constructor and eight bytes.
+const ULONG: usize = 9;
+/// Properties that are left out, between `message-id` and `content-type`.
+const NO_PROPERTIES: usize = 5;
+/// What a message has more when it stands inside a batch: a data section around it.
+const DATA_SECTION: usize = DESCRIPTOR + BINARY;
+/// Decimal digits of the largest offset.
+const OFFSET_DIGITS: usize = 20;
+
+/// A batch, ready to be handed to the link as often as need be.
+pub(super) enum Payload {
+    /// One message: `fe2o3-amqp` copies it once less than a list of one.
+    One(Sendable<messaging::Data>),
+    /// Several.
+    Many(Sendable<messaging::Batch<messaging::Data>>),
+}
+
+/// What messages of `origin` cost on a link that takes transfers of `transfer` bytes.
+pub(super) fn limits(origin: &Origin, transfer: usize) -> Limits {
+    let longest_id = origin.id_prefix.len() + 2 * (1 + OFFSET_DIGITS);
+    Limits {
+        transfer,
+        envelope: envelope(origin),
+        message_overhead: DATA_SECTION + sections(origin, longest_id),
+    }
+}
+
+/// The size of the encoded batch, bytes.
+pub(super) fn size(batch: &Batch) -> usize {
+    let messages = batch.messages.iter();
+    envelope(&batch.origin)
+        + messages.map(|message| DATA_SECTION + message_size(&batch.origin, message)).sum::<usize>()
+}
+
+/// Encodes a batch; the bodies are copied once.
+pub(super) fn encode(batch: &Batch) -> Payload {
+    let origin = &batch.origin;
+    let mut data =
+        batch.messages.iter().map(|message| messaging::Data::from(encode_message(origin, message)));
+    let builder = messaging::Message::builder().message_annotations(envelope_annotations(origin));
+    let sendable = Sendable::builder().message_format(BATCH_FORMAT).settled(false);
+    match (data.next(), data.len()) {
+        (Some(only), 0) => Payload::One(sendable.message(builder.body(only).build()).build()),
+        (first, _) => {
+            let all = messaging::Batch::new(first.into_iter().chain(data).collect::<Vec<_>>());
+            Payload::Many(sendable.message(builder.body(all).build()).build())
+        }
+    }
+}
+
+fn envelope_annotations(origin: &Origin) -> Option<messaging::MessageAnnotations> {
+    let key = origin.partition_key.as_ref()?;
+    let builder = messaging::MessageAnnotations::builder();
+    Some(builder.insert(PARTITION_KEY, Value::String(key.clone())).build())
+}
+
+/// The envelope's size. `fe2o3-amqp` encodes it, in the shortest form that holds up to 254 bytes.
+fn envelope(origin: &Origin) -> usize {
+    origin.partition_key.as_ref().map_or(0, |key| {
+        let entry = 2 + PARTITION_KEY.len() + key.len() + if key.len() < 255 { 2 } else { 5 };
+        DESCRIPTOR + entry + if entry < 255 { 3 } else { COMPOUND }
+    })
+}
+
+/// The size of all sections of a message but its body's bytes.
+fn sections(origin: &Origin, id_length: usize) -> usize {
+    let annotations = origin
+        .partition_key
+        .as_ref()
+        .map_or(0, |key| DESCRIPTOR + COMPOUND + text_size(PARTITION_KEY.len()) + text_size(key.len()));
+    let properties =
+        DESCRIPTOR + COMPOUND + text_size(id_length) + NO_PROPERTIES + text_size(CONTENT_TYPE.len());
+    let names = ["source", "offset-start", "offset-end", "etag"];
+    let application_properties = DESCRIPTOR
+        + COMPOUND
+        + names.map(|name| text_size(name.len())).iter().sum::<usize>()
+        + text_size(origin.source.len())
+        + 2 * ULONG
+        + text_size(origin.etag.len());
+    annotations + properties + application_properties + DESCRIPTOR + BINARY
+}
+
+/// A string or a symbol: constructor, length in one byte or in four, and the bytes.
+fn text_size(length: usize) -> usize {
+    length + if length <= 255 { 2 } else { 5 }
+}
+
+fn message_id(origin: &Origin, message: &Message) -> String {
+    format!("{}-{}-{}", origin.id_prefix, message.range.start, message.range.end)
+}
+
+fn message_size(origin: &Origin, message: &Message) -> usize {
+    let digits = |offset: u64| offset.checked_ilog10().unwrap_or(0) as usize + 1;
+    let id = origin.id_prefix.len() + 2 + digits(message.range.start) + digits(message.range.end);
+    sections(origin, id) + message.body.len()
+}
+
+fn encode_message(origin: &Origin, message: &Message) -> Vec<u8> {
+    let mut out = Writer(Vec::with_capacity(message_size(origin, message)));
+    if let Some(key) = &origin.partition_key {
+        out.section(0x72);
+        out.compound(0xd1, 2, |out| {
+            out.symbol(PARTITION_KEY);
+            out.string(key);
+        });
+    }
+    out.section(0x73);
+    out.compound(0xd0, 7, |out| {
+        out.string(&message_id(origin, message));
+        out.0.extend_from_slice(&[0x40; NO_PROPERTIES]);
+        out.symbol(CONTENT_TYPE);
+    });
+    out.section(0x74);
+    out.compound(0xd1, 8, |out| {
+        out.string("source");
+        out.string(&origin.source);
+        out.string("offset-start");
+        out.ulong(message.range.start);
+        out.string("offset-end");
+        out.ulong(message.range.end);
+        out.string("etag");
+        out.string(&origin.etag);
+    });
+    out.section(0x75);
+    out.binary(&message.body);
+    out.0
+}
+
+/// Writes AMQP 1.0 values.
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn section(&mut self, code: u8) {
+        self.0.extend_from_slice(&[0x00, 0x53, code]);
+    }
+
+    /// A list (`0xd0`) or a map (`0xd1`) of `count` values, which `values` writes.
+    fn compound(&mut self, constructor: u8, count: u32, values: impl FnOnce(&mut Self)) {
+        self.0.push(constructor);
+        let at = self.0.len();
+        self.0.extend_from_slice(&[0; 4]);
+        self.0.extend_from_slice(&count.to_be_bytes());
+        values(self);
+        let size = length(self.0.len() - at - 4);
+        self.0[at..at + 4].copy_from_slice(&size);
+    }
+
+    fn string(&mut self, text: &str) {
+        self.text(0xa1, 0xb1, text);
+    }
+
+    fn symbol(&mut self, text: &str) {
+        self.text(0xa3, 0xb3, text);
+    }
+
+    fn text(&mut self, short: u8, long: u8, text: &str) {
+        if let Ok(length) = u8::try_from(text.len()) {
+            self.0.extend_from_slice(&[short, length]);
+        } else {
+            self.0.push(long);
+            self.0.extend_from_slice(&length(text.len()));
+        }
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn ulong(&mut self, value: u64) {
+        self.0.push(0x80);
+        self.0.extend_from_slice(&value.to_be_bytes());
+    }
+
+    fn binary(&mut self, rope: &Rope) {
+        self.0.push(0xb0);
+        self.0.extend_from_slice(&length(rope.len()));
+        rope.pieces().for_each(|piece| self.0.extend_from_slice(piece));
+    }
+}
+
+/// A length on the wire. Nothing of 4 GiB gets here: links take a few MiB at most, and sizes are checked
+/// before anything is encoded.
+fn length(bytes: usize) -> [u8; 4] {
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    fn origin(source: usize, etag: usize, key: Option<usize>, prefix: usize) -> Origin {
+        Origin {
+            source: "s".repeat(source),
+            etag: "e".repeat(etag),
+            partition_key: key.map(|length| "k".repeat(length)),
+            id_prefix: "p".repeat(prefix),
+        }
+    }
+
+    fn message(body: &[&[u8]], range: std::ops::Range<u64>) -> Message {
+        Message { body: body.iter().map(|piece| Bytes::copy_from_slice(piece)).collect(), range }
+    }
+
+    #[test]
+    fn a_message_is_encoded_as_the_specification_says() {
+        let origin = Origin {
+            source: "https://a/b".into(),
+            etag: "0x1".into(),
+            partition_key: Some("nic".into()),
+            id_prefix: "id".into(),
+        };
+        let encoded = encode_message(&origin, &message(&[b"{\"a\"", b":1}"], 12..345));
+        let mut expected =
+            b"\x00\x53\x72\xd1\x00\x00\x00\x1e\x00\x00\x00\x02\xa3\x13x-opt-partition-key\xa1\x03nic"
+                .to_vec();
+        expected.extend(b"\x00\x53\x73\xd0\x00\x00\x00\x26\x00\x00\x00\x07\xa1\x09id-12-345\x40\x40\x40\x40\x40\xa3\x10application/json");
+        expected.extend(b"\x00\x53\x74\xd1\x00\x00\x00\x50\x00\x00\x00\x08\xa1\x06source\xa1\x0bhttps://a/b");
+        expected.extend(b"\xa1\x0coffset-start\x80\x00\x00\x00\x00\x00\x00\x00\x0c");
+        expected.extend(b"\xa1\x0aoffset-end\x80\x00\x00\x00\x00\x00\x00\x01\x59\xa1\x04etag\xa1\x030x1");
+        expected.extend(b"\x00\x53\x75\xb0\x00\x00\x00\x07{\"a\":1}");
+        assert_eq!(encoded, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn the_arithmetic_gives_the_size_of_the_really_encoded_message(
+            source in 0usize..600, etag in 0usize..40, key in proptest::option::of(0usize..300),
+            prefix in 0usize..300, start: u64, length: u64, body in proptest::collection::vec(any::<u8>(), 0..900),
+        ) {
+            let origin = origin(source, etag, key, prefix);
+            let message = message(&[&body], start..start.saturating_add(length));
+            let encoded = encode_message(&origin, &message);
+            prop_assert_eq!(encoded.len(), message_size(&origin, &message));
+            prop_assert_eq!(encoded.capacity(), encoded.len());
+            let overhead = limits(&origin, 0).message_overhead;
+            prop_assert!(DATA_SECTION + encoded.len() <= overhead + body.len());
+        }
+    }
+
+    #[test]
+    fn the_overhead_is_exact_for_the_largest_offsets() {
+        for (key, prefix) in [(None, 40), (Some(3), 40), (Some(300), 300), (Some(255), 213), (Some(254), 214)]
+        {
+            let origin = Arc::new(origin(500, 20, key, prefix));
+            let limits = limits(&origin, 0);
+            let largest = message(&[b"{}"], u64::MAX - 1..u64::MAX);
+            let batch = Batch { origin, messages: vec![largest.clone(), largest] };
+            assert_eq!(size(&batch), limits.envelope + 2 * (limits.message_overhead + 2));
+        }
+    }
+}

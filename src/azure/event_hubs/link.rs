@@ -1,0 +1,247 @@
+//! A sender link to the hub, with the connection and the claims that carry it: opened, used, watched, closed.
+//!
+//! Whatever of it ends (link, session, connection, claim), all of it is given up and opened anew: one way
+//! to recover instead of four.
+
+use super::access::{HubAccess, Token};
+use super::address::HubAddress;
+use super::cbs::Cbs;
+use super::encode::Payload;
+use super::fault::Fault;
+use super::stream::{self, CutOnDrop};
+use super::{Options, random};
+use fe2o3_amqp::connection::ConnectionHandle;
+use fe2o3_amqp::link::SendError;
+use fe2o3_amqp::link::delivery::DeliveryFut;
+use fe2o3_amqp::sasl_profile::SaslProfile;
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::types::messaging::Outcome;
+use fe2o3_amqp::{Connection, Sender, Session};
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::time::{sleep, timeout};
+
+/// What a link takes that names no `max-message-size`: the limit of every tier above Basic.
+/// (Microsoft Learn, "Event Hubs quotas and limits".)
+const USUAL_MAX_MESSAGE_SIZE: usize = 1 << 20;
+
+/// After a failed renewal, while the old token lives. (Microsoft's Rust client waits as long.)
+const RENEWAL_RETRY: Duration = Duration::from_secs(30);
+
+/// How long a parting may take.
+const PARTING: Duration = Duration::from_secs(2);
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// Resolves when the hub has settled the batch, or the link has ended.
+pub(super) type Settlement = DeliveryFut<Result<Outcome, SendError>>;
+
+/// What is needed to open a link, again and again.
+pub(super) struct Connector {
+    pub(super) address: HubAddress,
+    pub(super) access: HubAccess,
+    pub(super) options: Options,
+}
+
+/// An attached link.
+pub(super) struct Link {
+    hands: Hands,
+    /// The largest transfer that it takes, bytes.
+    pub(super) max_message_size: usize,
+    authority: Boxed<Fault>,
+    session: SessionHandle<()>,
+    connection: ConnectionHandle<()>,
+    cut: CutOnDrop,
+}
+
+/// A sender takes one batch after the other, and waits for credit with it in hand.
+enum Hands {
+    Free(Box<Sender>),
+    Full(Boxed<(Box<Sender>, u64, Result<Settlement, SendError>)>),
+    Gone,
+}
+
+/// What may happen to a link.
+pub(super) enum Event {
+    /// The batch of this number is on its way: the link can take the next.
+    Transferred(u64, Settlement),
+    /// The batch of this number could not be sent; the link is as good as before.
+    NotTransferred(u64, Fault),
+    /// The link is of no more use.
+    Ended(Fault),
+}
+
+impl Connector {
+    /// Connects, shows a token, attaches.
+    pub(super) async fn open(self: Arc<Self>) -> Result<Link, Fault> {
+        let limit = self.options.connect_timeout;
+        let attached = timeout(limit, Arc::clone(&self).attach()).await;
+        attached.unwrap_or_else(|_| Err(Fault::Passing(format!("no link was attached within {limit:?}"))))
+    }
+
+    async fn attach(self: Arc<Self>) -> Result<Link, Fault> {
+        let audience = self.address.audience();
+        let ((mut connection, cut), token) =
+            tokio::try_join!(self.connect(), self.access.token(&audience, self.options.signature_life))?;
+        let mut claims = Claims::present(&mut connection, audience, &token).await?;
+        let mut session = Session::begin(&mut connection).await?;
+        let sender = Sender::attach(
+            &mut session,
+            format!("flowlog-forwarder-{}", random::hex()),
+            self.address.hub.as_str(),
+        )
+        .await?;
+        let max_message_size = sender
+            .max_message_size()
+            .map_or(USUAL_MAX_MESSAGE_SIZE, |size| usize::try_from(size).unwrap_or(usize::MAX));
+        let authority = Box::pin(async move { claims.keep(&self, token).await });
+        Ok(Link {
+            hands: Hands::Free(Box::new(sender)),
+            max_message_size,
+            authority,
+            session,
+            connection,
+            cut,
+        })
+    }
+
+    async fn connect(&self) -> Result<(ConnectionHandle<()>, CutOnDrop), Fault> {
+        let (stream, cut) = stream::connect(&self.address).await?;
+        let idle = u32::try_from(self.options.idle_timeout.as_millis()).unwrap_or(u32::MAX);
+        let connection = Connection::builder()
+            .container_id(format!("flowlog-forwarder-{}", random::hex()))
+            .hostname(self.address.host.as_str())
+            .sasl_profile(SaslProfile::Anonymous)
+            .idle_time_out(idle)
+            .open_with_stream(stream)
+            .await?;
+        Ok((connection, cut))
+    }
+}
+
+/// The connection's standing with the service: a session of its own for the links to `$cbs`.
+struct Claims {
+    session: SessionHandle<()>,
+    cbs: Cbs,
+    audience: String,
+}
+
+impl Claims {
+    async fn present(
+        connection: &mut ConnectionHandle<()>,
+        audience: String,
+        token: &Token,
+    ) -> Result<Self, Fault> {
+        let mut session = Session::begin(connection).await?;
+        let mut cbs = Cbs::attach(&mut session).await?;
+        cbs.put_token(&audience, token).await?;
+        Ok(Self { session, cbs, audience })
+    }
+
+    /// Renews the token in time, for as long as that works; returns why it no longer did.
+    async fn keep(&mut self, connector: &Connector, mut token: Token) -> Fault {
+        let renewable = connector.access.is_renewable();
+        let Some(mut wait) = token.renew_in(SystemTime::now()).filter(|_| renewable) else {
+            // Nothing to renew: the service will say when it has had enough of this token.
+            return pending().await;
+        };
+        loop {
+            sleep(wait).await;
+            let renewal = timeout(connector.options.connect_timeout, self.renew(connector)).await;
+            wait = match renewal.unwrap_or_else(|_| Err(Fault::Passing("no answer in time".to_owned()))) {
+                Ok(renewed) => {
+                    token = renewed;
+                    token.renew_in(SystemTime::now()).unwrap_or(RENEWAL_RETRY)
+                }
+                Err(fault) => {
+                    let left = token.life_left(SystemTime::now()).unwrap_or_default();
+                    if left.is_zero() {
+                        return fault;
+                    }
+                    tracing::warn!(hub = %connector.address, reason = fault.reason(), ?left, "token not renewed");
+                    RENEWAL_RETRY.min(left / 2).max(Duration::from_secs(1))
+                }
+            };
+        }
+    }
+
+    async fn renew(&mut self, connector: &Connector) -> Result<Token, Fault> {
+        let token = connector.access.token(&self.audience, connector.options.signature_life).await?;
+        if self.cbs.put_token(&self.audience, &token).await.is_err() {
+            // The links to $cbs may have been idle for too long: once more, on new ones.
+            self.cbs = Cbs::attach(&mut self.session).await?;
+            self.cbs.put_token(&self.audience, &token).await?;
+        }
+        Ok(token)
+    }
+}
+
+impl Link {
+    /// Whether it can take a batch now.
+    pub(super) fn is_free(&self) -> bool {
+        matches!(self.hands, Hands::Free(_))
+    }
+
+    /// Takes the batch called `number`; does nothing unless [`Link::is_free`].
+    pub(super) fn transfer(&mut self, number: u64, payload: Arc<Payload>) {
+        self.hands = match std::mem::replace(&mut self.hands, Hands::Gone) {
+            Hands::Free(mut sender) => Hands::Full(Box::pin(async move {
+                let result = match &*payload {
+                    Payload::One(message) => sender.send_batchable_ref(message).await,
+                    Payload::Many(messages) => sender.send_batchable_ref(messages).await,
+                };
+                (sender, number, result)
+            })),
+            other => other,
+        };
+    }
+
+    /// Waits for what happens next. Can be dropped and called again without missing anything.
+    pub(super) async fn event(&mut self) -> Event {
+        let Self { hands, authority, session, connection, .. } = self;
+        tokio::select! {
+            event = hands.event() => event,
+            fault = authority => Event::Ended(fault),
+            end = session.on_end() => Event::Ended(
+                end.err().map_or_else(|| Fault::Passing("the session ended".to_owned()), Fault::from),
+            ),
+            end = connection.on_close() => Event::Ended(
+                end.err().map_or_else(|| Fault::Passing("the connection ended".to_owned()), Fault::from),
+            ),
+        }
+    }
+
+    /// Says good-bye as the protocol has it, if the other side still listens.
+    pub(super) async fn close(self) {
+        let Self { hands, session, mut connection, cut, authority, .. } = self;
+        let parting = async {
+            if let Hands::Free(sender) = hands {
+                let _ = sender.close().await;
+            }
+            let _ = connection.close().await;
+        };
+        let _ = timeout(PARTING, parting).await;
+        drop((authority, session, connection, cut));
+    }
+}
+
+impl Hands {
+    async fn event(&mut self) -> Event {
+        match self {
+            Self::Free(sender) => Event::Ended(Fault::from(&sender.on_detach().await)),
+            Self::Full(transfer) => {
+                let (sender, number, result) = transfer.await;
+                *self = Self::Free(sender);
+                match result {
+                    Ok(settlement) => Event::Transferred(number, settlement),
+                    Err(error) if Fault::spares_the_link(&error) => {
+                        Event::NotTransferred(number, Fault::from(&error))
+                    }
+                    Err(error) => Event::Ended(Fault::from(&error)),
+                }
+            }
+            Self::Gone => Event::Ended(Fault::Passing("the link is gone".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Forwards what is new in one blob: read → claim → cut → batch → send → checkpoint.
+//!
+//! The read comes before the claim, which looks odd and saves money: most events turn out to bring
+//! nothing new (late, doubled), and a conditional read finds that out without writing anything. It
+//! is safe, for the claim only succeeds on the row from which the read was planned.
+
+mod error;
+mod flight;
+mod open;
+mod outbound;
+mod reader;
+mod run;
+mod turns;
+
+pub use error::ForwardError;
+
+use crate::checkpoint::{CheckpointStore, Wanted};
+use crate::config::PartitionKey;
+use crate::flow_log::FlowLogBlob;
+use crate::hub::Hub;
+use crate::ledger::{Claiming, Ledger, Release};
+use crate::plan::{self, Continuity};
+use crate::source::BlobSource;
+use run::Ended;
+use turns::Turns;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How a forwarder works; the defaults suit Functions behind Event Grid.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether messages of one NIC keep their order.
+    pub partition_key: PartitionKey,
+    /// Upper bound for one message as encoded, bytes; the link's own limit when none or larger.
+    pub max_message_bytes: Option<NonZeroUsize>,
+    /// Bytes asked for by one ranged GET.
+    pub window: u64,
+    /// How long one event may take: Event Grid waits 30 s, then delivers again.
+    pub budget: Duration,
+    /// How often progress is saved inside a run.
+    pub save_every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            partition_key: PartitionKey::None,
+            max_message_bytes: None,
+            window: plan::WINDOW,
+            budget: Duration::from_secs(25),
+            save_every: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What came of one event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Records that the hub accepted.
+    pub records: u64,
+    /// Messages that the hub accepted.
+    pub messages: u64,
+    /// Bytes of the blob that were read to find them.
+    pub bytes_read: u64,
+    /// How the blob was found rewritten, if it was.
+    pub rewritten: Option<Continuity>,
+    /// Why nothing more was done.
+    pub end: End,
+}
+
+/// Where work on an event ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// At the end of the newest version: everything committed has been accepted by the hub.
+    #[default]
+    Complete,
+    /// With the budget: the rest is the next event's, or the sweep's.
+    LeftOver,
+    /// At another worker's claim, which knows now that this commit is wanted.
+    Elsewhere,
+    /// At a blob that is not there any more.
+    Gone,
+}
+
+/// Forwards blobs from a source to a hub, with checkpoints in a store.
+pub struct Forwarder<B, C, H> {
+    source: Arc<B>,
+    ledger: Ledger<C>,
+    hub: Arc<H>,
+    turns: Turns,
+    options: Options,
+}
+
+/// The parts of an event's time: each leaves enough for what comes after it.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// No new read or claim after this: what is on its way must still land and be saved.
+    work_until: Instant,
+    /// The hub has until then to accept a batch; saving the progress fits into the rest.
+    send_until: Instant,
+}
+
+impl Times {
+    fn within(arrived: Instant, budget: Duration) -> Self {
+        Self { work_until: arrived + budget * 7 / 10, send_until: arrived + budget * 9 / 10 }
+    }
+}
+
+impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
+    /// A forwarder that reads from `source`, sends to `hub` and keeps its books in `ledger`.
+    pub fn new(source: Arc<B>, ledger: Ledger<C>, hub: Arc<H>, options: Options) -> Self {
+        Self { source, ledger, hub, turns: Turns::default(), options }
+    }
+
+    /// Forwards everything committed to `blob` that has not been forwarded: at least the commit that
+    /// the event named, whose arrival started the clock.
+    ///
+    /// # Errors
+    /// See [`ForwardError`]. What was accepted until then is checkpointed, if the store can be reached.
+    pub async fn forward(
+        &self,
+        blob: &FlowLogBlob,
+        commit: &Wanted,
+        arrived: Instant,
+    ) -> Result<Forwarded, ForwardError> {
+        let times = Times::within(arrived, self.options.budget);
+        let key = blob.checkpoint_key();
+        let turn = self.turns.take(&key);
+        let Ok(mut memory) = tokio::time::timeout_at(times.work_until.into(), turn).await else {
+            return Err(ForwardError::OutOfTime { blob: blob.to_string(), budget: self.options.budget });
+        };
+        let mut done = Forwarded::default();
+        if memory.complete_as_of.is_some_and(|read| read > arrived) {
+            return Ok(done);
+        }
+        let mut seen = self.recall(blob, &mut memory).await?;
+        if seen.row.covers(&commit.etag) {
+            memory.seen = Some(seen);
+            return Ok(done);
+        }
+        loop {
+            let Some(opened) = self.open(blob, &mut seen, &mut done).await? else {
+                memory.seen = (done.end == End::Complete).then_some(seen);
+                return Ok(done);
+            };
+            let began = opened.began;
+            match self.ledger.claim(&seen, opened.length, commit).await.map_err(ForwardError::checkpoint(blob))? {
+                Claiming::Ours(ours) => seen = ours,
+                Claiming::Theirs => return Ok(Forwarded { end: End::Elsewhere, ..done }),
+                Claiming::Stale => {
+                    seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
+                    continue;
+                }
+            }
+            let Ended { progress, result } = self.run(blob, &mut seen, opened, times, &mut done).await;
+            match self.ledger.release(&seen, &progress, result.is_ok()).await {
+                Ok(Release::Done(released) | Release::WantedMore(released)) => seen = released,
+                Err(error) => {
+                    memory.unsaved = Some(progress);
+                    return Err(result.err().unwrap_or_else(|| ForwardError::checkpoint(blob)(error)));
+                }
+            }
+            result?;
+            let complete = seen.row.progress.etag.is_some();
+            memory.complete_as_of = complete.then_some(began);
+            memory.seen = Some(seen.clone());
+            let wanted_more = seen.row.claim.is_some();
+            if done.end == End::LeftOver || complete && !wanted_more {
+                return Ok(done);
+            }
+        }
+    }
+}

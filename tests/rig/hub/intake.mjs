@@ -1,0 +1,160 @@
+// Sender links: what comes in, what becomes of it, and what the sender is told.
+
+import rhea from "rhea";
+import frames from "rhea/lib/frames.js";
+
+const { message } = rhea;
+
+const OUTCOMES = {
+  accepted: () => message.accepted().described(),
+  released: () => message.released().described(),
+  modified: ({ deliveryFailed = true, undeliverableHere = false } = {}) =>
+    message.modified({ delivery_failed: deliveryFailed, undeliverable_here: undeliverableHere }).described(),
+  rejected: (error) => message.rejected({ error }).described(),
+};
+
+export class Intake {
+  #held = [];
+
+  constructor(store, faults) {
+    this.store = store;
+    this.faults = faults;
+  }
+
+  /** A whole transfer has arrived on `link`. `bytes` is the encoded message as it came. */
+  onTransfer(link, delivery, format, bytes) {
+    const { hub } = link.entity;
+    const { counters } = hub;
+    if (link.entity.detached) {
+      delivery.settled = true;
+      return;
+    }
+    const number = ++counters.transfers;
+    counters.maxTransferBytes = Math.max(counters.maxTransferBytes, bytes.length);
+    counters.unansweredNow += 1;
+    counters.mostUnansweredAtOnce = Math.max(counters.mostUnansweredAtOnce, counters.unansweredNow);
+
+    const limit = link.entity.maxMessageSize;
+    if (bytes.length > limit) {
+      this.#forget(hub, delivery);
+      this.detach(link, "amqp:link:message-size-exceeded",
+        `transfer ${number} has ${bytes.length} bytes; this link allows ${limit}`);
+      return;
+    }
+    const { fault, delayMs } = this.faults.onTransfer(hub.name);
+    if (fault) this.#suffer(fault, delayMs, { link, delivery, format, bytes, number });
+    else if (this.#store({ link, delivery, format, bytes, number })) this.#answer(link, delivery, "accepted", undefined, delayMs);
+  }
+
+  /** Answers what `hold` faults keep waiting, of one hub or of all; returns how many. */
+  release(hub) {
+    const due = this.#held.filter((held) => hub === undefined || held.hub === hub);
+    this.#held = this.#held.filter((held) => !due.includes(held));
+    for (const { answer } of due) answer();
+    return due.length;
+  }
+
+  heldCount(hub) {
+    return this.#held.filter((held) => held.hub === hub).length;
+  }
+
+  detach(link, condition, description, closed = true) {
+    if (link.entity.detached) return;
+    link.entity.detached = true;
+    if (link.entity.hub) link.entity.hub.counters.detaches += 1;
+    if (closed) {
+      link.close({ condition, description });
+    } else {
+      link.local.detach.error = { condition, description };
+      link.detach();
+    }
+  }
+
+  #store({ link, delivery, format, bytes, number }) {
+    const { hub, partition } = link.entity;
+    try {
+      hub.accept(number, format, bytes, partition).readers.forEach((reader) => reader.wake());
+      return true;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#answer(link, delivery, "rejected", { condition: "amqp:decode-error", description: error.message }, 0);
+      return false;
+    }
+  }
+
+  #suffer(fault, delayMs, transfer) {
+    const { link, delivery, number } = transfer;
+    const { hub } = link.entity;
+    const description = fault.description ?? `asked for by fault ${fault.id}, at transfer ${number}`;
+    switch (fault.action) {
+      case "reject":
+        this.#answer(link, delivery, "rejected", { condition: fault.condition ?? "com.microsoft:server-busy", description }, delayMs);
+        break;
+      case "release":
+        this.#answer(link, delivery, "released", undefined, delayMs);
+        break;
+      case "modify":
+        this.#answer(link, delivery, "modified", fault, delayMs);
+        break;
+      case "hold":
+        if (this.#store(transfer)) {
+          this.#held.push({ hub: hub.name, answer: () => this.#answer(link, delivery, "accepted", undefined, delayMs) });
+        }
+        break;
+      case "swallow":
+        if (fault.store) this.#store(transfer);
+        hub.counters.unanswered += 1;
+        this.#forget(hub, delivery);
+        break;
+      case "detach":
+        if (fault.store) this.#store(transfer);
+        this.#forget(hub, delivery);
+        this.detach(link, fault.condition ?? "amqp:link:detach-forced", description, fault.closed ?? true);
+        break;
+      case "drop":
+        if (fault.store) this.#store(transfer);
+        this.#forget(hub, delivery);
+        link.connection.socket.destroy();
+        break;
+    }
+  }
+
+  // Nothing will be answered: take the delivery off the session's books, or its window would shrink for ever.
+  #forget(hub, delivery) {
+    hub.counters.unansweredNow -= 1;
+    delivery.settled = true;
+  }
+
+  #answer(link, delivery, outcome, detail, delayMs) {
+    if (delayMs > 0) {
+      setTimeout(() => this.#answer(link, delivery, outcome, detail, 0), delayMs);
+      return;
+    }
+    const { hub } = link.entity;
+    hub.counters[outcome] += 1;
+    hub.counters.unansweredNow -= 1;
+    if (!link.connection.is_open() || link.entity.detached) {
+      delivery.settled = true;
+    } else if (outcome === "accepted") {
+      delivery.accept();
+    } else {
+      // Written frame by frame: rhea merges the dispositions of one tick by their first one's outcome, which would
+      // report a rejected transfer as accepted when it follows an accepted one.
+      delivery.settled = true;
+      link.session.output(frames.disposition({
+        role: true, first: delivery.id, last: delivery.id, settled: true, state: OUTCOMES[outcome](detail),
+      }));
+    }
+  }
+}
+
+// rhea decodes a message before it hands it over; the bytes that came are what is kept.
+const decode = message.decode;
+message.decode = (buffer) => Object.defineProperty(decode(buffer), "encoded", { value: buffer });
+
+/** The bytes and the format of what a `message` event carries. */
+export function transferOf(context) {
+  if (Buffer.isBuffer(context.message)) return { bytes: context.message, format: context.format ?? 0 };
+  return { bytes: context.message.encoded, format: 0 };
+}
+

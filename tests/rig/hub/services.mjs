@@ -1,0 +1,69 @@
+// The two request/response nodes: `$cbs` takes tokens, `$management` describes hubs and partitions.
+
+import rhea from "rhea";
+import { checkToken, TokenRefused } from "./tokens.mjs";
+
+const { types } = rhea;
+const EPOCH_START = new Date(0);
+
+/** Answers a put-token. Returns `{status, description}` and, when granted, puts the claim on the connection. */
+export function putToken(request, peer, keys) {
+  const { operation, type, name: audience } = request.application_properties ?? {};
+  if (operation !== "put-token") return { status: 400, description: `'${operation}' is not offered here: put-token is` };
+  try {
+    const expires = checkToken({ type, token: request.body, audience, keys });
+    peer.claim(audience, expires);
+    return { status: 202, description: "Accepted" };
+  } catch (error) {
+    if (!(error instanceof TokenRefused)) throw error;
+    return { status: 401, description: error.message };
+  }
+}
+
+function describeHub(hub) {
+  return {
+    name: hub.name,
+    type: "com.microsoft:eventhub",
+    created_at: types.wrap_timestamp(hub.createdAt),
+    partition_count: types.wrap_int(hub.partitions.length),
+    partition_ids: types.wrap_array(hub.partitions.map(({ id }) => id), 0xb1),
+    georeplication_factor: types.wrap_int(1),
+  };
+}
+
+function describePartition(hub, partition) {
+  const { last } = partition;
+  return {
+    name: hub.name,
+    type: "com.microsoft:partition",
+    partition: partition.id,
+    begin_sequence_number: types.wrap_long(0),
+    last_enqueued_sequence_number: types.wrap_long(last ? last.sequence : -1),
+    last_enqueued_offset: last ? last.offset : "-1",
+    last_enqueued_time_utc: types.wrap_timestamp(last ? last.enqueued : EPOCH_START.getTime()),
+    is_partition_empty: last === undefined,
+  };
+}
+
+/** Answers a READ of a hub or of a partition: `{status, description, body?}`. */
+export function describe(request, peer, store) {
+  const { operation, type, name, partition } = request.application_properties ?? {};
+  if (!peer.known) return { status: 401, description: "this connection holds no valid token" };
+  if (operation !== "READ" || typeof name !== "string") {
+    return { status: 400, description: `'${operation}' of '${name}' is not offered here: READ of a hub or a partition is` };
+  }
+  const hub = store.hub(name);
+  if (type === "com.microsoft:eventhub") return { status: 200, description: "OK", body: describeHub(hub) };
+  const found = hub.partition(partition);
+  if (type === "com.microsoft:partition" && found) return { status: 200, description: "OK", body: describePartition(hub, found) };
+  return { status: 404, description: `hub '${name}' has no ${type} '${partition ?? ""}'` };
+}
+
+/** The message that answers `request`. */
+export function reply(request, { status, description, body }) {
+  return {
+    correlation_id: request.message_id,
+    application_properties: { "status-code": types.wrap_int(status), "status-description": description },
+    body: body ?? null,
+  };
+}

@@ -1,0 +1,170 @@
+// A reverse proxy in front of Azurite that counts what is asked of storage, and makes it fail on demand. It passes
+// everything on as it is, the Host header too, so that signatures hold.
+
+import { createServer as createHttp, Agent as HttpAgent, request as requestHttp } from "node:http";
+import { createServer as createHttps, Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { StorageFaults } from "./storage-faults.mjs";
+
+const LOG_LENGTH = 100_000;
+
+/** Names an operation in plain words: `blob read`, `put block`, `table merge`, … */
+export function kindOf(service, method, url) {
+  const { pathname, searchParams } = new URL(url, "http://127.0.0.1");
+  if (service === "table") {
+    const [, , resource = ""] = pathname.split("/");
+    if (/^Tables(\(|$)/.test(resource)) return { POST: "table create", DELETE: "table drop" }[method] ?? "table list";
+    if (method === "GET") return /\(.+\)$/.test(decodeURIComponent(resource)) ? "table get" : "table query";
+    return { POST: resource === "$batch" ? "table batch" : "table insert", PUT: "table update", DELETE: "table delete" }[method]
+      ?? (["MERGE", "PATCH"].includes(method) ? "table merge" : `table ${method}`);
+  }
+  const comp = searchParams.get("comp");
+  if (searchParams.get("restype") === "container") {
+    if (comp === "list") return "list blobs";
+    return { PUT: "container create", DELETE: "container delete" }[method] ?? "container properties";
+  }
+  if (comp === "block") return "put block";
+  if (comp === "blocklist") return method === "GET" ? "get block list" : "put block list";
+  if (comp !== null) return `blob ${comp}`;
+  return { GET: "blob read", HEAD: "blob properties", PUT: "put blob", DELETE: "blob delete" }[method] ?? `blob ${method}`;
+}
+
+/** Sums over requests: `{requests, requestBytes, responseBytes, blobReadBytes, byKind}`. */
+function totals(log) {
+  const byKind = {};
+  for (const entry of log) {
+    const kind = (byKind[entry.kind] ??= { requests: 0, requestBytes: 0, responseBytes: 0, statuses: {} });
+    kind.requests += 1;
+    kind.requestBytes += entry.requestBytes;
+    kind.responseBytes += entry.responseBytes;
+    kind.statuses[entry.status] = (kind.statuses[entry.status] ?? 0) + 1;
+  }
+  const sum = (field) => Object.values(byKind).reduce((total, kind) => total + kind[field], 0);
+  return {
+    requests: sum("requests"), requestBytes: sum("requestBytes"), responseBytes: sum("responseBytes"),
+    blobReadBytes: byKind["blob read"]?.responseBytes ?? 0, byKind,
+  };
+}
+
+class StorageProxy {
+  #held = [];
+
+  constructor(tls) {
+    this.faults = new StorageFaults();
+    this.log = [];
+    this.secure = tls !== undefined;
+    this.agent = this.secure ? new HttpsAgent({ keepAlive: true, ca: tls.ca }) : new HttpAgent({ keepAlive: true });
+    this.tls = tls;
+    this.servers = [];
+  }
+
+  async serve(service, upstream) {
+    const onRequest = (request, response) => this.#onRequest(service, new URL(upstream), request, response);
+    const server = this.secure ? createHttps({ key: this.tls.key, cert: this.tls.cert }, onRequest) : createHttp(onRequest);
+    await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+    this.servers.push(server);
+    return `${this.secure ? "https" : "http"}://127.0.0.1:${server.address().port}`;
+  }
+
+  async close() {
+    this.release();
+    await Promise.all(this.servers.map((server) => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    }));
+    this.agent.destroy();
+  }
+
+  /** Lets go on what `hold` faults stopped, of requests whose path matches; returns how many. */
+  release(path = "") {
+    const pattern = new RegExp(path);
+    const due = this.#held.filter((held) => pattern.test(held.path));
+    this.#held = this.#held.filter((held) => !due.includes(held));
+    for (const { go } of due) go();
+    return due.length;
+  }
+
+  /** What was asked, of paths that match. */
+  report({ log = false, path = "" } = {}) {
+    const pattern = new RegExp(path);
+    const asked = this.log.filter((entry) => pattern.test(entry.path));
+    const held = this.#held.filter((entry) => pattern.test(entry.path)).length;
+    return { ...totals(asked), held, ...(log ? { log: asked } : {}) };
+  }
+
+  reset() {
+    this.log = [];
+  }
+
+  #remember(entry) {
+    if (this.log.push(entry) > LOG_LENGTH) this.log.shift();
+  }
+
+  async #onRequest(service, upstream, request, response) {
+    const entry = {
+      service, kind: kindOf(service, request.method, request.url), method: request.method, path: request.url.split("?")[0],
+      range: request.headers["x-ms-range"] ?? request.headers.range, status: "none", requestBytes: 0, responseBytes: 0,
+    };
+    response.on("close", () => this.#remember(entry));
+    request.on("data", (chunk) => { entry.requestBytes += chunk.length; });
+    request.pause();
+
+    const fault = this.faults.onRequest(entry);
+    if (fault?.action === "hang") return;
+    if (fault?.action === "reset-before") {
+      request.socket.resetAndDestroy?.() ?? request.socket.destroy();
+      return;
+    }
+    if (fault?.action === "hold") await new Promise((go) => this.#held.push({ path: entry.path, go }));
+    if (fault?.action === "delay") await new Promise((resolve) => setTimeout(resolve, fault.ms ?? 0));
+    if (fault?.action === "status") this.#refuse(fault, entry, request, response);
+    else this.#forward(fault, entry, upstream, request, response);
+  }
+
+  #refuse({ status = 503, code = "ServerBusy" }, entry, request, response) {
+    entry.status = status;
+    request.resume();
+    request.on("end", () => {
+      const body = `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>asked for by a fault of the rig</Message></Error>`;
+      response.writeHead(status, { "x-ms-error-code": code, "Content-Type": "application/xml" });
+      response.end(request.method === "HEAD" ? undefined : body);
+    });
+  }
+
+  #forward(fault, entry, upstream, request, response) {
+    const options = {
+      host: upstream.hostname, port: upstream.port, method: request.method, path: request.url,
+      headers: request.headers, agent: this.agent, setHost: false,
+    };
+    const onward = (this.secure ? requestHttps : requestHttp)(options, (answer) => {
+      entry.status = answer.statusCode;
+      if (fault?.action === "reset-after") {
+        answer.resume();
+        answer.on("end", () => request.socket.destroy());
+        return;
+      }
+      response.writeHead(answer.statusCode, answer.statusMessage, answer.rawHeaders);
+      let left = fault?.action === "cut" ? fault.bytes ?? 0 : Infinity;
+      answer.on("data", (chunk) => {
+        const part = chunk.subarray(0, Math.min(left, chunk.length));
+        left -= part.length;
+        entry.responseBytes += part.length;
+        if (!response.write(part) && left > 0) {
+          answer.pause();
+          response.once("drain", () => answer.resume());
+        }
+        if (left === 0) request.socket.destroySoon();
+      });
+      answer.on("end", () => response.end());
+    });
+    onward.on("error", () => request.socket.destroy());
+    request.pipe(onward);
+    response.on("close", () => response.writableFinished || onward.destroy());
+  }
+}
+
+/** Starts the proxy for both services; resolves to itself with `blob` and `table`, the roots to use instead. */
+export async function startStorageProxy({ blob, table, tls }) {
+  const proxy = new StorageProxy(tls);
+  const roots = { blob: await proxy.serve("blob", blob), table: await proxy.serve("table", table) };
+  return Object.assign(proxy, roots, { close: proxy.close.bind(proxy) });
+}
