@@ -1,11 +1,7 @@
 //! Where an event hub is: host, port, TLS or not, and the hub's name.
 
+use crate::config::AMQP_TLS_PORT;
 use std::fmt;
-
-/// The port of AMQP over TLS (registered as `amqps`).
-pub const TLS_PORT: u16 = 5671;
-/// The port of plain AMQP, which only the Event Hubs emulator offers.
-pub const PLAIN_PORT: u16 = 5672;
 
 /// The address of one event hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +22,7 @@ impl HubAddress {
     pub fn in_namespace(host: &str, hub: &str) -> Self {
         Self {
             host: host.trim().trim_end_matches('/').to_ascii_lowercase(),
-            port: TLS_PORT,
+            port: AMQP_TLS_PORT,
             tls: true,
             hub: hub.trim().to_owned(),
         }
