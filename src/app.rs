@@ -96,10 +96,8 @@ where
             Ok(blob) => blob,
             Err(reason) => return Handled::Nothing(reason.to_string()),
         };
-        let wanted = Wanted {
-            etag: commit.etag.unwrap_or_default(),
-            length: commit.length.unwrap_or_default(),
-        };
+        let wanted =
+            Wanted { etag: commit.etag.unwrap_or_default(), length: commit.length.unwrap_or_default() };
         match self.forwarder.forward(&blob, &wanted, arrived).await {
             Ok(done) => told(&done, &blob.url()),
             Err(error) => Handled::Failed(error.to_string()),
@@ -119,6 +117,7 @@ fn told(done: &Forwarded, blob: &str) -> Handled {
         End::Elsewhere => "; the rest is at work elsewhere",
         End::Gone => return Handled::Nothing(format!("{blob} is gone")),
     };
-    let again = if done.rewritten.is_some() { " (rewritten, and forwarded again from the start)" } else { "" };
+    let again =
+        if done.rewritten.is_some() { " (rewritten, and forwarded again from the start)" } else { "" };
     Handled::Forwarded(format!("{records} records in {messages} messages from {blob}{again}{end}"))
 }

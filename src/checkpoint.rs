@@ -7,12 +7,13 @@
 
 use crate::flow_log::CheckpointKey;
 use ring::digest;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::time::Duration;
 
 /// How long a claim lasts unless it is renewed. Longer than an invocation works (25 s), so that a
 /// healthy owner never loses it; short enough that a killed owner holds up nothing but one minute.
-pub const CLAIM: Duration = Duration::from_secs(60);
+pub const CLAIM: Duration = Duration::from_mins(1);
 
 /// How many bytes before the offset the guard covers. A record ends with its last tuple, which
 /// names a millisecond, two addresses and two ports: 256 bytes hold two to three of them.
@@ -30,7 +31,11 @@ impl Guard {
     pub fn over(bytes: &[u8]) -> Self {
         let hash = digest::digest(&digest::SHA256, bytes);
         // 16 bytes tell two contents apart as surely as 32 would, in half the row.
-        Self(hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hash.as_ref()[..16].iter().fold(String::with_capacity(32), |mut hex, byte| {
+            // Writing to a String never fails.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        }))
     }
 
     /// The guard as text, for the row.
@@ -138,8 +143,7 @@ impl Checkpoint {
     /// The row with its owner's progress saved and the claim renewed, in the middle of a run.
     #[must_use]
     pub fn advanced(&self, progress: Progress, now: u64) -> Self {
-        let claim =
-            self.claim.as_ref().map(|claim| Claim { until: now + millis(CLAIM), ..claim.clone() });
+        let claim = self.claim.as_ref().map(|claim| Claim { until: now + millis(CLAIM), ..claim.clone() });
         Self { progress, claim, ..self.clone() }
     }
 

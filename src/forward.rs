@@ -22,10 +22,10 @@ use crate::ledger::{Claiming, Ledger, Release};
 use crate::plan::{self, Continuity};
 use crate::source::BlobSource;
 use run::Ended;
-use turns::Turns;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use turns::Turns;
 
 /// How a forwarder works; the defaults suit Functions behind Event Grid.
 #[derive(Clone, Debug)]
@@ -145,7 +145,12 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
                 return Ok(done);
             };
             let began = opened.began;
-            match self.ledger.claim(&seen, opened.length, commit).await.map_err(ForwardError::checkpoint(blob))? {
+            match self
+                .ledger
+                .claim(&seen, opened.length, commit)
+                .await
+                .map_err(ForwardError::checkpoint(blob))?
+            {
                 Claiming::Ours(ours) => seen = ours,
                 Claiming::Theirs => return Ok(Forwarded { end: End::Elsewhere, ..done }),
                 Claiming::Stale => {

@@ -34,6 +34,7 @@ pub struct Seen {
 
 /// What came of an attempt to claim a blob.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a run, and taken apart at once")]
 pub enum Claiming {
     /// The blob is ours until the claim expires.
     Ours(Seen),

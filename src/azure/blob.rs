@@ -28,9 +28,13 @@ impl AzureBlobs {
         let clients = accounts.iter().map(|account| {
             let Access { options, credential } = access(&account.access, http)?;
             let url = account.blob_service.clone();
-            let options = BlobServiceClientOptions { client_options: options, ..BlobServiceClientOptions::default() };
+            let options =
+                BlobServiceClientOptions { client_options: options, ..BlobServiceClientOptions::default() };
             let client = BlobServiceClient::new(url.clone(), credential, Some(options)).map_err(|error| {
-                StorageSetupError::Sdk { what: "setting up the blob client", reason: failure::describe(&error) }
+                StorageSetupError::Sdk {
+                    what: "setting up the blob client",
+                    reason: failure::describe(&error),
+                }
             })?;
             Ok((url, client))
         });

@@ -1,6 +1,6 @@
 //! A checkpoint row as the Table service's JSON.
 //!
-//! 64-bit numbers travel as strings with a type annotation beside them, as OData wants it.
+//! 64-bit numbers travel as strings with a type annotation beside them, as `OData` wants it.
 
 use crate::checkpoint::{Checkpoint, Claim, Guard, Progress, Wanted};
 use crate::flow_log::CheckpointKey;
@@ -54,7 +54,10 @@ pub(super) enum EntityError {
 
 impl Entity {
     /// The request body that stores `row` under `key`.
-    #[expect(clippy::disallowed_methods, reason = "a checkpoint row is ours to serialise; it holds no record bytes")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a checkpoint row is ours to serialise; it holds no record bytes"
+    )]
     pub(super) fn encode(key: &CheckpointKey, row: &Checkpoint) -> Result<Vec<u8>, EntityError> {
         let Progress { offset, guard, etag, length, generation } = &row.progress;
         let entity = Self {

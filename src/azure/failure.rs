@@ -26,8 +26,11 @@ pub fn describe(error: &Error) -> String {
         } else if let Some(ErrorKind::HttpResponse { status, error_code, .. }) =
             inner.downcast_ref::<Error>().map(Error::kind)
         {
-            text =
-                format!("{text}: HTTP {}: {}", u16::from(*status), error_code.as_deref().unwrap_or("no error code"));
+            text = format!(
+                "{text}: HTTP {}: {}",
+                u16::from(*status),
+                error_code.as_deref().unwrap_or("no error code")
+            );
         }
         cause = inner.source();
     }

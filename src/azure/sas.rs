@@ -69,7 +69,8 @@ fn sign(account: &str, key: &hmac::Key, from: OffsetDateTime, to: OffsetDateTime
         at.format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z")).unwrap_or_default()
     };
     let (start, expiry) = (stamp(from), stamp(to));
-    let text = [account, PERMISSIONS, SERVICES, RESOURCE_TYPES, &start, &expiry, "", "", VERSION, "", ""].join("\n");
+    let text =
+        [account, PERMISSIONS, SERVICES, RESOURCE_TYPES, &start, &expiry, "", "", VERSION, "", ""].join("\n");
     let signature = STANDARD.encode(hmac::sign(key, text.as_bytes()));
     [
         ("sv", VERSION),

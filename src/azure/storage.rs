@@ -24,7 +24,9 @@ const RETRY_FOR: time::Duration = time::Duration::seconds(10);
 #[derive(Debug, thiserror::Error)]
 pub enum StorageSetupError {
     /// The account key is not base64.
-    #[error("the AccountKey for {account} is not base64: copy it again from the portal, or use a managed identity")]
+    #[error(
+        "the AccountKey for {account} is not base64: copy it again from the portal, or use a managed identity"
+    )]
     Key {
         /// The account's address.
         account: String,
@@ -64,10 +66,7 @@ pub struct Access {
 ///
 /// # Errors
 /// When the key or the identity can't be used.
-pub fn access(
-    storage_access: &StorageAccess,
-    http: &reqwest::Client,
-) -> Result<Access, StorageSetupError> {
+pub fn access(storage_access: &StorageAccess, http: &reqwest::Client) -> Result<Access, StorageSetupError> {
     let mut options = ClientOptions {
         retry: RetryOptions::exponential(ExponentialRetryOptions {
             initial_delay: FIRST_DELAY,

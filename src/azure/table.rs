@@ -8,8 +8,8 @@
 use super::failure;
 use super::storage::{Access, StorageSetupError, access};
 use crate::checkpoint::{Checkpoint, CheckpointStore, RowVersion, StoreError};
-use crate::flow_log::CheckpointKey;
 use crate::config::CheckpointStorage;
+use crate::flow_log::CheckpointKey;
 use azure_core::error::CheckSuccessOptions;
 use azure_core::http::headers::{HeaderName, HeaderValue};
 use azure_core::http::policies::Policy;
@@ -116,7 +116,8 @@ impl CheckpointStore for AzureTable {
             Err(error) if failure::status(&error) == Some(404) => Ok(None),
             Err(error) => Err(failed(failure::describe(&error))),
             Ok(answer) => {
-                let version = version(&answer).ok_or_else(|| failed("the answer names no ETag".to_owned()))?;
+                let version =
+                    version(&answer).ok_or_else(|| failed("the answer names no ETag".to_owned()))?;
                 let row = Entity::decode(answer.body()).map_err(|error| failed(error.to_string()))?;
                 Ok(Some((row, version)))
             }

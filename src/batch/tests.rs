@@ -184,7 +184,7 @@ fn origin() -> Arc<Origin> {
 }
 
 fn message(index: u64, length: usize) -> Message {
-    Message { body: Bytes::from(vec![b' '; length]).into(), range: index..index + 1 }
+    Message { body: Bytes::from(vec![b' '; length]).into(), range: index..index + 1, records: 1 }
 }
 
 #[test]

@@ -50,7 +50,14 @@ pub(super) struct Flight<'h, H> {
 impl<'h, H: Hub> Flight<'h, H> {
     /// No batch under way; each will have until `deadline`.
     pub(super) fn new(hub: &'h H, deadline: Instant) -> Self {
-        Self { hub, deadline, under_way: FuturesOrdered::new(), bytes: 0, landed: None, accepted: Accepted::default() }
+        Self {
+            hub,
+            deadline,
+            under_way: FuturesOrdered::new(),
+            bytes: 0,
+            landed: None,
+            accepted: Accepted::default(),
+        }
     }
 
     /// Sends `batch`, which ends at `mark`, as soon as there is room; returns when it is on its way.
@@ -71,7 +78,8 @@ impl<'h, H: Hub> Flight<'h, H> {
             messages: batch.messages.len() as u64,
         };
         let (hub, deadline) = (self.hub, self.deadline);
-        let landing = async move { Landing { mark, size, accepted, result: hub.send(batch, deadline).await } };
+        let landing =
+            async move { Landing { mark, size, accepted, result: hub.send(batch, deadline).await } };
         self.under_way.push_back(landing.boxed());
         // A send starts with its first poll; and what has landed meanwhile makes room.
         while let Some(Some(landing)) = self.under_way.next().now_or_never() {

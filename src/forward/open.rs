@@ -68,7 +68,13 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
                             let mut first = chunk.bytes;
                             first.drop_front(skip);
                             let (etag, length) = (chunk.etag, chunk.blob_length);
-                            return Ok(Some(Opened { etag, length, first, trail: Trail::behind(&guarded), began }));
+                            return Ok(Some(Opened {
+                                etag,
+                                length,
+                                first,
+                                trail: Trail::behind(&guarded),
+                                began,
+                            }));
                         }
                         broken => broken,
                     }

@@ -58,7 +58,9 @@ impl<'h, H: Hub> Outbound<'h, H> {
         if let Some(batch) = self.batcher.finish() {
             self.launch(blob, batch, self.end.clone()).await?;
         }
-        self.flight.drain().await.map_err(|cause| ForwardError::send(blob, self.flight.landed().map_or(self.start, |mark| mark.offset), cause))
+        self.flight.drain().await.map_err(|cause| {
+            ForwardError::send(blob, self.flight.landed().map_or(self.start, |mark| mark.offset), cause)
+        })
     }
 
     /// `progress`, moved to the end of what has been accepted since.

@@ -1,7 +1,7 @@
 //! One run under one claim: read → cut → batch → send → checkpoint.
 
-use super::open::Opened;
 use super::flight::Flight;
+use super::open::Opened;
 use super::outbound::Outbound;
 use super::reader::Reader;
 use super::{End, ForwardError, Forwarded, Forwarder, Times};
@@ -62,7 +62,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
                 return Ended { progress: seen.row.progress.clone(), result };
             }
         };
-        let packer = Packer::new(batch::max_body(limits, self.options.max_message_bytes.map(NonZeroUsize::get)));
+        let packer =
+            Packer::new(batch::max_body(limits, self.options.max_message_bytes.map(NonZeroUsize::get)));
         let flight = Flight::new(&*self.hub, times.send_until);
         let trail = opened.trail.clone();
         let mut outbound = Outbound::new(Batcher::new(limits, origin), flight, offset, trail);
@@ -136,14 +137,16 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
         };
         // Where the data ends, the last message ends. Where only this run ends, what is packed but
         // not full is left for the next run to pack, with the bounds that it would have had here.
-        if !matches!(reached, Reached::Budget | Reached::NewVersion) {
-            if let Some(plan) = packer.finish(cutter.closed()) {
-                outbound.add(blob, plan, &mut cutter).await?;
-            }
+        if !matches!(reached, Reached::Budget | Reached::NewVersion)
+            && let Some(plan) = packer.finish(cutter.closed())
+        {
+            outbound.add(blob, plan, &mut cutter).await?;
         }
         outbound.drain(blob).await?;
         match reached {
-            Reached::Oversize(range) => Err(ForwardError::Oversize { blob: blob.url(), range, limit: packer.max_record() }),
+            Reached::Oversize(range) => {
+                Err(ForwardError::Oversize { blob: blob.url(), range, limit: packer.max_record() })
+            }
             Reached::Broken(cause) => Err(ForwardError::cut(blob, cutter.resume_offset(), cause)),
             reached => Ok(reached),
         }

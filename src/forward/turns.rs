@@ -1,7 +1,7 @@
 //! One run per blob inside this process: events for a blob that is at work wait for their turn, and
 //! most of them find then that their commit has been forwarded already.
 
-use crate::checkpoint::{Progress};
+use crate::checkpoint::Progress;
 use crate::flow_log::CheckpointKey;
 use crate::ledger::Seen;
 use std::collections::HashMap;

@@ -12,7 +12,11 @@ trait Commits {
     async fn delete(&self, blob: &FlowLogBlob);
 }
 
-async fn a_source_reads_ranges_of_one_version(source: &impl BlobSource, commits: &impl Commits, blob: &FlowLogBlob) {
+async fn a_source_reads_ranges_of_one_version(
+    source: &impl BlobSource,
+    commits: &impl Commits,
+    blob: &FlowLogBlob,
+) {
     assert_eq!(source.read(blob, 0..10, Version::Any).await.unwrap_err(), ReadError::NotFound);
 
     let first = commits.commit(blob, b"{\"records\":[]}").await;

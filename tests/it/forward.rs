@@ -1,65 +1,13 @@
 //! What one forwarder makes of commits and events: on the memory twins, so that every order and
 //! every interruption can be played.
 
-use crate::memory::{MemoryBlobs, MemoryTable};
 use crate::memory_hub::MemoryHub;
-use crate::samples::{blob, content, record};
+use crate::samples::{blob, record};
+use crate::world::{World, play, records};
 use flowlog_forwarder::checkpoint::Wanted;
-use flowlog_forwarder::flow_log::FlowLogBlob;
-use flowlog_forwarder::forward::{End, ForwardError, Forwarded, Forwarder, Options};
-use flowlog_forwarder::ledger::{Clock, Ledger};
+use flowlog_forwarder::forward::{End, Forwarded, Options};
 use flowlog_forwarder::plan::Continuity;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
-
-/// Storage, table and hub in memory, and a clock that only tests move.
-#[derive(Clone, Default)]
-pub struct World {
-    pub blobs: MemoryBlobs,
-    pub table: MemoryTable,
-    pub hub: Arc<MemoryHub>,
-    pub now: Arc<AtomicU64>,
-}
-
-pub type MemoryForwarder = Forwarder<MemoryBlobs, MemoryTable, MemoryHub>;
-
-impl World {
-    /// A process named `me` in this world.
-    pub fn process(&self, me: &str) -> MemoryForwarder {
-        self.process_with(me, Options::default())
-    }
-
-    pub fn process_with(&self, me: &str, options: Options) -> MemoryForwarder {
-        let now = Arc::clone(&self.now);
-        let clock: Clock = Arc::new(move || now.load(Ordering::Relaxed));
-        let ledger = Ledger::new(self.table.clone(), me.to_owned(), clock);
-        Forwarder::new(Arc::new(self.blobs.clone()), ledger, Arc::clone(&self.hub), options)
-    }
-
-    /// Commits these records and returns what the event would say.
-    pub fn commit(&self, blob: &FlowLogBlob, records: &[String]) -> Wanted {
-        self.commit_raw(blob, content(records))
-    }
-
-    pub fn commit_raw(&self, blob: &FlowLogBlob, content: String) -> Wanted {
-        let length = content.len() as u64;
-        Wanted { etag: self.blobs.commit(blob, content), length }
-    }
-
-    /// The records received, in order.
-    pub fn received(&self) -> Vec<String> {
-        self.hub.records()
-    }
-}
-
-pub async fn play(process: &MemoryForwarder, blob: &FlowLogBlob, commit: &Wanted) -> Result<Forwarded, ForwardError> {
-    process.forward(blob, commit, Instant::now()).await
-}
-
-fn records(count: u32) -> Vec<String> {
-    (0..count).map(|number| record(number, 2)).collect()
-}
 
 #[tokio::test]
 async fn each_commit_forwards_only_what_it_added() {
@@ -88,7 +36,7 @@ async fn a_doubled_event_forwards_nothing_and_asks_nobody() {
     let process = world.process("a");
     let commit = world.commit(&blob, &records(3));
     play(&process, &blob, &commit).await.unwrap();
-    (world.blobs.take_reads(), world.table.take_calls());
+    world.forget_calls();
     assert_eq!(play(&process, &blob, &commit).await.unwrap(), Forwarded::default());
     assert_eq!((world.blobs.take_reads().len(), world.table.take_calls()), (0, 0));
     assert_eq!(world.received(), records(3));
@@ -133,7 +81,7 @@ async fn a_minutes_event_costs_one_read_and_two_writes() {
     let (world, blob) = (World::default(), blob(1));
     let process = world.process("a");
     play(&process, &blob, &world.commit(&blob, &records(5))).await.unwrap();
-    (world.blobs.take_reads(), world.table.take_calls());
+    world.forget_calls();
     play(&process, &blob, &world.commit(&blob, &records(6))).await.unwrap();
     assert_eq!((world.blobs.take_reads().len(), world.table.take_calls()), (1, 2));
 }
@@ -146,7 +94,8 @@ async fn events_for_one_blob_at_once_send_every_record_once() {
     let events = commits.into_iter().enumerate().flat_map(|(n, commit)| {
         let (blob, processes) = (blob.clone(), processes.clone());
         (0..3).map(move |copy| {
-            let (blob, commit, process) = (blob.clone(), commit.clone(), Arc::clone(&processes[(n + copy) % 2]));
+            let (blob, commit, process) =
+                (blob.clone(), commit.clone(), Arc::clone(&processes[(n + copy) % 2]));
             tokio::spawn(async move { play(&process, &blob, &commit).await.unwrap() })
         })
     });

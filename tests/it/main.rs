@@ -1,6 +1,13 @@
 //! Integration tests: scenarios on in-memory twins, the same contracts on real components, the handler
 //! over real sockets, and the files that are published.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests"
+)]
 
 mod blob_contract;
 mod checkpoint_contract;
@@ -14,3 +21,4 @@ mod samples;
 mod server_contract;
 mod server_process;
 mod settings;
+mod world;

@@ -36,7 +36,12 @@ impl MemoryBlobs {
 }
 
 impl BlobSource for MemoryBlobs {
-    async fn read(&self, blob: &FlowLogBlob, range: Range<u64>, version: Version<'_>) -> Result<Chunk, ReadError> {
+    async fn read(
+        &self,
+        blob: &FlowLogBlob,
+        range: Range<u64>,
+        version: Version<'_>,
+    ) -> Result<Chunk, ReadError> {
         self.reads.lock().unwrap().push(range.clone());
         let blobs = self.blobs.lock().unwrap();
         let (number, content) = blobs.get(&blob.to_string()).ok_or(ReadError::NotFound)?;
@@ -93,9 +98,12 @@ impl CheckpointStore for MemoryTable {
             return Err(StoreError::Conflict { key: key.clone() });
         }
         // Versions never come back, not even after a row was deleted.
-        let version = rows.values().map(|(version, _)| version + 1).max().unwrap_or(1).max(
-            stored.and_then(|version| version.parse::<u64>().ok()).unwrap_or(0) + 1,
-        );
+        let version = rows
+            .values()
+            .map(|(version, _)| version + 1)
+            .max()
+            .unwrap_or(1)
+            .max(stored.and_then(|version| version.parse::<u64>().ok()).unwrap_or(0) + 1);
         rows.insert(key.clone(), (version, row.clone()));
         Ok(RowVersion(version.to_string()))
     }

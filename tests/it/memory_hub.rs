@@ -88,7 +88,8 @@ impl Hub for MemoryHub {
     }
 
     async fn send(&self, batch: Batch, _: Instant) -> Result<(), HubError> {
-        let size = ENVELOPE + batch.messages.iter().map(|message| OVERHEAD + message.body.len()).sum::<usize>();
+        let size =
+            ENVELOPE + batch.messages.iter().map(|message| OVERHEAD + message.body.len()).sum::<usize>();
         if size > self.limit {
             return Err(HubError::TooLarge { hub: "memory".into(), size, limit: self.limit });
         }

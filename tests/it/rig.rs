@@ -97,8 +97,10 @@ impl Rig {
     /// The same, read.
     pub fn config(&self) -> Config {
         let settings = self.settings();
-        Config::from_lookup(|name| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()))
-            .unwrap()
+        Config::from_lookup(|name| {
+            settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+        })
+        .unwrap()
     }
 
     pub fn blobs(&self) -> AzureBlobs {

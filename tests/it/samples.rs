@@ -23,7 +23,9 @@ pub fn blob(nic: u32) -> FlowLogBlob {
 /// A record with `tuples` tuples, in the shape of flow log version 4.
 pub fn record(number: u32, tuples: u32) -> String {
     let tuples: Vec<String> = (0..tuples)
-        .map(|tuple| format!("\"16631460{number:05},10.0.0.6,192.0.2.{},{tuple},443,6,O,B,NX,,,,\"", number % 250))
+        .map(|tuple| {
+            format!("\"16631460{number:05},10.0.0.6,192.0.2.{},{tuple},443,6,O,B,NX,,,,\"", number % 250)
+        })
         .collect();
     format!(
         "{{\"time\":\"2026-11-22T09:{:02}:52.5625085Z\",\"flowLogVersion\":4,\"flowLogGUID\":\"g-{number}\",\
