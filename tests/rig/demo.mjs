@@ -14,6 +14,8 @@ import { startRig } from "./rig.mjs";
 const HUB = "flowlogs";
 const MAX_MESSAGE_BYTES = 1_048_576;
 const READ_AT_MOST = 1.05;
+const LAST_WORDS = 5;
+const LINE_LENGTH = 400;
 const DEFAULT_HANDLER = fileURLToPath(new URL("../../target/release/flowlog-forwarder", import.meta.url));
 
 const OPTIONS = {
@@ -66,7 +68,7 @@ export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, 
   try {
     const { watcher, endpoints, proxy } = rig;
     const ledger = new Ledger(MAX_MESSAGE_BYTES);
-    const interfaces = await prepare({ watcher, nics, commits, seed, file });
+    const { minutes, interfaces } = await prepare({ watcher, nics, commits, seed, file });
     host = await FunctionsHost.start({ ...handler, env: settings(endpoints), onOutput: (text) => { log = (log + text).slice(-20_000); } });
     proxy.reset();
 
@@ -75,7 +77,7 @@ export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, 
     const started = Date.now();
     const tally = await play({
       watcher, host, ledger, interfaces, seed, lose, maxMessageBytes: MAX_MESSAGE_BYTES,
-      onMinute: (progress) => screen.progress(progress, commits),
+      onMinute: (progress) => screen.progress(progress, minutes),
     });
     let sweep;
     if (lose > 0) sweep = await host.invokeTimer("FlowLogSweep");
@@ -96,7 +98,7 @@ export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, 
     if (problems.length > 0 && log.trim() !== "") {
       screen.line();
       screen.line("The forwarder's last words:");
-      screen.line(log.trim().split("\n").slice(-15).join("\n"));
+      for (const line of log.trim().split("\n").slice(-LAST_WORDS)) screen.line(`  ${line.slice(0, LINE_LENGTH)}`);
     }
     return { ok: problems.length === 0, verdict, figures, problems };
   } finally {
@@ -139,7 +141,7 @@ function report(screen, verdict, figures) {
   const limit = naive.tooLong > 0 ? `${count(naive.tooLong)} of ${count(naive.sends)} sends` : "none";
   screen.table("The vendors' ten-line function, for the same events", [
     ["bytes it would have sent", bytes(naive.bytes), `${(naive.bytes / Math.max(1, figures.delivered)).toFixed(1)} times what was delivered here`],
-    ["over the hub's 1 MB limit, and lost", limit],
+    ["over the hub's 1 MB limit, so refused", limit],
   ]);
 }
 

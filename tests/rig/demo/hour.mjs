@@ -35,16 +35,14 @@ function* generatedCommits(nic, commits, random, samples) {
 
 /** A user's own records, shared out over so many commits, in their order. */
 function* ownCommits(records, commits) {
-  const shares = Math.min(commits, records.length);
-  for (let i = 0; i < shares; i += 1) {
-    yield { given: records.slice(Math.floor((i * records.length) / shares), Math.floor(((i + 1) * records.length) / shares)) };
-  }
+  const cut = (i) => Math.floor((i * records.length) / commits);
+  for (let i = 0; i < commits; i += 1) yield { given: records.slice(cut(i), cut(i + 1)) };
 }
 
 const thisHour = () => new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000).toISOString();
 
 /**
- * The interfaces to play: `[{blob, commits}]`, `commits` an iterator.
+ * What to play: `{minutes, interfaces: [{blob, commits}]}`, `commits` an iterator.
  * @param {{watcher: object, nics: number, commits: number, seed: unknown, file?: string}} what
  */
 export async function prepare({ watcher, nics, commits, seed, file }) {
@@ -54,7 +52,8 @@ export async function prepare({ watcher, nics, commits, seed, file }) {
   if (file !== undefined) {
     const records = recordsOf(await readFile(file));
     if (records.length === 0) throw new RangeError(`${file} holds no records to play`);
-    return [{ blob: await create(), commits: ownCommits(records, commits) }];
+    const minutes = Math.min(commits, records.length);
+    return { minutes, interfaces: [{ blob: await create(), commits: ownCommits(records, minutes) }] };
   }
   const samples = recordsOf(await readFile(SAMPLES));
   const interfaces = [];
@@ -62,7 +61,7 @@ export async function prepare({ watcher, nics, commits, seed, file }) {
     const commitsOfNic = generatedCommits(nic, commits, seeded(`nic ${nic} ${seed}`), nic === nics - 1 ? samples : undefined);
     interfaces.push({ blob: await create(), commits: commitsOfNic });
   }
-  return interfaces;
+  return { minutes: commits, interfaces };
 }
 
 /** What the vendors' function would do at each event: read the whole blob and send it as one message. */

@@ -1,7 +1,7 @@
 // What the demo shows: a moving line on a terminal, plain lines in a pipe, and a table at the end.
 
-const LABEL = 34;
-const AMOUNT = 16;
+const LABEL = 38;
+const AMOUNT = 14;
 const BAR = 24;
 
 export const count = (n) => Math.round(n).toLocaleString("en-US");
