@@ -3,3 +3,4 @@ pub mod batch;
 pub mod cut;
 pub mod hub;
 pub mod rope;
+pub mod split;
