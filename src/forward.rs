@@ -8,6 +8,7 @@ mod error;
 mod flight;
 mod open;
 mod outbound;
+mod oversize;
 mod reader;
 mod run;
 mod turns;
@@ -20,6 +21,7 @@ use crate::flow_log::FlowLogBlob;
 use crate::hub::Hub;
 use crate::ledger::{Claiming, Ledger, Release};
 use crate::plan::{self, Continuity};
+use crate::quarantine::Quarantine;
 use crate::source::BlobSource;
 use run::Ended;
 use std::num::NonZeroUsize;
@@ -61,6 +63,8 @@ pub struct Forwarded {
     pub records: u64,
     /// Messages that the hub accepted.
     pub messages: u64,
+    /// Stretches of bytes that were put into quarantine.
+    pub quarantined: u64,
     /// Bytes of the blob that were read to find them.
     pub bytes_read: u64,
     /// How the blob was found rewritten, if it was.
@@ -84,10 +88,11 @@ pub enum End {
 }
 
 /// Forwards blobs from a source to a hub, with checkpoints in a store.
-pub struct Forwarder<B, C, H> {
+pub struct Forwarder<B, C, H, Q> {
     source: Arc<B>,
     ledger: Ledger<C>,
     hub: Arc<H>,
+    quarantine: Q,
     turns: Turns,
     options: Options,
 }
@@ -107,10 +112,11 @@ impl Times {
     }
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
-    /// A forwarder that reads from `source`, sends to `hub` and keeps its books in `ledger`.
-    pub fn new(source: Arc<B>, ledger: Ledger<C>, hub: Arc<H>, options: Options) -> Self {
-        Self { source, ledger, hub, turns: Turns::default(), options }
+impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+    /// A forwarder that reads from `source`, sends to `hub`, keeps its books in `ledger`, and puts into
+    /// `quarantine` what can't be sent.
+    pub fn new(source: Arc<B>, ledger: Ledger<C>, hub: Arc<H>, quarantine: Q, options: Options) -> Self {
+        Self { source, ledger, hub, quarantine, turns: Turns::default(), options }
     }
 
     /// Forwards everything committed to `blob` that has not been forwarded: at least the commit that

@@ -48,7 +48,9 @@ pub mod ledger;
 pub mod batch;
 pub mod cut;
 pub mod hub;
+pub mod quarantine;
 pub mod rope;
+pub mod split;
 
 pub mod app;
 pub mod azure;

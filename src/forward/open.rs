@@ -7,6 +7,7 @@ use crate::flow_log::FlowLogBlob;
 use crate::hub::Hub;
 use crate::ledger::Seen;
 use crate::plan::{self, Continuity, Trail};
+use crate::quarantine::Quarantine;
 use crate::rope::Rope;
 use crate::source::{BlobSource, ReadError, Version};
 use std::time::Instant;
@@ -25,7 +26,7 @@ pub(super) struct Opened {
     pub began: Instant,
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
+impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
     /// The row as this process remembers it, or as stored.
     pub(super) async fn recall(&self, blob: &FlowLogBlob, memory: &mut Memory) -> Result<Seen, ForwardError> {
         let unsaved = memory.unsaved.take();

@@ -16,6 +16,8 @@ mod host_files;
 mod http;
 mod memory;
 mod memory_hub;
+mod oversize;
+mod quarantine_contract;
 mod rig;
 mod samples;
 mod server_contract;

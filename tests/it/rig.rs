@@ -4,6 +4,7 @@
 //! use starts one for itself. A rig ends when this process does, for then its standard input closes.
 
 use flowlog_forwarder::azure::blob::AzureBlobs;
+use flowlog_forwarder::azure::quarantine::AzureQuarantine;
 use flowlog_forwarder::azure::storage::http_client;
 use flowlog_forwarder::azure::table::AzureTable;
 use flowlog_forwarder::config::Config;
@@ -109,6 +110,20 @@ impl Rig {
 
     pub fn table(&self) -> AzureTable {
         AzureTable::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
+    }
+
+    pub fn quarantine(&self) -> AzureQuarantine {
+        AzureQuarantine::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
+    }
+
+    /// The content of a blob in the checkpoint account, if it is there.
+    pub async fn host_blob(&self, container: &str, name: &str) -> Option<Vec<u8>> {
+        let url = format!("{}/{container}/{name}{}", self.endpoint("hostBlob"), self.endpoint("hostSas"));
+        let answer = self.http.get(url).send().await.unwrap();
+        if answer.status() == 404 {
+            return None;
+        }
+        Some(answer.error_for_status().unwrap().bytes().await.unwrap().to_vec())
     }
 
     /// A blob of this test alone: its NIC's number is made of the test's and `nic`.
