@@ -1,0 +1,95 @@
+//! Starts the rig (Azurite, the Event Hubs stand-in, the simulator) and talks to its control API.
+//!
+//! Most tests share one rig, each with a hub of its own; a test that breaks what others use starts one for
+//! itself. A rig ends when this process does, for then its standard input closes.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// A running rig and this test's place in it.
+pub struct Rig {
+    running: Arc<Running>,
+    number: u32,
+    http: reqwest::Client,
+}
+
+struct Running {
+    endpoints: Value,
+    process: std::sync::Mutex<Child>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut process = self.process.lock().unwrap();
+        drop(process.stdin.take());
+        let _ = process.wait();
+    }
+}
+
+fn launch(flags: &[&str]) -> Running {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rig");
+    let mut process = Command::new("node")
+        .arg("rig.mjs")
+        .args(flags)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node starts: is Node 20 installed?");
+    let mut line = String::new();
+    let output = process.stdout.take().expect("piped");
+    BufReader::new(output).read_line(&mut line).expect("the rig prints its endpoints");
+    let endpoints = serde_json::from_str(&line).expect("the rig came up: run `make rig` first");
+    Running { endpoints, process: process.into() }
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(1);
+
+impl Rig {
+    /// A place in the rig that most tests share.
+    pub async fn start() -> Self {
+        static SHARED: OnceLock<Arc<Running>> = OnceLock::new();
+        let running = tokio::task::spawn_blocking(|| {
+            Arc::clone(SHARED.get_or_init(|| Arc::new(launch(&["--storage-proxy"]))))
+        });
+        Self::place_in(running.await.unwrap())
+    }
+
+    /// A rig for one test alone, with these flags.
+    pub async fn own(flags: &'static [&'static str]) -> Self {
+        Self::place_in(tokio::task::spawn_blocking(move || Arc::new(launch(flags))).await.unwrap())
+    }
+
+    fn place_in(running: Arc<Running>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self { running, number, http: reqwest::Client::new() }
+    }
+
+    /// One of the endpoints that the rig printed.
+    pub fn endpoint(&self, name: &str) -> &str {
+        self.running.endpoints[name].as_str().unwrap_or_else(|| panic!("the rig has no {name}"))
+    }
+
+    /// The hub of this test alone.
+    pub fn hub(&self) -> String {
+        format!("flow-{}", self.number)
+    }
+
+    /// Calls the control API.
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let url = format!("{}{path}", self.endpoint("control"));
+        let mut request = self.http.request(method.parse().unwrap(), url);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+}
