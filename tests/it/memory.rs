@@ -150,10 +150,10 @@ impl Quarantine for MemoryQuarantine {
     }
 
     async fn finish(&self, item: &ItemName, pieces: u32, note: &Note) -> Result<(), QuarantineError> {
-        let mut shelf = self.shelf.lock().unwrap();
-        let bytes = (0..pieces).flat_map(|piece| shelf.staged[&(item.clone(), piece)].clone()).collect();
-        shelf.items.insert(item.clone(), (note.clone(), bytes));
-        shelf.finished += 1;
+        let mut kept = self.shelf.lock().unwrap();
+        let bytes = (0..pieces).flat_map(|piece| kept.staged[&(item.clone(), piece)].clone()).collect();
+        kept.items.insert(item.clone(), (note.clone(), bytes));
+        kept.finished += 1;
         Ok(())
     }
 }

@@ -4,12 +4,13 @@
 //! use starts one for itself. A rig ends when this process does, for then its standard input closes.
 
 use flowlog_forwarder::azure::blob::AzureBlobs;
+use flowlog_forwarder::azure::event_hubs::{HubAccess, HubAddress};
 use flowlog_forwarder::azure::quarantine::AzureQuarantine;
 use flowlog_forwarder::azure::storage::http_client;
 use flowlog_forwarder::azure::table::AzureTable;
 use flowlog_forwarder::config::Config;
 use flowlog_forwarder::flow_log::FlowLogBlob;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -112,6 +113,12 @@ impl Rig {
         AzureTable::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
     }
 
+    /// The address of this test's hub, and how to be let in.
+    pub fn hub_access(&self) -> (HubAddress, HubAccess) {
+        let hub = self.config().hub;
+        (HubAddress::of(&hub), HubAccess::of(&hub.access).unwrap())
+    }
+
     pub fn quarantine(&self) -> AzureQuarantine {
         AzureQuarantine::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
     }
@@ -160,11 +167,5 @@ impl Rig {
 
     fn signed(&self, blob: &FlowLogBlob) -> String {
         format!("{blob}{}", self.endpoint("storageSas"))
-    }
-
-    /// Makes the simulator know `blob`.
-    pub async fn prepare(&self, blob: &FlowLogBlob) {
-        let body = json!({"container": blob.container(), "name": blob.name()});
-        self.call("POST", "/watcher/blobs", Some(body)).await;
     }
 }
