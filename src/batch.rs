@@ -233,13 +233,6 @@ impl Batcher {
         full.map_or(Grouped::Fits, Grouped::Full)
     }
 
-    /// The most bytes that one message's body may have.
-    #[must_use]
-    pub fn max_body(&self) -> usize {
-        let Limits { transfer, envelope, message_overhead } = self.limits;
-        transfer.saturating_sub(envelope).saturating_sub(message_overhead)
-    }
-
     /// Completes the open batch, if there is one. May be called at any time.
     pub fn finish(&mut self) -> Option<Batch> {
         self.cost = self.limits.envelope;
