@@ -10,7 +10,6 @@ use crate::plan::{self, Continuity, Trail};
 use crate::quarantine::Quarantine;
 use crate::rope::Rope;
 use crate::source::{BlobSource, ReadError, Version};
-use std::time::Instant;
 
 /// A blob version found to hold bytes that were not forwarded.
 pub(super) struct Opened {
@@ -22,20 +21,17 @@ pub(super) struct Opened {
     pub first: Rope,
     /// The bytes before them.
     pub trail: Trail,
-    /// When the read began.
-    pub began: Instant,
 }
 
 impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
     /// The row as this process remembers it, or as stored.
     pub(super) async fn recall(&self, blob: &FlowLogBlob, memory: &mut Memory) -> Result<Seen, ForwardError> {
-        let unsaved = memory.unsaved.take();
-        let mut seen = match memory.seen.take().filter(|_| unsaved.is_none()) {
+        let mut seen = match memory.seen.take().filter(|_| memory.unsaved.is_none()) {
             Some(seen) => seen,
             None => self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?,
         };
-        if let Some(progress) = unsaved.filter(|_| self.ledger.is_ours(&seen)) {
-            seen.row.progress = progress;
+        if let Some(unsaved) = memory.unsaved.as_ref().filter(|_| self.ledger.is_ours(&seen)) {
+            seen.row.progress = unsaved.clone();
         }
         Ok(seen)
     }
@@ -48,7 +44,6 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         done: &mut Forwarded,
     ) -> Result<Option<Opened>, ForwardError> {
         loop {
-            let began = Instant::now();
             let progress = &seen.row.progress;
             let range = plan::first_read(progress, self.options.window);
             let version = progress.etag.as_deref().map_or(Version::Any, Version::NewerThan);
@@ -69,13 +64,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                             let mut first = chunk.bytes;
                             first.drop_front(skip);
                             let (etag, length) = (chunk.etag, chunk.blob_length);
-                            return Ok(Some(Opened {
-                                etag,
-                                length,
-                                first,
-                                trail: Trail::behind(&guarded),
-                                began,
-                            }));
+                            return Ok(Some(Opened { etag, length, first, trail: Trail::behind(&guarded) }));
                         }
                         broken => broken,
                     }
