@@ -76,6 +76,17 @@ pub struct Forwarded {
     pub end: End,
 }
 
+impl Forwarded {
+    /// Notes that the blob's bytes were not those that had been forwarded, if so: loudly, for all of
+    /// them are forwarded again.
+    fn note_rewrite(&mut self, blob: &FlowLogBlob, how: Option<Continuity>) {
+        if let Some(how) = how {
+            tracing::warn!(%blob, ?how, "the blob was rewritten: forwarding it again from 0");
+            self.rewritten = Some(how);
+        }
+    }
+}
+
 /// Where work on an event ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
@@ -176,6 +187,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                     Ok(Claiming::Ours(ours)) => {
                         seen = ours;
                         memory.unsaved = None;
+                        done.note_rewrite(blob, opened.rewritten);
                         self.run(blob, &mut seen, opened, times, &mut done).await
                     }
                     Ok(Claiming::Theirs) => return Ok(Forwarded { end: End::Elsewhere, ..done }),

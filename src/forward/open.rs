@@ -21,6 +21,8 @@ pub(super) struct Opened {
     pub first: Rope,
     /// The bytes before them.
     pub trail: Trail,
+    /// What showed that the blob was rewritten, if it was.
+    pub rewritten: Option<Continuity>,
 }
 
 impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
@@ -36,13 +38,15 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         Ok(seen)
     }
 
-    /// Reads the first new bytes; none when there is nothing new. Notices a rewritten blob.
+    /// Reads the first new bytes; none when there is nothing new. Notices a rewritten blob,
+    /// whose row then starts over.
     pub(super) async fn open(
         &self,
         blob: &FlowLogBlob,
         seen: &mut Seen,
         done: &mut Forwarded,
     ) -> Result<Option<Opened>, ForwardError> {
+        let mut rewritten = None;
         loop {
             let progress = &seen.row.progress;
             let range = plan::first_read(progress, self.options.window);
@@ -64,15 +68,14 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                             let mut first = chunk.bytes;
                             first.drop_front(skip);
                             let (etag, length) = (chunk.etag, chunk.blob_length);
-                            return Ok(Some(Opened { etag, length, first, trail: Trail::behind(&guarded) }));
+                            let trail = Trail::behind(&guarded);
+                            return Ok(Some(Opened { etag, length, first, trail, rewritten }));
                         }
                         broken => broken,
                     }
                 }
             };
-            tracing::warn!(%blob, offset = progress.offset, ?continuity,
-                "the blob was rewritten: its bytes are not those that were forwarded; forwarding it again from 0");
-            done.rewritten = Some(continuity);
+            rewritten = Some(continuity);
             seen.row = seen.row.rewritten();
         }
     }
