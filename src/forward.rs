@@ -128,9 +128,9 @@ impl Times {
     fn within(arrived: Instant, budget: Duration) -> Self {
         Self {
             arrived,
-            work_until: arrived + budget * 7 / 10,
-            send_until: arrived + budget * 9 / 10,
-            end: arrived + budget * 11 / 10,
+            work_until: arrived + budget * 12 / 20,
+            send_until: arrived + budget * 17 / 20,
+            end: arrived + budget,
         }
     }
 }
