@@ -370,6 +370,27 @@ async fn a_network_that_goes_silent_is_left_for_a_new_connection() {
     assert_eq!(it.body_sizes().await.len(), 9);
 }
 
+#[tokio::test]
+async fn a_quiet_connection_is_kept_alive_and_one_that_went_silent_is_noticed_before_the_next_send() {
+    let mut it = OnRig::start().await;
+    let parsed = HubConnectionString::parse(it.rig.endpoint("hubConnection")).unwrap();
+    let (mut address, access) = parsed.into_hub(Some(&it.rig.hub())).unwrap();
+    let (port, freeze) = freezer(address.port).await;
+    address.port = port;
+    // Only the idle timeout can help here: a stall would be noticed after the deadline.
+    let options =
+        Options { idle_timeout: Duration::from_millis(400), stall: Duration::from_mins(10), ..quick() };
+    it.hub = Arc::new(EventHub::new(address, access, options));
+    it.hub.send(batch(0), soon()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    it.hub.send(batch(300), soon()).await.unwrap();
+    assert_eq!(it.stats().await["attaches"], 1, "the service's empty frames keep it alive");
+    freeze.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    it.hub.send(batch(600), soon()).await.unwrap();
+    assert_eq!((it.received().await.len(), it.stats().await["attaches"].as_u64()), (3, Some(2)));
+}
+
 /// Numbers that look random and are the same in every run.
 struct Dice(u64);
 
