@@ -27,6 +27,8 @@ pub struct Message {
     pub body: Rope,
     /// The bytes `[start, end)` of the blob whose records the body carries.
     pub range: Range<u64>,
+    /// How many of the blob's records end in the body: the parts of a split record count once.
+    pub records: usize,
 }
 
 /// What goes to the hub in one transfer and is accepted or refused as one.

@@ -1,3 +1,11 @@
-//! Microsoft Azure, as far as the forwarder needs it.
+//! The edge: everything that talks to Azure, and the only place that names Microsoft's crates.
 
+pub mod blob;
+pub mod credential;
+mod entity;
 pub mod event_hubs;
+pub mod failure;
+pub mod quarantine;
+pub mod sas;
+pub mod storage;
+pub mod table;

@@ -5,7 +5,7 @@ use crate::rig::Rig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HubConnectionString, Options};
+use flowlog_forwarder::azure::event_hubs::{EventHub, Options};
 use flowlog_forwarder::hub::{Batch, Hub, HubError, Message, Origin};
 use flowlog_forwarder::rope::Rope;
 use futures_util::future::join_all;
@@ -58,8 +58,7 @@ impl OnRig {
 
     /// A producer with a shared access key, over plain AMQP.
     pub fn with(rig: Rig, options: Options) -> Self {
-        let parsed = HubConnectionString::parse(rig.endpoint("hubConnection")).unwrap();
-        let (address, access) = parsed.into_hub(Some(&rig.hub())).unwrap();
+        let (address, access) = rig.hub_access();
         Self { hub: Arc::new(EventHub::new(address, access, options)), rig }
     }
 
@@ -162,7 +161,7 @@ pub fn batch_of(origin: &Arc<Origin>, start: u64, count: u64, size: usize) -> Ba
     let length = size as u64;
     let messages = (0..count).map(|number| {
         let start = start + number * length;
-        Message { body: body(start, size), range: start..start + length }
+        Message { body: body(start, size), range: start..start + length, records: 1 }
     });
     Batch { origin: Arc::clone(origin), messages: messages.collect() }
 }
@@ -216,7 +215,10 @@ async fn takes_a_batch_that_just_fits_and_refuses_one_byte_more<R: Readable>(it:
     // The largest offset has the longest id: there the arithmetic leaves no byte over.
     let of_size = |size: usize| {
         let body = body(0, size);
-        Batch { origin: Arc::clone(&origin), messages: vec![Message { body, range: u64::MAX - 1..u64::MAX }] }
+        Batch {
+            origin: Arc::clone(&origin),
+            messages: vec![Message { body, range: u64::MAX - 1..u64::MAX, records: 1 }],
+        }
     };
     let error = it.hub().send(of_size(room + 1), soon()).await.unwrap_err();
     let HubError::TooLarge { size, limit, .. } = error else { panic!("{error}") };

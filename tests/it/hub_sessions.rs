@@ -86,7 +86,7 @@ async fn the_arithmetic_is_what_travels() {
         let source = format!("https://a/{}", long(280 * (at % 2)));
         let origin = Arc::new(Origin { partition_key, source, ..origin() });
         let limits = it.hub.limits(&origin, soon()).await.unwrap();
-        let largest = Message { body: body(0, 700), range: u64::MAX - 1..u64::MAX };
+        let largest = Message { body: body(0, 700), range: u64::MAX - 1..u64::MAX, records: 1 };
         let batch = Batch { origin, messages: vec![largest; at + 1] };
         it.hub.send(batch, soon()).await.unwrap();
         let last = it.events().await.pop().unwrap();

@@ -1,9 +1,30 @@
-//! Integration tests: scenarios on in-memory twins, and the same contracts on real components.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, reason = "tests")]
+//! Integration tests: scenarios on in-memory twins, the same contracts on real components, the handler
+//! over real sockets, and the files that are published.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests"
+)]
 
+mod blob_contract;
+mod checkpoint_contract;
+mod forward;
+mod host_files;
+mod http;
 mod hub_contract;
 mod hub_faults;
 mod hub_sessions;
 mod hub_tokens;
+mod memory;
 mod memory_hub;
+mod oversize;
+mod quarantine_contract;
 mod rig;
+mod samples;
+mod server_contract;
+mod server_process;
+mod settings;
+mod world;

@@ -1,8 +1,15 @@
 //! Starts the rig (Azurite, the Event Hubs stand-in, the simulator) and talks to its control API.
 //!
-//! Most tests share one rig, each with a hub of its own; a test that breaks what others use starts one for
-//! itself. A rig ends when this process does, for then its standard input closes.
+//! Most tests share one rig, each with a hub and blobs of its own; a test that breaks what others
+//! use starts one for itself. A rig ends when this process does, for then its standard input closes.
 
+use flowlog_forwarder::azure::blob::AzureBlobs;
+use flowlog_forwarder::azure::event_hubs::{HubAccess, HubAddress};
+use flowlog_forwarder::azure::quarantine::AzureQuarantine;
+use flowlog_forwarder::azure::storage::http_client;
+use flowlog_forwarder::azure::table::AzureTable;
+use flowlog_forwarder::config::Config;
+use flowlog_forwarder::flow_log::FlowLogBlob;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -79,6 +86,60 @@ impl Rig {
         format!("flow-{}", self.number)
     }
 
+    /// The settings with which the handler reaches this rig.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("FLOWLOG_STORAGE", self.endpoint("storageConnection").to_owned()),
+            ("CHECKPOINT_STORAGE", self.endpoint("hostConnection").to_owned()),
+            ("EVENT_HUB_CONNECTION", self.endpoint("hubConnection").to_owned()),
+            ("EVENT_HUB_NAME", self.hub()),
+        ]
+    }
+
+    /// The same, read.
+    pub fn config(&self) -> Config {
+        let settings = self.settings();
+        Config::from_lookup(|name| {
+            settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+        })
+        .unwrap()
+    }
+
+    pub fn blobs(&self) -> AzureBlobs {
+        AzureBlobs::new(&self.config().sources, &http_client().unwrap()).unwrap()
+    }
+
+    pub fn table(&self) -> AzureTable {
+        AzureTable::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
+    }
+
+    /// The address of this test's hub, and how to be let in.
+    pub fn hub_access(&self) -> (HubAddress, HubAccess) {
+        let hub = self.config().hub;
+        (HubAddress::of(&hub), HubAccess::of(&hub.access).unwrap())
+    }
+
+    pub fn quarantine(&self) -> AzureQuarantine {
+        AzureQuarantine::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
+    }
+
+    /// The content of a blob in the checkpoint account, if it is there.
+    pub async fn host_blob(&self, container: &str, name: &str) -> Option<Vec<u8>> {
+        let url = format!("{}/{container}/{name}{}", self.endpoint("hostBlob"), self.endpoint("hostSas"));
+        let answer = self.http.get(url).send().await.unwrap();
+        if answer.status() == 404 {
+            return None;
+        }
+        Some(answer.error_for_status().unwrap().bytes().await.unwrap().to_vec())
+    }
+
+    /// A blob of this test alone: its NIC's number is made of the test's and `nic`.
+    pub fn blob(&self, nic: u32) -> FlowLogBlob {
+        let config = self.config();
+        let mac = format!("6045BD{:03X}{nic:03X}", self.number);
+        crate::samples::blob_of(&config.sources[0].blob_service, &mac)
+    }
+
     /// Calls the control API.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}{path}", self.endpoint("control"));
@@ -91,5 +152,20 @@ impl Rig {
         let text = answer.text().await.unwrap();
         assert!(status.is_success(), "{method} {path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Puts `content` as the whole of `blob` and returns its `ETag`.
+    pub async fn put_blob(&self, blob: &FlowLogBlob, content: &[u8]) -> String {
+        let request = self.http.put(self.signed(blob)).header("x-ms-blob-type", "BlockBlob");
+        let answer = request.body(content.to_vec()).send().await.unwrap().error_for_status().unwrap();
+        answer.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned()
+    }
+
+    pub async fn delete_blob(&self, blob: &FlowLogBlob) {
+        self.http.delete(self.signed(blob)).send().await.unwrap().error_for_status().unwrap();
+    }
+
+    fn signed(&self, blob: &FlowLogBlob) -> String {
+        format!("{blob}{}", self.endpoint("storageSas"))
     }
 }

@@ -25,12 +25,13 @@ const ROUTES = [
 
   ["GET", "/hub/faults", ({ hub }) => hub.faults.list()],
   ["POST", "/hub/faults", ({ hub }, _, body) => addHubFault(hub, body)],
-  ["DELETE", "/hub/faults", async ({ hub }) => {
-    hub.faults.clear();
-    await hub.comeBack();
-    return { answered: hub.intake.release() };
+  ["DELETE", "/hub/faults", async ({ hub }, _, __, query) => {
+    const name = query.get("hub") ?? undefined;
+    hub.faults.clear(name);
+    if (name === undefined) await hub.comeBack();
+    return { answered: hub.intake.release(name) };
   }],
-  ["POST", "/hub/release", ({ hub }) => ({ answered: hub.intake.release() })],
+  ["POST", "/hub/release", ({ hub }, _, body) => ({ answered: hub.intake.release(body.hub) })],
   ["POST", "/hub/settings", ({ hub }, _, { hub: name, ...settings }) => {
     hub.store.configure(name, settings);
     return hub.store.defaults;
@@ -38,7 +39,7 @@ const ROUTES = [
   ["GET", "/hub/tokens", ({ hub }) => ({ ...hub.counters, last: hub.lastToken ?? null })],
   ["GET", "/hub/:hub/events", ({ hub }, { hub: name }, _, query) => eventsOf(hub.store.hub(name), query)],
   ["GET", "/hub/:hub/stats", ({ hub }, { hub: name }) => ({
-    ...hub.store.hub(name).counters, ...hub.counters, openConnections: hub.openConnections, held: hub.intake.heldCount,
+    ...hub.store.hub(name).counters, ...hub.counters, openConnections: hub.openConnections, held: hub.intake.heldCount(name),
   })],
   ["DELETE", "/hub/:hub", ({ hub }, { hub: name }) => {
     hub.store.hub(name).reset();
@@ -56,15 +57,17 @@ const ROUTES = [
   ["GET", "/watcher/records", async ({ watcher }, _, __, query) =>
     (await watcher.records(query.get("blob"))).map((bytes) => bytes.toString("base64"))],
 
-  ["GET", "/storage/requests", ({ proxy }, _, __, query) => wanted(proxy, "--storage-proxy").report({ log: query.has("log") })],
+  ["GET", "/storage/requests", ({ proxy }, _, __, query) =>
+    wanted(proxy, "--storage-proxy").report({ log: query.has("log"), path: query.get("path") ?? "" })],
   ["DELETE", "/storage/requests", ({ proxy }) => wanted(proxy, "--storage-proxy").reset()],
   ["GET", "/storage/faults", ({ proxy }) => wanted(proxy, "--storage-proxy").faults.list()],
   ["POST", "/storage/faults", ({ proxy }, _, body) => ({ id: wanted(proxy, "--storage-proxy").faults.add(body).id })],
-  ["DELETE", "/storage/faults", ({ proxy }) => {
-    wanted(proxy, "--storage-proxy").faults.clear();
-    return { released: proxy.release() };
+  ["DELETE", "/storage/faults", ({ proxy }, _, __, query) => {
+    const id = query.get("id");
+    wanted(proxy, "--storage-proxy").faults.clear(id === null ? undefined : Number(id));
+    return { released: id === null ? proxy.release() : 0 };
   }],
-  ["POST", "/storage/release", ({ proxy }) => ({ released: wanted(proxy, "--storage-proxy").release() })],
+  ["POST", "/storage/release", ({ proxy }, _, body) => ({ released: wanted(proxy, "--storage-proxy").release(body.path) })],
 
   ["GET", "/identity", ({ identity }) => wanted(identity, "--identity").report()],
   ["POST", "/identity", ({ identity }, _, body) => wanted(identity, "--identity").configure(body)],

@@ -46,6 +46,12 @@ const HELP = `node rig.mjs [option…]
   --control-port, --hub-port, --hub-tls-port N     fixed ports, instead of free ones
 `;
 
+async function certificateFor(stops) {
+  const directory = await mkdtemp(join(tmpdir(), "flowlog-rig-"));
+  stops.push(() => rm(directory, { recursive: true, force: true }));
+  return makeCertificate(directory);
+}
+
 /**
  * Starts the rig. Option names are those of the command line, in camel case.
  * @returns {Promise<{endpoints: object, stop: () => Promise<void>}>} and the parts: `hub, watcher, proxy, identity`
@@ -59,9 +65,7 @@ export async function startRig({
     for (const end of stops.splice(0).reverse()) await end();
   };
   try {
-    const directory = await mkdtemp(join(tmpdir(), "flowlog-rig-"));
-    stops.push(() => rm(directory, { recursive: true, force: true }));
-    const certificate = tls ? await makeCertificate(directory) : undefined;
+    const certificate = tls ? await certificateFor(stops) : undefined;
     if (location !== undefined) await mkdir(location, { recursive: true });
 
     const azurite = await startAzurite({ tls: certificate, location });

@@ -1,7 +1,10 @@
-// Faults of storage, on demand: for requests that match, `skip` of them pass and the next `count` are struck; with
-// `forMs`, only that long.
+// Faults of storage, on demand.
+
+import { CountedFault } from "./counted-fault.mjs";
 
 export const STORAGE_ACTIONS = ["status", "hang", "hold", "delay", "reset-before", "reset-after", "cut"];
+
+const FILTERS = ["service", "kind", "method"];
 
 export class StorageFaults {
   #list = [];
@@ -12,41 +15,25 @@ export class StorageFaults {
     if (!STORAGE_ACTIONS.includes(fault.action)) {
       throw new RangeError(`no storage fault is called '${fault.action}'; there are: ${STORAGE_ACTIONS.join(", ")}`);
     }
-    const entry = {
-      ...fault,
-      id: this.#nextId++,
-      seen: 0,
-      struck: 0,
-      skip: fault.skip ?? 0,
-      count: fault.count ?? (fault.forMs === undefined ? 1 : Infinity),
-      until: fault.forMs === undefined ? Infinity : Date.now() + fault.forMs,
-      pattern: fault.path === undefined ? undefined : new RegExp(fault.path),
-    };
-    this.#list.push(entry);
+    const entry = new CountedFault(this.#nextId++, fault);
+    this.#list.push({ entry, pattern: new RegExp(fault.path ?? "") });
     return entry;
   }
 
-  clear() {
-    this.#list = [];
+  /** Ends one fault, or all. */
+  clear(id) {
+    this.#list = this.#list.filter(({ entry }) => id !== undefined && entry.id !== id);
   }
 
   list() {
-    return this.#list.map(({ pattern, until, ...fault }) => ({ ...fault, count: Number.isFinite(fault.count) ? fault.count : "all" }));
+    return this.#list.map(({ entry }) => entry);
   }
 
-  /** The fault that befalls this request, if any: the oldest that is due. */
-  onRequest({ service, kind, method, path }) {
-    let chosen;
-    for (const fault of this.#list) {
-      const matches = (fault.service ?? service) === service && (fault.kind ?? kind) === kind
-        && (fault.method ?? method) === method && (fault.pattern?.test(path) ?? true);
-      if (!matches) continue;
-      fault.seen += 1;
-      const due = fault.seen > fault.skip && fault.struck < fault.count && Date.now() < fault.until;
-      if (!due || chosen) continue;
-      fault.struck += 1;
-      chosen = fault;
-    }
-    return chosen;
+  /** The fault that befalls this request, if any: the oldest that is due. Every one that it matches counts it. */
+  onRequest(request) {
+    const due = this.#list
+      .filter(({ entry, pattern }) => FILTERS.every((name) => (entry[name] ?? request[name]) === request[name]) && pattern.test(request.path))
+      .filter(({ entry }) => entry.see());
+    return due[0]?.entry.strike();
   }
 }

@@ -5,7 +5,7 @@ import { createServer as createHttp, Agent as HttpAgent, request as requestHttp 
 import { createServer as createHttps, Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { StorageFaults } from "./storage-faults.mjs";
 
-const LOG_LENGTH = 10_000;
+const LOG_LENGTH = 100_000;
 
 /** Names an operation in plain words: `blob read`, `put block`, `table merge`, … */
 export function kindOf(service, method, url) {
@@ -28,20 +28,21 @@ export function kindOf(service, method, url) {
   return { GET: "blob read", HEAD: "blob properties", PUT: "put blob", DELETE: "blob delete" }[method] ?? `blob ${method}`;
 }
 
-class Counts {
-  constructor() {
-    this.kinds = {};
-    this.log = [];
-  }
-
-  add(entry) {
-    const kind = (this.kinds[entry.kind] ??= { requests: 0, requestBytes: 0, responseBytes: 0, statuses: {} });
+/** Sums over requests: `{requests, requestBytes, responseBytes, blobReadBytes, byKind}`. */
+function totals(log) {
+  const byKind = {};
+  for (const entry of log) {
+    const kind = (byKind[entry.kind] ??= { requests: 0, requestBytes: 0, responseBytes: 0, statuses: {} });
     kind.requests += 1;
     kind.requestBytes += entry.requestBytes;
     kind.responseBytes += entry.responseBytes;
     kind.statuses[entry.status] = (kind.statuses[entry.status] ?? 0) + 1;
-    if (this.log.push(entry) > LOG_LENGTH) this.log.shift();
   }
+  const sum = (field) => Object.values(byKind).reduce((total, kind) => total + kind[field], 0);
+  return {
+    requests: sum("requests"), requestBytes: sum("requestBytes"), responseBytes: sum("responseBytes"),
+    blobReadBytes: byKind["blob read"]?.responseBytes ?? 0, byKind,
+  };
 }
 
 class StorageProxy {
@@ -49,7 +50,7 @@ class StorageProxy {
 
   constructor(tls) {
     this.faults = new StorageFaults();
-    this.counts = new Counts();
+    this.log = [];
     this.secure = tls !== undefined;
     this.agent = this.secure ? new HttpsAgent({ keepAlive: true, ca: tls.ca }) : new HttpAgent({ keepAlive: true });
     this.tls = tls;
@@ -73,25 +74,29 @@ class StorageProxy {
     this.agent.destroy();
   }
 
-  /** Lets go on what a `hold` fault stopped; returns how many requests. */
-  release() {
-    const held = this.#held.splice(0);
-    for (const go of held) go();
-    return held.length;
+  /** Lets go on what `hold` faults stopped, of requests whose path matches; returns how many. */
+  release(path = "") {
+    const pattern = new RegExp(path);
+    const due = this.#held.filter((held) => pattern.test(held.path));
+    this.#held = this.#held.filter((held) => !due.includes(held));
+    for (const { go } of due) go();
+    return due.length;
   }
 
-  report({ log = false } = {}) {
-    const all = Object.values(this.counts.kinds);
-    const sum = (field) => all.reduce((total, kind) => total + kind[field], 0);
-    return {
-      requests: sum("requests"), requestBytes: sum("requestBytes"), responseBytes: sum("responseBytes"),
-      blobReadBytes: this.counts.kinds["blob read"]?.responseBytes ?? 0,
-      held: this.#held.length, byKind: this.counts.kinds, ...(log ? { log: this.counts.log } : {}),
-    };
+  /** What was asked, of paths that match. */
+  report({ log = false, path = "" } = {}) {
+    const pattern = new RegExp(path);
+    const asked = this.log.filter((entry) => pattern.test(entry.path));
+    const held = this.#held.filter((entry) => pattern.test(entry.path)).length;
+    return { ...totals(asked), held, ...(log ? { log: asked } : {}) };
   }
 
   reset() {
-    this.counts = new Counts();
+    this.log = [];
+  }
+
+  #remember(entry) {
+    if (this.log.push(entry) > LOG_LENGTH) this.log.shift();
   }
 
   async #onRequest(service, upstream, request, response) {
@@ -99,7 +104,7 @@ class StorageProxy {
       service, kind: kindOf(service, request.method, request.url), method: request.method, path: request.url.split("?")[0],
       range: request.headers["x-ms-range"] ?? request.headers.range, status: "none", requestBytes: 0, responseBytes: 0,
     };
-    response.on("close", () => this.counts.add(entry));
+    response.on("close", () => this.#remember(entry));
     request.on("data", (chunk) => { entry.requestBytes += chunk.length; });
     request.pause();
 
@@ -109,7 +114,7 @@ class StorageProxy {
       request.socket.resetAndDestroy?.() ?? request.socket.destroy();
       return;
     }
-    if (fault?.action === "hold") await new Promise((resolve) => this.#held.push(resolve));
+    if (fault?.action === "hold") await new Promise((go) => this.#held.push({ path: entry.path, go }));
     if (fault?.action === "delay") await new Promise((resolve) => setTimeout(resolve, fault.ms ?? 0));
     if (fault?.action === "status") this.#refuse(fault, entry, request, response);
     else this.#forward(fault, entry, upstream, request, response);

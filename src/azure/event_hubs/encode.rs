@@ -232,7 +232,7 @@ mod tests {
     }
 
     fn message(body: &[&[u8]], range: std::ops::Range<u64>) -> Message {
-        Message { body: body.iter().map(|piece| Bytes::copy_from_slice(piece)).collect(), range }
+        Message { body: body.iter().map(|piece| Bytes::copy_from_slice(piece)).collect(), range, records: 1 }
     }
 
     #[test]

@@ -10,7 +10,6 @@
 mod access;
 mod address;
 mod cbs;
-mod connection_string;
 mod driver;
 mod encode;
 mod fault;
@@ -24,8 +23,7 @@ mod waiting;
 mod window;
 
 pub use access::HubAccess;
-pub use address::{HubAddress, PLAIN_PORT, TLS_PORT};
-pub use connection_string::{ConnectionStringError, HubConnectionString};
+pub use address::HubAddress;
 
 use crate::hub::{Batch, Hub, HubError, Limits, Origin};
 use driver::{Command, Driver, KnownLimit};

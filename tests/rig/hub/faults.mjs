@@ -1,12 +1,13 @@
-// Faults on demand. Each counts, from the moment it was added, the things it is about (transfers, attaches or
-// put-tokens of its hub): it lets `skip` of them pass, strikes the next `count`, and, when `forMs` is given,
-// strikes only that long. Given `forMs` and no `count`, it strikes everything in that time.
+// Faults of the hub, on demand.
+
+import { CountedFault } from "../counted-fault.mjs";
 
 const TRANSFER = "transfer";
 const ATTACH = "attach";
 const TOKEN = "token";
 const AT_ONCE = "at once";
 
+/** What each action counts. */
 export const ACTIONS = {
   reject: TRANSFER,
   release: TRANSFER,
@@ -31,57 +32,41 @@ export class Faults {
   add(fault) {
     const about = ACTIONS[fault.action];
     if (!about) throw new RangeError(`no fault is called '${fault.action}'; there are: ${Object.keys(ACTIONS).join(", ")}`);
-    const entry = {
-      ...fault,
-      id: this.#nextId++,
-      about,
-      seen: 0,
-      struck: 0,
-      skip: fault.skip ?? 0,
-      count: fault.count ?? (fault.forMs === undefined ? 1 : Infinity),
-      until: fault.forMs === undefined ? Infinity : Date.now() + fault.forMs,
-    };
+    const entry = new CountedFault(this.#nextId++, fault);
     if (about !== AT_ONCE) this.#list.push(entry);
     return entry;
   }
 
-  clear() {
-    this.#list = [];
+  /** Ends the faults of one hub, or all. */
+  clear(hub) {
+    this.#list = this.#list.filter((fault) => hub !== undefined && fault.hub !== hub);
   }
 
   list() {
-    return this.#list.map(({ about, until, ...fault }) => ({ ...fault, count: Number.isFinite(fault.count) ? fault.count : "all" }));
+    return this.#list;
   }
 
-  #strike(about, hub) {
-    const now = Date.now();
-    const struck = [];
-    for (const fault of this.#list) {
-      if (fault.about !== about || (fault.hub !== undefined && fault.hub !== hub)) continue;
-      fault.seen += 1;
-      const left = fault.seen > fault.skip && fault.struck < fault.count && now < fault.until;
-      const overruled = struck.some(({ action }) => action !== "delay");
-      if (!left || (overruled && fault.action !== "delay")) continue;
-      fault.struck += 1;
-      struck.push(fault);
-    }
-    return struck;
+  // Every fault about it counts it; those that are due come back, oldest first.
+  #due(about, hub) {
+    return this.#list.filter((fault) =>
+      ACTIONS[fault.action] === about && (fault.hub === undefined || fault.hub === hub) && fault.see());
   }
 
-  /** What befalls the next transfer: `{delayMs, fault}`. Delays add up; of the others the oldest wins. */
+  /** What befalls the next transfer: `{delayMs, fault}`. Delays add up; of the others the oldest strikes. */
   onTransfer(hub) {
-    const struck = this.#strike(TRANSFER, hub);
+    const due = this.#due(TRANSFER, hub);
+    const delays = due.filter(({ action }) => action === "delay");
     return {
-      delayMs: struck.filter((f) => f.action === "delay").reduce((sum, f) => sum + (f.ms ?? 0), 0),
-      fault: struck.find((f) => f.action !== "delay"),
+      delayMs: delays.reduce((sum, delay) => sum + (delay.strike().ms ?? 0), 0),
+      fault: due.find(({ action }) => action !== "delay")?.strike(),
     };
   }
 
   onAttach(hub) {
-    return this.#strike(ATTACH, hub)[0];
+    return this.#due(ATTACH, hub)[0]?.strike();
   }
 
   onPutToken() {
-    return this.#strike(TOKEN, undefined)[0];
+    return this.#due(TOKEN, undefined)[0]?.strike();
   }
 }

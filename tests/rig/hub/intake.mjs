@@ -46,16 +46,16 @@ export class Intake {
     else if (this.#store({ link, delivery, format, bytes, number })) this.#answer(link, delivery, "accepted", undefined, delayMs);
   }
 
-  /** Answers everything that a `hold` fault keeps waiting; returns how many. */
-  release() {
-    const held = this.#held;
-    this.#held = [];
-    for (const answer of held) answer();
-    return held.length;
+  /** Answers what `hold` faults keep waiting, of one hub or of all; returns how many. */
+  release(hub) {
+    const due = this.#held.filter((held) => hub === undefined || held.hub === hub);
+    this.#held = this.#held.filter((held) => !due.includes(held));
+    for (const { answer } of due) answer();
+    return due.length;
   }
 
-  get heldCount() {
-    return this.#held.length;
+  heldCount(hub) {
+    return this.#held.filter((held) => held.hub === hub).length;
   }
 
   detach(link, condition, description, closed = true) {
@@ -97,7 +97,9 @@ export class Intake {
         this.#answer(link, delivery, "modified", fault, delayMs);
         break;
       case "hold":
-        if (this.#store(transfer)) this.#held.push(() => this.#answer(link, delivery, "accepted", undefined, delayMs));
+        if (this.#store(transfer)) {
+          this.#held.push({ hub: hub.name, answer: () => this.#answer(link, delivery, "accepted", undefined, delayMs) });
+        }
         break;
       case "swallow":
         if (fault.store) this.#store(transfer);

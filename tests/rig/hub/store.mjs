@@ -97,7 +97,7 @@ export class Hub {
   }
 
   reset() {
-    this.counters = newCounters();
+    this.counters = { ...newCounters(), unansweredNow: this.counters.unansweredNow };
     this.order = [];
     for (const partition of this.partitions) {
       partition.events = [];

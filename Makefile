@@ -1,0 +1,48 @@
+# What a newcomer needs: `make demo` shows that it works, `make test` proves it.
+# Both need Rust (rustup) and Node 20 or newer, and install everything else themselves.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+BINARY := flowlog-forwarder
+CARGO_DENY_VERSION := 0.20.2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint start rig fuzz clean
+
+help: ## shows this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: rig ## plays an hour of flow logs through the real binary; FILE=path/to/PT1H.json plays your own
+	cargo build --release --locked
+	cd tests/rig && node demo.mjs $(if $(FILE),--file "$(abspath $(FILE))") $(DEMO_ARGS)
+
+test: rig ## runs everything: unit, property, contract and end-to-end tests, and the rig's own
+	cargo test --locked
+	cd tests/rig && npm test
+
+lint: ## formatting, clippy, licences and bans
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo deny --version 2>/dev/null | grep -qF "$(CARGO_DENY_VERSION)" || cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION)
+	cargo deny --locked check bans licenses sources
+
+start: ## builds the binary, puts it where host.json names it, and runs the Functions host
+	cargo build --release --locked
+	install -m 755 target/release/$(BINARY) $(BINARY)
+	@test -f local.settings.json || { cp local.settings.json.example local.settings.json; echo "wrote local.settings.json from the example: it expects Azurite and the Event Hubs emulator"; }
+	@command -v func >/dev/null || { echo "Azure Functions Core Tools are missing. Install them with: npm install -g azure-functions-core-tools@4"; exit 1; }
+	func start
+
+rig: tests/rig/node_modules/.package-lock.json
+
+tests/rig/node_modules/.package-lock.json: tests/rig/package-lock.json
+	@node -e 'if (+process.versions.node.split(".")[0] < 20) { console.error("Node 20 or newer is needed, this is " + process.version); process.exit(1) }'
+	cd tests/rig && npm ci --no-audit --no-fund
+	@touch $@
+
+fuzz: ## fuzzes the cutter for a minute; needs a nightly toolchain and cargo-fuzz
+	cargo +nightly fuzz run cut -- -max_total_time=60
+
+clean: ## removes what was built
+	cargo clean
+	rm -rf tests/rig/node_modules $(BINARY)

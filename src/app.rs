@@ -1,0 +1,119 @@
+//! Puts the parts together as the settings say, and answers the server's commits with the forwarder.
+
+use crate::azure::blob::AzureBlobs;
+use crate::azure::event_hubs::{self, EventHub, HubAccess, HubAddress};
+use crate::azure::failure;
+use crate::azure::quarantine::AzureQuarantine;
+use crate::azure::storage::{StorageSetupError, http_client};
+use crate::azure::table::AzureTable;
+use crate::checkpoint::{CheckpointStore, Wanted};
+use crate::config::Config;
+use crate::event::Commit;
+use crate::flow_log::Sources;
+use crate::forward::{End, Forwarded, Forwarder, Options};
+use crate::hub::Hub;
+use crate::ledger::{Ledger, system_clock};
+use crate::quarantine::Quarantine;
+use crate::server::{CommitHandler, Handled};
+use crate::source::BlobSource;
+use ring::rand::{SecureRandom, SystemRandom};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A forwarder between real services.
+pub type AzureForwarder = Forwarder<AzureBlobs, AzureTable, EventHub, AzureQuarantine>;
+
+/// What the process is made of.
+pub struct App {
+    /// Answers commits.
+    pub handler: Arc<Commits<AzureBlobs, AzureTable, EventHub, AzureQuarantine>>,
+    /// To be closed at the end.
+    pub hub: Arc<EventHub>,
+}
+
+/// Builds everything that `config` describes. Nothing is sent before the first commit arrives, so
+/// that the process answers its host at once.
+///
+/// # Errors
+/// When TLS or an identity can't be set up.
+pub fn build(config: &Config) -> Result<App, StorageSetupError> {
+    // Fails only when a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let http = http_client()?;
+    let source = Arc::new(AzureBlobs::new(&config.sources, &http)?);
+    let table = AzureTable::new(&config.checkpoints, &http)?;
+    let quarantine = AzureQuarantine::new(&config.checkpoints, &http)?;
+    let access = HubAccess::of(&config.hub.access).map_err(|error| StorageSetupError::Sdk {
+        what: "setting up the managed identity for the event hub",
+        reason: failure::describe(&error),
+    })?;
+    let hub = Arc::new(EventHub::new(HubAddress::of(&config.hub), access, event_hubs::Options::default()));
+    let ledger = Ledger::new(table, worker_name(), system_clock());
+    let options = Options {
+        partition_key: config.partition_key,
+        max_message_bytes: config.max_message_bytes,
+        ..Options::default()
+    };
+    let forwarder = Forwarder::new(source, ledger, Arc::clone(&hub), quarantine, options);
+    let sources = Sources::new(&config.sources, &config.containers);
+    Ok(App { handler: Arc::new(Commits { sources, forwarder }), hub })
+}
+
+/// A name that no other process has or had: two claims are told apart by it.
+fn worker_name() -> String {
+    let mut random = [0; 8];
+    // Without randomness the process id still tells this instance's processes apart.
+    let _ = SystemRandom::new().fill(&mut random);
+    format!("{:016x}-{}", u64::from_be_bytes(random), std::process::id())
+}
+
+/// Forwards the commits of blobs that the settings name.
+pub struct Commits<B, C, H, Q> {
+    sources: Sources,
+    forwarder: Forwarder<B, C, H, Q>,
+}
+
+impl<B, C, H, Q> CommitHandler for Commits<B, C, H, Q>
+where
+    B: BlobSource,
+    C: CheckpointStore + 'static,
+    H: Hub + 'static,
+    Q: Quarantine + 'static,
+{
+    async fn handle(&self, commit: Commit) -> Handled {
+        let arrived = Instant::now();
+        let blob = match self.sources.locate(&commit.url) {
+            Ok(blob) => blob,
+            Err(reason) => return Handled::Nothing(reason.to_string()),
+        };
+        let wanted =
+            Wanted { etag: commit.etag.unwrap_or_default(), length: commit.length.unwrap_or_default() };
+        match self.forwarder.forward(&blob, &wanted, arrived).await {
+            Ok(done) => told(&done, &blob.url()),
+            Err(error) => Handled::Failed(error.to_string()),
+        }
+    }
+}
+
+fn told(done: &Forwarded, blob: &str) -> Handled {
+    let Forwarded { records, messages, .. } = done;
+    let end = match done.end {
+        End::Complete if *records == 0 && done.quarantined == 0 => {
+            return Handled::Nothing(format!("{blob} brought nothing new"));
+        }
+        End::Complete => "",
+        End::LeftOver => "; the rest is left for the next attempt",
+        End::Elsewhere if *records == 0 => {
+            return Handled::Nothing(format!("{blob} is at work elsewhere, where this commit is noted"));
+        }
+        End::Elsewhere => "; the rest is at work elsewhere",
+        End::Gone => return Handled::Nothing(format!("{blob} is gone")),
+    };
+    let aside = match done.quarantined {
+        0 => String::new(),
+        count => format!("; {count} put into quarantine"),
+    };
+    let again =
+        if done.rewritten.is_some() { " (rewritten, and forwarded again from the start)" } else { "" };
+    Handled::Forwarded(format!("{records} records in {messages} messages from {blob}{again}{aside}{end}"))
+}

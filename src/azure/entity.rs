@@ -1,0 +1,154 @@
+//! A checkpoint row as the Table service's JSON.
+//!
+//! 64-bit numbers travel as strings with a type annotation beside them, as `OData` wants it.
+
+use crate::checkpoint::{Broken, Checkpoint, Claim, Guard, Progress, Wanted};
+use crate::flow_log::CheckpointKey;
+use serde::{Deserialize, Serialize};
+
+const INT64: &str = "Edm.Int64";
+
+/// The entity's properties. Those that are not set are left out: a replace removes them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Entity {
+    partition_key: String,
+    row_key: String,
+    blob: String,
+    offset: String,
+    #[serde(rename = "Offset@odata.type", skip_deserializing)]
+    offset_type: &'static str,
+    length: String,
+    #[serde(rename = "Length@odata.type", skip_deserializing)]
+    length_type: &'static str,
+    generation: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guard: Option<String>,
+    #[serde(rename = "BlobETag", skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantined_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_doubt: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed_until: Option<String>,
+    #[serde(rename = "WantedETag", skip_serializing_if = "Option::is_none")]
+    wanted_etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wanted_length: Option<String>,
+}
+
+/// Why an entity could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EntityError {
+    /// Not the JSON of an entity.
+    #[error("the row is not a checkpoint: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A number that is none.
+    #[error("the row's {property} is not a whole number")]
+    Number {
+        /// The property's name.
+        property: &'static str,
+    },
+}
+
+impl Entity {
+    /// The request body that stores `row` under `key`.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a checkpoint row is ours to serialise; it holds no record bytes"
+    )]
+    pub(super) fn encode(key: &CheckpointKey, row: &Checkpoint) -> Result<Vec<u8>, EntityError> {
+        let Progress { offset, guard, etag, length, generation, broken } = &row.progress;
+        let entity = Self {
+            partition_key: key.partition.clone(),
+            row_key: key.row.clone(),
+            blob: row.blob.clone(),
+            offset: offset.to_string(),
+            offset_type: INT64,
+            length: length.to_string(),
+            length_type: INT64,
+            generation: *generation,
+            guard: guard.as_ref().map(|guard| guard.as_str().to_owned()),
+            etag: etag.clone(),
+            broken_at: broken.map(|broken| broken.at.to_string()),
+            quarantined_to: broken.map(|broken| broken.kept.to_string()),
+            in_doubt: row.in_doubt.map(|end| end.to_string()),
+            owner: row.claim.as_ref().map(|claim| claim.owner.clone()),
+            claimed_until: row.claim.as_ref().map(|claim| claim.until.to_string()),
+            wanted_etag: row.wanted.as_ref().map(|wanted| wanted.etag.clone()),
+            wanted_length: row.wanted.as_ref().map(|wanted| wanted.length.to_string()),
+        };
+        Ok(serde_json::to_vec(&entity)?)
+    }
+
+    /// The row in an answer's body.
+    pub(super) fn decode(body: &[u8]) -> Result<Checkpoint, EntityError> {
+        let entity: Self = serde_json::from_slice(body)?;
+        let claim = match (entity.owner, entity.claimed_until) {
+            (Some(owner), Some(until)) => Some(Claim { owner, until: number("ClaimedUntil", &until)? }),
+            _ => None,
+        };
+        let wanted = match (entity.wanted_etag, entity.wanted_length) {
+            (Some(etag), Some(length)) => Some(Wanted { etag, length: number("WantedLength", &length)? }),
+            _ => None,
+        };
+        let broken = match (entity.broken_at, entity.quarantined_to) {
+            (Some(at), Some(kept)) => {
+                Some(Broken { at: number("BrokenAt", &at)?, kept: number("QuarantinedTo", &kept)? })
+            }
+            _ => None,
+        };
+        let progress = Progress {
+            offset: number("Offset", &entity.offset)?,
+            guard: entity.guard.map(Guard::from),
+            etag: entity.etag,
+            length: number("Length", &entity.length)?,
+            generation: entity.generation,
+            broken,
+        };
+        let in_doubt = entity.in_doubt.map(|end| number("InDoubt", &end)).transpose()?;
+        Ok(Checkpoint { blob: entity.blob, progress, in_doubt, claim, wanted })
+    }
+}
+
+fn number(property: &'static str, text: &str) -> Result<u64, EntityError> {
+    text.parse().map_err(|_| EntityError::Number { property })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_survives_the_journey_to_json_and_back() {
+        let key = CheckpointKey { partition: "p".into(), row: "r".into() };
+        let full = Checkpoint {
+            blob: "https://a/b".into(),
+            progress: Progress {
+                offset: u64::from(u32::MAX) + 7,
+                guard: Some(Guard::over(b"x")),
+                etag: Some("0x8D".into()),
+                length: 12,
+                generation: 3,
+                broken: Some(Broken { at: 5, kept: 9 }),
+            },
+            in_doubt: Some(9),
+            claim: Some(Claim { owner: "me".into(), until: 1_800_000_000_000 }),
+            wanted: Some(Wanted { etag: "0x8E".into(), length: 44 }),
+        };
+        for row in [full, Checkpoint::new("https://a/b".into())] {
+            assert_eq!(Entity::decode(&Entity::encode(&key, &row).unwrap()).unwrap(), row);
+        }
+    }
+
+    #[test]
+    fn a_row_with_a_broken_number_is_an_error_that_names_it() {
+        let error = Entity::decode(br#"{"Blob":"b","Offset":"twelve","Length":"0"}"#).unwrap_err();
+        assert_eq!(error.to_string(), "the row's Offset is not a whole number");
+    }
+}

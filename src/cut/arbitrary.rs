@@ -1,0 +1,84 @@
+//! Generators of awkward JSON, for the property tests of the byte modules.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// JSON whitespace, mostly none.
+pub(crate) fn space() -> impl Strategy<Value = String> {
+    prop_oneof![4 => Just(String::new()), 1 => "[ \t\r\n]{1,5}"]
+}
+
+/// A JSON string with its quotes: structure in strings, escapes of all kinds, and any Unicode.
+pub(crate) fn text() -> impl Strategy<Value = String> {
+    let awkward = prop::sample::select(vec![
+        r"\\",
+        r#"\""#,
+        r"\\\\",
+        r#"\\\""#,
+        r"\u0022",
+        r"\ud83d\ude00",
+        r"\u005c",
+        r"\n",
+        "]}",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        r#"{\"records\":["#,
+        "records",
+        "1663146003599,10.0.0.6,192.0.2.180,23956,443,6,O,B,NX,0,0,0,0",
+        "é",
+        "漢",
+        "😀",
+        "\u{2028}",
+        "",
+    ]);
+    let piece = prop_oneof![3 => awkward.prop_map(str::to_owned), 1 => r#"[^\x00-\x1f\\"]{0,3}"#];
+    vec(piece, 0..5).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
+}
+
+/// Any JSON value, nested a little.
+pub(crate) fn value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        3 => text(),
+        1 => prop::sample::select(vec!["0", "-1.5e+3", "true", "false", "null", "12345678901234567890"])
+            .prop_map(str::to_owned),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![object(inner.clone()), list(inner, 0..4).prop_map(|items| format!("[{items}]"))]
+    })
+}
+
+/// A JSON object with members of `value`.
+pub(crate) fn object(value: BoxedStrategy<String>) -> BoxedStrategy<String> {
+    let member =
+        (text(), space(), space(), value).prop_map(|(name, a, b, value)| format!("{name}{a}:{b}{value}"));
+    list(member, 0..4).prop_map(|members| format!("{{{members}}}")).boxed()
+}
+
+/// `items`, each surrounded by whitespace, with commas between them.
+pub(crate) fn list(
+    item: impl Strategy<Value = String>,
+    count: std::ops::Range<usize>,
+) -> impl Strategy<Value = String> {
+    let spaced = (space(), item, space()).prop_map(|(a, item, b)| format!("{a}{item}{b}"));
+    (vec(spaced, count), space())
+        .prop_map(|(items, empty)| if items.is_empty() { empty } else { items.join(",") })
+}
+
+/// A whole blob, `{"records":[…]}`.
+pub(crate) fn blob() -> impl Strategy<Value = String> {
+    let mark = prop_oneof![9 => Just(""), 1 => Just("\u{feff}")];
+    let opener = (space(), space(), space(), space());
+    let records = list(object(value().boxed()), 0..6);
+    (mark, opener, records, space(), space()).prop_map(|(mark, (a, b, c, d), records, e, f)| {
+        format!("{mark}{a}{{{b}\"records\"{c}:{d}[{records}]{e}}}{f}")
+    })
+}
+
+/// Chunk lengths to be used over and over; whole input for an empty list.
+pub(crate) fn chunk_sizes() -> impl Strategy<Value = Vec<usize>> {
+    prop_oneof![1 => Just(vec![1]), 3 => vec(1usize..40, 1..6), 1 => vec(1usize..4000, 1..3), 1 => Just(vec![])]
+}

@@ -1,0 +1,124 @@
+//! What the cutter must agree with: `serde_json` on the whole input. For the tests here, and for the fuzz
+//! target, which includes this file: hence only what is public is used.
+#![allow(clippy::unwrap_used)]
+
+use super::{Closed, CutError, Cutter, Expected, MAX_NESTING, Record};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::ops::Range;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Blob<'a> {
+    #[serde(borrow)]
+    records: Vec<&'a RawValue>,
+}
+
+/// Where the records stand in `input` when `serde_json` takes it for `{"records":[objects]}`.
+///
+/// Left aside is what the cutter refuses on purpose: the name `records` written with escapes (and serde's
+/// own liberty to read a struct from an array), and records nested too deep.
+pub(crate) fn records(input: &[u8]) -> Option<Vec<Range<u64>>> {
+    let json = input.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(input);
+    let name = json.trim_ascii_start().strip_prefix(b"{")?;
+    name.trim_ascii_start().strip_prefix(b"\"records\"")?;
+    let blob: Blob<'_> = serde_json::from_slice(json).ok()?;
+    let place = |record: &&RawValue| {
+        let text = record.get();
+        let start = (text.as_ptr() as usize - input.as_ptr() as usize) as u64;
+        (text.starts_with('{') && nesting(text) <= MAX_NESTING).then(|| start..start + text.len() as u64)
+    };
+    blob.records.iter().map(place).collect()
+}
+
+/// How many brackets are open at most in the valid JSON `text`.
+fn nesting(text: &str) -> u32 {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0, 0, false, false);
+    for character in text.chars() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '{' | '[' if !quoted => depth += 1,
+            '}' | ']' if !quoted => depth -= 1,
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+/// All that a cutter says about an input.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// The records before the error, if there is one.
+    pub(crate) records: Vec<Record>,
+    /// Why it stopped, if it did.
+    pub(crate) error: Option<CutError>,
+    /// [`Cutter::resume_offset`] at the end.
+    pub(crate) resume: u64,
+    /// [`Cutter::open_record`] at the end.
+    pub(crate) open: Option<u64>,
+    /// [`Cutter::closed`] at the end.
+    pub(crate) closed: Option<Closed>,
+}
+
+/// Pushes `input` in chunks of the `sizes` given, over and over, and takes each record as soon as it is there.
+pub(crate) fn cut(mut cutter: Cutter, input: &[u8], sizes: &[usize]) -> Outcome {
+    let base = cutter.pushed_to();
+    let mut records = Vec::new();
+    let mut error = None;
+    let mut rest = Bytes::copy_from_slice(input);
+    let mut sizes = sizes.iter().cycle();
+    while !rest.is_empty() {
+        let size = *sizes.next().unwrap_or(&usize::MAX);
+        cutter.push(rest.split_to(size.clamp(1, rest.len())));
+        while error.is_none() {
+            match cutter.next_record() {
+                Ok(Some(record)) => {
+                    assert_eq!(cutter.resume_offset(), record.range.end);
+                    let held = cutter.slice(record.range.clone()).unwrap().to_bytes();
+                    let [from, to] =
+                        [record.range.start, record.range.end].map(|at| usize::try_from(at - base).unwrap());
+                    assert_eq!(held, input[from..to]);
+                    records.push(record);
+                }
+                Ok(None) => break,
+                Err(found) => error = Some(found),
+            }
+        }
+    }
+    let (resume, open, closed) = (cutter.resume_offset(), cutter.open_record(), cutter.closed());
+    Outcome { records, error, resume, open, closed }
+}
+
+/// Panics unless the cutter says of `input` what `serde_json` says, and the same for all chunkings.
+pub(crate) fn check(input: &[u8], sizes: &[usize]) {
+    let whole = cut(Cutter::from_start(), input, &[]);
+    assert_eq!(whole, cut(Cutter::from_start(), input, sizes), "chunks of {sizes:?} change the outcome");
+
+    let end = whole.records.last().map_or(0, |record| record.range.end);
+    assert_eq!(whole.resume, end);
+    assert!(whole.records.windows(2).all(|two| two[0].range.end <= two[1].range.start));
+    if let Some(error) = whole.error {
+        assert!(error.offset >= end);
+        assert_eq!(Some(&error.found), input.get(usize::try_from(error.offset).unwrap()));
+        assert_eq!(whole.closed.is_some(), error.expected == Expected::End);
+    }
+
+    let ranges: Vec<_> = whole.records.iter().map(|record| record.range.clone()).collect();
+    if let Some(expected) = records(input) {
+        assert_eq!((whole.error, &ranges), (None, &expected));
+        let marked = input.starts_with(b"\xEF");
+        assert_eq!(whole.closed, Some(Closed { end: input.len() as u64, plain: !marked }));
+        assert!(whole.records.iter().enumerate().all(|(i, record)| record.follows_plainly == (i > 0)));
+    } else if whole.error.is_none() && whole.closed.is_some_and(|closed| closed.plain) {
+        // Then only the grammar inside some record is at fault.
+        let valid = |range: &Range<u64>| {
+            let [from, to] = [range.start, range.end].map(|at| usize::try_from(at).unwrap());
+            serde_json::from_slice::<&RawValue>(&input[from..to]).is_ok()
+        };
+        assert!(!ranges.iter().all(valid), "plainly closed, all records valid, but refused by serde_json");
+    }
+}

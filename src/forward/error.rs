@@ -1,0 +1,114 @@
+//! Why an event failed.
+
+use crate::cut::NotHeld;
+use crate::flow_log::FlowLogBlob;
+use crate::hub::HubError;
+use crate::ledger::LedgerError;
+use crate::quarantine::QuarantineError;
+use crate::source::ReadError;
+use crate::split::SplitError;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Why an event failed. Event Grid delivers it again; the work goes on from the checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// Storage.
+    #[error("{blob}: {cause}")]
+    Read {
+        /// The blob's URL.
+        blob: String,
+        /// What went wrong.
+        cause: ReadError,
+    },
+    /// The checkpoint store.
+    #[error("{blob}: {cause}")]
+    Checkpoint {
+        /// The blob's URL.
+        blob: String,
+        /// What went wrong.
+        cause: LedgerError,
+    },
+    /// The hub.
+    #[error("{blob}, from byte {from}: {cause}")]
+    Send {
+        /// The blob's URL.
+        blob: String,
+        /// Everything before this byte has been accepted.
+        from: u64,
+        /// What went wrong.
+        cause: HubError,
+    },
+    /// Bytes that can't be forwarded could not be put into quarantine either.
+    #[error("{blob}: {cause}")]
+    Quarantine {
+        /// The blob's URL.
+        blob: String,
+        /// What went wrong.
+        cause: QuarantineError,
+    },
+    /// A record that was being split changed under the same version: a fault of storage.
+    #[error("{blob}: {cause}")]
+    Split {
+        /// The blob's URL.
+        blob: String,
+        /// What went wrong.
+        cause: SplitError,
+    },
+    /// A message does not fit the hub's limit: a fault of this program.
+    #[error("{blob}: the message of {size} bytes for bytes {}..{} does not fit the hub's limit", range.start, range.end)]
+    Oversize {
+        /// The blob's URL.
+        blob: String,
+        /// The bytes of the blob that it carries.
+        range: Range<u64>,
+        /// The body's size, bytes.
+        size: usize,
+    },
+    /// A message was built from bytes that were given back already: a fault of this program.
+    #[error("{blob}: {cause}")]
+    Internal {
+        /// The blob's URL.
+        blob: String,
+        /// What went wrong.
+        cause: NotHeld,
+    },
+    /// Another event's work on the same blob took all of this one's time.
+    #[error("{blob}: other work on this blob took the whole budget of {} s", budget.as_secs())]
+    OutOfTime {
+        /// The blob's URL.
+        blob: String,
+        /// The budget.
+        budget: Duration,
+    },
+}
+
+impl ForwardError {
+    /// A failure of the checkpoint store on behalf of `blob`.
+    pub(super) fn checkpoint<E: Into<LedgerError>>(blob: &FlowLogBlob) -> impl Fn(E) -> Self {
+        let blob = blob.url();
+        move |cause| Self::Checkpoint { blob: blob.clone(), cause: cause.into() }
+    }
+
+    /// A failure of the hub on behalf of `blob`, of which everything before `from` was accepted.
+    pub(super) fn send(blob: &FlowLogBlob, from: u64, cause: HubError) -> Self {
+        Self::Send { blob: blob.url(), from, cause }
+    }
+
+    /// A record that was not the same when it was read again.
+    pub(super) fn split(blob: &FlowLogBlob, cause: SplitError) -> Self {
+        Self::Split { blob: blob.url(), cause }
+    }
+
+    /// Bytes that should have been at hand.
+    pub(super) fn internal(blob: &FlowLogBlob) -> impl Fn(NotHeld) -> Self {
+        let blob = blob.url();
+        move |cause| Self::Internal { blob: blob.clone(), cause }
+    }
+
+    /// A failure of storage on behalf of `blob`.
+    pub(super) fn read(blob: &FlowLogBlob) -> impl Fn(ReadError) -> Self {
+        let blob = blob.url();
+        move |cause| Self::Read { blob: blob.clone(), cause }
+    }
+}

@@ -1,0 +1,121 @@
+//! Batches on their way to the hub: several at once, acknowledged in order.
+
+use crate::checkpoint::Guard;
+use crate::hub::{Batch, Hub, HubError};
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
+use std::time::Instant;
+
+/// How many batches one run has under way. Enough to cover a round trip of 50 ms at 300 MB/s.
+const BATCHES: usize = 16;
+/// How many bytes one run has under way: bounds memory whatever a batch weighs.
+const BYTES: usize = 8 << 20;
+
+/// A place in the blob up to which everything has been accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Byte position behind a record.
+    pub(super) offset: u64,
+    /// Fingerprint of the bytes before it.
+    pub(super) guard: Guard,
+}
+
+/// What the hub has accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// Records, in the unbroken run from where the run began.
+    pub(super) records: u64,
+    /// Messages that carried them.
+    pub(super) messages: u64,
+}
+
+struct Landing {
+    mark: Mark,
+    size: usize,
+    accepted: Accepted,
+    result: Result<(), HubError>,
+}
+
+/// The sends of one run.
+pub(super) struct Flight<'h, H> {
+    hub: &'h H,
+    deadline: Instant,
+    under_way: FuturesOrdered<BoxFuture<'h, Landing>>,
+    bytes: usize,
+    landed: Option<Mark>,
+    accepted: Accepted,
+}
+
+impl<'h, H: Hub> Flight<'h, H> {
+    /// No batch under way; each will have until `deadline`.
+    pub(super) fn new(hub: &'h H, deadline: Instant) -> Self {
+        Self {
+            hub,
+            deadline,
+            under_way: FuturesOrdered::new(),
+            bytes: 0,
+            landed: None,
+            accepted: Accepted::default(),
+        }
+    }
+
+    /// Sends `batch`, which ends at `mark`, as soon as there is room; returns when it is on its way.
+    ///
+    /// # Errors
+    /// The first failure among the batches before it. Those behind the failed one are not counted,
+    /// for a checkpoint can only say "everything up to here".
+    pub(super) async fn launch(&mut self, batch: Batch, mark: Mark) -> Result<(), HubError> {
+        let size: usize = batch.messages.iter().map(|message| message.body.len()).sum();
+        while self.under_way.len() >= BATCHES || (self.bytes > 0 && self.bytes + size > BYTES) {
+            if let Some(landing) = self.under_way.next().await {
+                self.land(landing)?;
+            }
+        }
+        self.bytes += size;
+        let accepted = Accepted {
+            records: batch.messages.iter().map(|message| message.records as u64).sum(),
+            messages: batch.messages.len() as u64,
+        };
+        let (hub, deadline) = (self.hub, self.deadline);
+        let landing =
+            async move { Landing { mark, size, accepted, result: hub.send(batch, deadline).await } };
+        self.under_way.push_back(landing.boxed());
+        // A send starts with its first poll; and what has landed meanwhile makes room.
+        while let Some(Some(landing)) = self.under_way.next().now_or_never() {
+            self.land(landing)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every batch has been accepted.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub(super) async fn drain(&mut self) -> Result<(), HubError> {
+        while let Some(landing) = self.under_way.next().await {
+            self.land(landing)?;
+        }
+        Ok(())
+    }
+
+    /// The end of the unbroken run of accepted batches, if any was accepted.
+    pub(super) fn landed(&self) -> Option<&Mark> {
+        self.landed.as_ref()
+    }
+
+    /// What has been accepted since the start.
+    #[must_use]
+    pub(super) fn accepted(&self) -> Accepted {
+        self.accepted
+    }
+
+    fn land(&mut self, landing: Landing) -> Result<(), HubError> {
+        self.bytes -= landing.size;
+        landing.result?;
+        self.landed = Some(landing.mark);
+        self.accepted.records += landing.accepted.records;
+        self.accepted.messages += landing.accepted.messages;
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! The first read of a run: what is new, and whether the old is still in place.
+
+use super::turns::Memory;
+use super::{End, ForwardError, Forwarded, Forwarder};
+use crate::checkpoint::CheckpointStore;
+use crate::flow_log::FlowLogBlob;
+use crate::hub::Hub;
+use crate::ledger::Seen;
+use crate::plan::{self, Continuity, Trail};
+use crate::quarantine::Quarantine;
+use crate::rope::Rope;
+use crate::source::{BlobSource, ReadError, Version};
+
+/// A blob version found to hold bytes that were not forwarded.
+pub(super) struct Opened {
+    /// The version, without quotes.
+    pub etag: String,
+    /// Its length, bytes.
+    pub length: u64,
+    /// The new bytes read so far: they start at the checkpoint's offset.
+    pub first: Rope,
+    /// The bytes before them.
+    pub trail: Trail,
+    /// What showed that the blob was rewritten, if it was.
+    pub rewritten: Option<Continuity>,
+}
+
+impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+    /// The row as this process remembers it, or as stored.
+    pub(super) async fn recall(&self, blob: &FlowLogBlob, memory: &mut Memory) -> Result<Seen, ForwardError> {
+        let mut seen = match memory.seen.take().filter(|_| memory.unsaved.is_none()) {
+            Some(seen) => seen,
+            None => self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?,
+        };
+        if let Some(unsaved) = memory.unsaved.as_ref().filter(|_| self.ledger.is_ours(&seen)) {
+            seen.row.progress = unsaved.clone();
+        }
+        Ok(seen)
+    }
+
+    /// Reads the first new bytes; none when there is nothing new. Notices a rewritten blob,
+    /// whose row then starts over.
+    pub(super) async fn open(
+        &self,
+        blob: &FlowLogBlob,
+        seen: &mut Seen,
+        done: &mut Forwarded,
+    ) -> Result<Option<Opened>, ForwardError> {
+        let mut rewritten = None;
+        loop {
+            let progress = &seen.row.progress;
+            let range = plan::first_read(progress, self.options.window);
+            let version = progress.etag.as_deref().map_or(Version::Any, Version::NewerThan);
+            let continuity = match self.source.read(blob, range.clone(), version).await {
+                Err(ReadError::Unchanged) => return Ok(None),
+                Err(ReadError::NotFound) => {
+                    done.end = End::Gone;
+                    return Ok(None);
+                }
+                Err(ReadError::PastEnd) => Continuity::Shrunk,
+                Err(cause) => return Err(ForwardError::read(blob)(cause)),
+                Ok(chunk) => {
+                    done.bytes_read += chunk.bytes.len() as u64;
+                    let before = usize::try_from(progress.offset - range.start).unwrap_or(usize::MAX);
+                    let guarded = chunk.bytes.slice(0..before).to_bytes();
+                    match plan::continuity(progress, &guarded, chunk.blob_length) {
+                        Continuity::Grown { skip } => {
+                            let mut first = chunk.bytes;
+                            first.drop_front(skip);
+                            let (etag, length) = (chunk.etag, chunk.blob_length);
+                            let trail = Trail::behind(&guarded);
+                            return Ok(Some(Opened { etag, length, first, trail, rewritten }));
+                        }
+                        broken => broken,
+                    }
+                }
+            };
+            rewritten = Some(continuity);
+            seen.row = seen.row.rewritten();
+        }
+    }
+}

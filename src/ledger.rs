@@ -1,0 +1,204 @@
+//! Claims, saves and releases of checkpoint rows: the rules of [`crate::checkpoint`] written through
+//! a store by compare-and-swap.
+
+use crate::checkpoint::{Checkpoint, CheckpointStore, Progress, RowVersion, StoreError, Wanted};
+use crate::flow_log::{CheckpointKey, FlowLogBlob};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch. Injected, so that tests can let a claim expire.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The machine's clock.
+#[must_use]
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
+/// How often one change is tried against other writers before the event is left to be retried.
+const SWAPS: usize = 8;
+
+/// A row as this process last saw it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Which row.
+    pub key: CheckpointKey,
+    /// Its content; that of a new row when none is stored.
+    pub row: Checkpoint,
+    /// Its version; none when no row is stored.
+    pub version: Option<RowVersion>,
+}
+
+/// What came of an attempt to claim a blob.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a run, and taken apart at once")]
+pub enum Claiming {
+    /// The blob is ours until the claim expires.
+    Ours(Seen),
+    /// Another worker has it, and knows now that this commit is wanted.
+    Theirs,
+    /// The row changed under us: load it again, and read again.
+    Stale,
+}
+
+/// What came of giving a claim back.
+#[derive(Debug)]
+pub enum Release {
+    /// Done, and nothing more is wanted.
+    Done(Seen),
+    /// A commit was wanted meanwhile: the claim is still ours, go round again.
+    WantedMore(Seen),
+}
+
+/// Why a row could not be written.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The store failed, or others wrote the row again and again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The claim expired and another worker took over: what this one sent since its last save will
+    /// be sent again, under the same message ids.
+    #[error("lost the claim on {key} to {}: it went without renewal for too long", owner.as_deref().unwrap_or("another worker"))]
+    ClaimLost {
+        /// The row.
+        key: CheckpointKey,
+        /// Who has it now, if anybody.
+        owner: Option<String>,
+    },
+}
+
+/// Writes rows on behalf of one process.
+pub struct Ledger<C> {
+    store: C,
+    me: String,
+    clock: Clock,
+}
+
+impl<C: CheckpointStore> Ledger<C> {
+    /// A ledger over `store` for the worker named `me`: unique to this process, for it alone can
+    /// tell its own claim from one that a dead predecessor left.
+    pub fn new(store: C, me: String, clock: Clock) -> Self {
+        Self { store, me, clock }
+    }
+
+    /// The row of `blob` as stored, or a new one.
+    ///
+    /// # Errors
+    /// When the store can't answer.
+    pub async fn load(&self, blob: &FlowLogBlob) -> Result<Seen, StoreError> {
+        let key = blob.checkpoint_key();
+        let (row, version) = match self.store.load(&key).await? {
+            Some((row, version)) => (row, Some(version)),
+            None => (Checkpoint::new(blob.to_string()), None),
+        };
+        Ok(Seen { key, row, version })
+    }
+
+    /// The time by this ledger's clock, milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// Whether `seen` is claimed by this process: left from a run whose release failed.
+    #[must_use]
+    pub fn is_ours(&self, seen: &Seen) -> bool {
+        seen.row.is_held_by(&self.me)
+    }
+
+    /// Claims the blob for a run that will send up to `end`; tells another owner what is `wanted`.
+    ///
+    /// # Errors
+    /// When the store can't answer.
+    pub async fn claim(&self, seen: &Seen, end: u64, wanted: &Wanted) -> Result<Claiming, StoreError> {
+        let now = self.now();
+        let held = seen.row.is_held_by_another(&self.me, now);
+        let row = if held {
+            match seen.row.wanting(wanted) {
+                Some(row) => row,
+                None => return Ok(Claiming::Theirs),
+            }
+        } else {
+            seen.row.claimed(&self.me, now, end)
+        };
+        match self.swap(seen, row).await {
+            Ok(_) if held => Ok(Claiming::Theirs),
+            Ok(seen) => Ok(Claiming::Ours(seen)),
+            Err(StoreError::Conflict { .. }) => Ok(Claiming::Stale),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Saves `progress` in the middle of a run and renews the claim.
+    ///
+    /// # Errors
+    /// [`LedgerError::ClaimLost`] when another worker has taken over.
+    pub async fn save(&self, seen: &Seen, progress: &Progress) -> Result<Seen, LedgerError> {
+        self.update(seen, |row| row.advanced(progress.clone(), self.now())).await
+    }
+
+    /// Saves `progress` at the end of a run that `finished` what it set out to send or did not, and
+    /// gives the claim back; or keeps it when a commit other than the one read was wanted meanwhile.
+    ///
+    /// # Errors
+    /// [`LedgerError::ClaimLost`] when another worker has taken over.
+    pub async fn release(
+        &self,
+        seen: &Seen,
+        progress: &Progress,
+        finished: bool,
+    ) -> Result<Release, LedgerError> {
+        let more = |row: &Checkpoint| {
+            finished && row.wanted.as_ref().is_some_and(|wanted| progress.etag.as_ref() != Some(&wanted.etag))
+        };
+        let written = self
+            .update(seen, |row| {
+                let released = row.released(progress.clone(), finished);
+                if more(row) { Checkpoint { claim: row.claim.clone(), ..released } } else { released }
+            })
+            .await?;
+        Ok(if written.row.claim.is_some() { Release::WantedMore(written) } else { Release::Done(written) })
+    }
+
+    /// Writes `change` of the row, again on top of whatever others noted in it, as long as the
+    /// claim is ours.
+    async fn update(
+        &self,
+        seen: &Seen,
+        change: impl Fn(&Checkpoint) -> Checkpoint,
+    ) -> Result<Seen, LedgerError> {
+        let mut seen = seen.clone();
+        for _ in 0..SWAPS {
+            let row = change(&seen.row);
+            let conflict = match self.swap(&seen, row.clone()).await {
+                Ok(written) => return Ok(written),
+                Err(conflict @ StoreError::Conflict { .. }) => conflict,
+                Err(error) => return Err(error.into()),
+            };
+            let Some((stored, version)) = self.store.load(&seen.key).await? else {
+                return Err(LedgerError::ClaimLost { key: seen.key, owner: None });
+            };
+            if stored == row {
+                // An earlier try got through although its answer did not.
+                return Ok(Seen { row, version: Some(version), ..seen });
+            }
+            if !stored.is_held_by(&self.me) {
+                return Err(LedgerError::ClaimLost {
+                    key: seen.key,
+                    owner: stored.claim.map(|claim| claim.owner),
+                });
+            }
+            tracing::debug!(%conflict, "the row changed while it was ours: trying again");
+            seen = Seen { row: stored, version: Some(version), ..seen };
+        }
+        Err(StoreError::Conflict { key: seen.key }.into())
+    }
+
+    async fn swap(&self, seen: &Seen, row: Checkpoint) -> Result<Seen, StoreError> {
+        let version = self.store.swap(&seen.key, &row, seen.version.as_ref()).await?;
+        Ok(Seen { key: seen.key.clone(), row, version: Some(version) })
+    }
+}

@@ -1,0 +1,170 @@
+//! Which bytes to read, and whether they still follow what was forwarded.
+//!
+//! Network Watcher puts each minute's block in front of the closing `]}`, so everything before the
+//! closer stays as it was while a blob only grows. The first read therefore begins a little before
+//! the checkpoint's offset: the same answer that brings the new bytes proves that the old ones are
+//! still in place.
+
+use crate::checkpoint::{GUARD_BYTES, Guard, Progress};
+use std::ops::Range;
+
+/// How many bytes one ranged GET asks for. Large enough that a round trip is small beside the
+/// transfer, small enough that a few windows in memory stay far below the smallest instance.
+pub const WINDOW: u64 = 4 << 20;
+
+/// The range of the first read after `progress`: the guarded bytes, then up to `window` new ones.
+#[must_use]
+pub fn first_read(progress: &Progress, window: u64) -> Range<u64> {
+    let start = progress.offset.saturating_sub(GUARD_BYTES);
+    start..progress.offset.saturating_add(window)
+}
+
+/// The ranges that cover `[from, to)` in order, each at most `window` long.
+pub fn windows(from: u64, to: u64, window: u64) -> impl Iterator<Item = Range<u64>> {
+    let mut at = from;
+    std::iter::from_fn(move || {
+        let start = at;
+        at = start.saturating_add(window).min(to);
+        (start < to).then_some(start..at)
+    })
+}
+
+/// Whether a blob still begins with what was forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Continuity {
+    /// Yes: the new bytes begin this far into the first read.
+    Grown {
+        /// How many guarded bytes to skip.
+        skip: usize,
+    },
+    /// The blob is shorter than what was forwarded of it.
+    Shrunk,
+    /// The bytes before the offset are others than those that were forwarded.
+    Altered,
+}
+
+/// Compares the answer to [`first_read`] with `progress`.
+///
+/// `guarded` are the answer's first bytes, up to `progress.offset` (fewer when the blob ended);
+/// `blob_length` is the length of the version that was read: of the blob as it is now, never the
+/// length that an event named, for events come late.
+#[must_use]
+pub fn continuity(progress: &Progress, guarded: &[u8], blob_length: u64) -> Continuity {
+    let expected = progress.offset - first_read(progress, 0).start;
+    if blob_length < progress.offset || (guarded.len() as u64) < expected {
+        return Continuity::Shrunk;
+    }
+    match &progress.guard {
+        Some(guard) if *guard != Guard::over(guarded) => Continuity::Altered,
+        _ => Continuity::Grown { skip: guarded.len() },
+    }
+}
+
+/// The last [`GUARD_BYTES`] bytes before a moving offset.
+#[derive(Clone, Debug, Default)]
+pub struct Trail {
+    bytes: Vec<u8>,
+}
+
+impl Trail {
+    /// The trail behind an offset that `bytes` lead up to.
+    #[must_use]
+    pub fn behind(bytes: &[u8]) -> Self {
+        let mut trail = Self::default();
+        trail.advance(bytes);
+        trail
+    }
+
+    /// Moves the offset over `bytes`.
+    pub fn advance(&mut self, bytes: &[u8]) {
+        let keep = usize::try_from(GUARD_BYTES).unwrap_or(usize::MAX);
+        let new = &bytes[bytes.len().saturating_sub(keep)..];
+        let old = self.bytes.len().saturating_sub(keep - new.len());
+        self.bytes.drain(..old);
+        self.bytes.extend_from_slice(new);
+    }
+
+    /// The guard for the offset reached.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        Guard::over(&self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn forwarded(content: &[u8], offset: usize) -> Progress {
+        let guard = Trail::behind(&content[..offset]).guard();
+        Progress { offset: offset as u64, guard: Some(guard), ..Progress::default() }
+    }
+
+    fn judged(progress: &Progress, now: &[u8]) -> Continuity {
+        let start = usize::try_from(first_read(progress, 0).start).unwrap();
+        let end = usize::try_from(progress.offset).unwrap();
+        let guarded = &now[start.min(now.len())..end.min(now.len())];
+        continuity(progress, guarded, now.len() as u64)
+    }
+
+    #[test]
+    fn nothing_forwarded_means_reading_from_the_start() {
+        let fresh = Progress::default();
+        assert_eq!(first_read(&fresh, 100), 0..100);
+        assert_eq!(continuity(&fresh, b"", 14), Continuity::Grown { skip: 0 });
+    }
+
+    #[test]
+    fn windows_cover_a_range_without_gap_or_overlap() {
+        assert_eq!(windows(10, 35, 10).collect::<Vec<_>>(), [10..20, 20..30, 30..35]);
+        assert_eq!(windows(10, 10, 10).count(), 0);
+        assert_eq!(windows(12, 10, 10).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn a_blob_that_only_grew_continues(
+            old in proptest::collection::vec(any::<u8>(), 1..700),
+            grown in proptest::collection::vec(any::<u8>(), 0..50),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let offset = cut.index(old.len()) + 1;
+            let progress = forwarded(&old, offset);
+            let now = [&old[..offset], &grown].concat();
+            let skip = offset.min(256);
+            prop_assert_eq!(judged(&progress, &now), Continuity::Grown { skip });
+        }
+
+        #[test]
+        fn a_changed_byte_before_the_offset_is_noticed(
+            old in proptest::collection::vec(any::<u8>(), 1..700),
+            at in any::<prop::sample::Index>(), flip in 1u8..,
+        ) {
+            let progress = forwarded(&old, old.len());
+            let mut now = old.clone();
+            let start = old.len().saturating_sub(256);
+            now[start + at.index(old.len() - start)] ^= flip;
+            prop_assert_eq!(judged(&progress, &now), Continuity::Altered);
+        }
+
+        #[test]
+        fn a_shorter_blob_is_noticed(
+            old in proptest::collection::vec(any::<u8>(), 1..700), at in any::<prop::sample::Index>(),
+        ) {
+            let progress = forwarded(&old, old.len());
+            prop_assert_eq!(judged(&progress, &old[..at.index(old.len())]), Continuity::Shrunk);
+        }
+
+        #[test]
+        fn a_trail_fed_in_pieces_guards_like_the_whole(
+            pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..400), 0..6),
+        ) {
+            let mut trail = Trail::default();
+            for piece in &pieces {
+                trail.advance(piece);
+            }
+            prop_assert_eq!(trail.guard(), Trail::behind(&pieces.concat()).guard());
+        }
+    }
+}

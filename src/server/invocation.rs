@@ -1,0 +1,108 @@
+//! One invocation: from the body that the host posts to the answer it gets.
+
+use super::LARGEST_BODY;
+use super::answer::Answer;
+use crate::event::{self, Commit, Event};
+use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use tracing::Instrument as _;
+
+/// How many events of one invocation are worked on at once. One is the usual number; a subscription
+/// with output batching delivers more.
+const EVENTS_AT_ONCE: usize = 16;
+
+/// Longest name of an invocation that is kept, bytes: the host's are GUIDs.
+const LONGEST_ID: usize = 64;
+
+/// Does what a commit asks for.
+pub trait CommitHandler: Send + Sync + 'static {
+    /// Forwards what the commit has added, or finds that there is nothing to forward.
+    fn handle(&self, commit: Commit) -> impl Future<Output = Handled> + Send;
+}
+
+/// What became of a commit; the text is a line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// Records were forwarded.
+    Forwarded(String),
+    /// Nothing was to be done: all was forwarded before, or the blob is not ours, or gone.
+    Nothing(String),
+    /// It failed in a way that another attempt may mend.
+    Failed(String),
+}
+
+impl fmt::Display for Handled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forwarded(text) => write!(f, "forwarded: {text}"),
+            Self::Nothing(text) => write!(f, "nothing to forward: {text}"),
+            Self::Failed(text) => write!(f, "failed: {text}"),
+        }
+    }
+}
+
+/// Works on all events in `body` and answers for them together.
+///
+/// The rule of the answer: Event Grid delivers again, for a day and with growing pauses, whatever is not
+/// answered with 200, and holds back newer events meanwhile. So 500 is for failures that can pass, and
+/// everything else gets 200: what is forwarded, what needs no forwarding, and also a body or an event
+/// that can't be understood, because it would be no different the next time. The last is logged as an
+/// error; what such an event might have announced stays in the blob and is not lost by this answer.
+pub(super) async fn run(handler: &impl CommitHandler, id: &str, body: Option<Bytes>) -> Answer {
+    let refuse = |reason: &dyn fmt::Display| {
+        tracing::error!(invocation = id, "not an invocation: {reason}");
+        Answer::ok(vec![format!("not an invocation, and dropped: {reason}")])
+    };
+    let Some(body) = body else {
+        return refuse(&format_args!("the body is larger than {LARGEST_BODY} bytes"));
+    };
+    let events = match event::parse(&body) {
+        Ok(events) => events,
+        Err(reason) => return refuse(&reason),
+    };
+    // The text of up to 8 MiB is not needed while the blobs are read.
+    drop(body);
+    let outcomes = stream::iter(events)
+        .map(|event| one(handler, id, event))
+        .buffered(EVENTS_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let failed = outcomes.iter().any(|outcome| outcome.failed);
+    let logs = outcomes.into_iter().map(|outcome| outcome.line).collect();
+    if failed { Answer::failed(logs) } else { Answer::ok(logs) }
+}
+
+struct Outcome {
+    line: String,
+    failed: bool,
+}
+
+async fn one(handler: &impl CommitHandler, invocation: &str, event: Event) -> Outcome {
+    let commit = match event {
+        Event::Commit(commit) => commit,
+        Event::Ignored(reason) => {
+            tracing::warn!(invocation, "event ignored: {reason}");
+            return Outcome { line: format!("event ignored: {reason}"), failed: false };
+        }
+    };
+    let id = commit.id.clone();
+    // A panic fails this event alone: the process answers for other invocations at the same time.
+    let outcome = AssertUnwindSafe(async { handler.handle(commit).await })
+        .catch_unwind()
+        .instrument(tracing::info_span!("commit", invocation, event = id))
+        .await
+        .unwrap_or_else(|_| Handled::Failed("a defect in the forwarder stopped it (see the log)".to_owned()));
+    match &outcome {
+        Handled::Forwarded(_) | Handled::Nothing(_) => tracing::info!(invocation, event = id, "{outcome}"),
+        Handled::Failed(_) => tracing::error!(invocation, event = id, "{outcome}"),
+    }
+    Outcome { line: format!("event {id}: {outcome}"), failed: matches!(outcome, Handled::Failed(_)) }
+}
+
+/// The name of an invocation as the log shows it: the host's GUID, or whatever else calls itself so, cut.
+pub(super) fn short_id(id: &str) -> String {
+    id.chars().take(LONGEST_ID).collect()
+}

@@ -1,0 +1,42 @@
+//! Blobs and contents that the scenarios share.
+
+use flowlog_forwarder::flow_log::FlowLogBlob;
+use url::Url;
+
+/// The container of virtual network flow logs.
+pub const CONTAINER: &str = "insights-logs-flowlogflowevent";
+
+/// The blob of the NIC `mac` in the storage account at `account`.
+pub fn blob_of(account: &Url, mac: &str) -> FlowLogBlob {
+    let name = format!(
+        "flowLogResourceID=/00000000-0000-0000-0000-000000000000_NETWORKWATCHERRG/\
+         NETWORKWATCHER_WESTEUROPE_VNET-RG-FLOWLOGS/y=2026/m=11/d=22/h=09/m=00/macAddress={mac}/PT1H.json"
+    );
+    FlowLogBlob::new(account, CONTAINER, &name).unwrap()
+}
+
+/// The blob of the `nic`-th NIC of an account that exists only in memory.
+pub fn blob(nic: u32) -> FlowLogBlob {
+    blob_of(&Url::parse("https://memory.blob.core.windows.net/").unwrap(), &format!("6045BD{nic:06X}"))
+}
+
+/// A record with `tuples` tuples, in the shape of flow log version 4.
+pub fn record(number: u32, tuples: u32) -> String {
+    let tuples: Vec<String> = (0..tuples)
+        .map(|tuple| {
+            format!("\"16631460{number:05},10.0.0.6,192.0.2.{},{tuple},443,6,O,B,NX,,,,\"", number % 250)
+        })
+        .collect();
+    format!(
+        "{{\"time\":\"2026-11-22T09:{:02}:52.5625085Z\",\"flowLogVersion\":4,\"flowLogGUID\":\"g-{number}\",\
+         \"macAddress\":\"6045BD000001\",\"category\":\"FlowLogFlowEvent\",\"flowRecords\":{{\"flows\":[{{\
+         \"aclID\":\"a\",\"flowGroups\":[{{\"rule\":\"r\",\"flowTuples\":[{}]}}]}}]}}}}",
+        number % 60,
+        tuples.join(",")
+    )
+}
+
+/// A whole blob of these records, as Network Watcher lays it out.
+pub fn content(records: &[String]) -> String {
+    format!("{{\"records\":[{}]}}", records.join(","))
+}

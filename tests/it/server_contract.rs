@@ -1,0 +1,312 @@
+//! The custom handler contract, over a real socket, with a forwarder that only remembers.
+
+use crate::http;
+use flowlog_forwarder::event::Commit;
+use flowlog_forwarder::server::{self, CommitHandler, Handled, Stopped};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::task::JoinHandle;
+
+/// Never reached where a test passes.
+const LONG: Duration = Duration::from_mins(10);
+
+/// Remembers commits, and does what a word in their url says.
+struct Remembers {
+    seen: Mutex<Vec<Commit>>,
+    /// A permit for every commit that has begun.
+    begun: Semaphore,
+    /// What commits with `wait` in their url wait for.
+    go: Notify,
+}
+
+impl CommitHandler for Remembers {
+    async fn handle(&self, commit: Commit) -> Handled {
+        let url = commit.url.clone();
+        self.seen.lock().unwrap().push(commit);
+        self.begun.add_permits(1);
+        if url.contains("wait") {
+            self.go.notified().await;
+        }
+        match () {
+            () if url.contains("panic") => panic!("as asked"),
+            () if url.contains("fail") => Handled::Failed("the hub is down".to_owned()),
+            () if url.contains("contoso") => Handled::Forwarded("3 records".to_owned()),
+            () => Handled::Nothing("not ours".to_owned()),
+        }
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    handler: Arc<Remembers>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<std::io::Result<Stopped>>,
+}
+
+impl Server {
+    async fn start(drain: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let handler =
+            Arc::new(Remembers { seen: Mutex::default(), begun: Semaphore::new(0), go: Notify::new() });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serve = server::serve(listener, Arc::clone(&handler), async { stopped.await.unwrap() }, drain);
+        Self { address, handler, stop, task: tokio::spawn(serve) }
+    }
+
+    async fn begun(&self, count: u32) {
+        self.handler.begun.acquire_many(count).await.unwrap().forget();
+    }
+
+    fn seen(&self) -> Vec<Commit> {
+        self.handler.seen.lock().unwrap().clone()
+    }
+}
+
+fn fixtures() -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/events");
+    let mut fixtures: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    fixtures.sort();
+    fixtures
+}
+
+/// An invocation with one event for each of `urls`.
+fn invocation(urls: &[&str]) -> Vec<u8> {
+    let event = |url: &&str| serde_json::json!({"eventType": "Microsoft.Storage.BlobCreated", "id": "id", "data": {"url": url}});
+    let events: Vec<_> = urls.iter().map(event).collect();
+    serde_json::json!({"Data": {"eventGridEvent": events}, "Metadata": {}}).to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn the_hosts_probe_is_answered() {
+    let server = Server::start(LONG).await;
+    let answer = http::get(server.address, "/").await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.logs().is_empty());
+}
+
+#[tokio::test]
+async fn every_form_of_an_event_reaches_the_forwarder_and_is_answered_in_the_hosts_shape() {
+    let fixtures = fixtures();
+    assert!(fixtures.len() > 20);
+    for (name, body) in fixtures {
+        let server = Server::start(LONG).await;
+        let plain = http::post(server.address, &body).await;
+        let commits = server.seen();
+        // Whole, in single bytes, and with a length that no boundary of JSON respects.
+        for size in [1, 7, usize::MAX] {
+            let chunked = http::post_chunked(server.address, &body, size).await;
+            assert_eq!(
+                (chunked.status, chunked.logs()),
+                (plain.status, plain.logs()),
+                "{name} in chunks of {size}"
+            );
+        }
+        assert_eq!(server.seen().len(), 4 * commits.len(), "{name}");
+        let expected = match name.as_str() {
+            "event_grid_array"
+            | "event_grid_array_in_text"
+            | "event_grid_array_of_texts"
+            | "cloud_event_array_in_text"
+            | "mixed_batch" => 2,
+            "blob_deleted"
+            | "create_file_without_content"
+            | "subscription_validation"
+            | "without_url"
+            | "no_events"
+            | "without_data"
+            | "event_without_envelope" => 0,
+            _ => 1,
+        };
+        assert_eq!(commits.len(), expected, "{name}");
+        assert_eq!(plain.status, 200, "{name}: nothing here is mended by a retry");
+        assert_eq!(plain.logs().is_empty(), name == "no_events", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_never_be_understood_is_answered_with_200_and_the_reason() {
+    let server = Server::start(LONG).await;
+    for body in [&b"not json"[..], b"", b"{}", b"{\"Data\":{\"x\":", b"\xff\xfe\x00", b"[]"] {
+        let answer = http::post(server.address, body).await;
+        assert_eq!(answer.status, 200, "{body:?}");
+        assert!(answer.logs()[0].contains("expected the Functions host's"), "{answer:?}");
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_larger_than_any_is_answered_and_not_kept() {
+    let server = Server::start(LONG).await;
+    let body = vec![b' '; 9 << 20];
+    for answer in
+        [http::post(server.address, &body).await, http::post_chunked(server.address, &body, 65_536).await]
+    {
+        assert_eq!(answer.status, 200);
+        assert!(answer.logs()[0].contains("larger than"), "{answer:?}");
+    }
+    let mut fits = invocation(&["https://contoso/x"]);
+    fits.resize(8 << 20, b' ');
+    http::post(server.address, &fits).await;
+    assert_eq!(server.seen().len(), 1, "8 MiB are read");
+}
+
+#[tokio::test]
+async fn the_content_type_does_not_matter() {
+    let server = Server::start(LONG).await;
+    let body = invocation(&["https://contoso/x"]);
+    let head = http::post_head(&format!("Content-Length: {}", body.len()));
+    let head = String::from_utf8(head).unwrap().replace("application/json; charset=utf-8", "text/plain");
+    let answer = http::raw(server.address, &[head.as_bytes(), &body].concat()).await;
+    assert_eq!((answer.status, answer.logs()), (200, vec!["event id: forwarded: 3 records".to_owned()]));
+}
+
+#[tokio::test]
+async fn one_failure_among_several_events_fails_the_invocation_after_all_were_tried() {
+    let server = Server::start(LONG).await;
+    let body =
+        invocation(&["https://contoso/a", "https://contoso/fail", "https://other/b", "https://contoso/c"]);
+    let answer = http::post(server.address, &body).await;
+    assert_eq!(answer.status, 500);
+    assert_eq!(
+        answer.logs(),
+        [
+            "event id: forwarded: 3 records",
+            "event id: failed: the hub is down",
+            "event id: nothing to forward: not ours",
+            "event id: forwarded: 3 records"
+        ]
+    );
+    assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn a_panic_fails_its_event_and_nothing_else() {
+    let server = Server::start(LONG).await;
+    let answer =
+        http::post(server.address, &invocation(&["https://contoso/panic", "https://contoso/a"])).await;
+    assert_eq!(answer.status, 500);
+    assert!(answer.logs()[0].contains("a defect in the forwarder"), "{answer:?}");
+    assert!(answer.logs()[1].contains("forwarded"), "{answer:?}");
+    assert_eq!(http::post(server.address, &invocation(&["https://contoso/a"])).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_events_of_one_invocation_are_worked_on_at_once_but_not_without_bound() {
+    let server = Server::start(LONG).await;
+    let urls: Vec<_> = (0..40).map(|_| "https://contoso/wait").collect();
+    let address = server.address;
+    let answer = tokio::spawn(async move { http::post(address, &invocation(&urls)).await });
+    server.begun(16).await;
+    tokio::task::yield_now().await;
+    assert_eq!(server.seen().len(), 16, "the others wait for their turn");
+    for _ in 0..40 {
+        server.handler.go.notify_one();
+        tokio::task::yield_now().await;
+    }
+    // A permit is kept for whoever comes next, so those that had not begun go on one by one.
+    server.begun(1).await;
+    while !answer.is_finished() {
+        server.handler.go.notify_one();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(answer.await.unwrap().logs().len(), 40);
+}
+
+#[tokio::test]
+async fn invocations_run_side_by_side() {
+    let server = Server::start(LONG).await;
+    let address = server.address;
+    let posts: Vec<_> = (0..50)
+        .map(|_| {
+            tokio::spawn(async move { http::post(address, &invocation(&["https://contoso/wait"])).await })
+        })
+        .collect();
+    server.begun(50).await;
+    server.handler.go.notify_waiters();
+    for post in posts {
+        assert_eq!(post.await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_answered_with_a_hint() {
+    let server = Server::start(LONG).await;
+    let put =
+        b"PUT /FlowLogBlobCreated HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    for answer in [
+        http::get(server.address, "/api/FlowLogBlobCreated").await,
+        http::get(server.address, "/FlowLogBlobCreated").await,
+        http::raw(server.address, put).await,
+    ] {
+        assert_eq!(answer.status, 404);
+        assert!(answer.logs()[0].contains("/FlowLogBlobCreated"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn broken_http_does_not_stop_the_server() {
+    let server = Server::start(LONG).await;
+    let garbage = http::raw(server.address, b"\x16\x03\x01\x00\xa5 this is not http\r\n\r\n").await;
+    assert_eq!(garbage.status, 400);
+    // A body that breaks off: the connection is simply gone.
+    let mut request = http::post_head("Content-Length: 1000");
+    request.extend_from_slice(b"{\"Data\"");
+    drop(TcpStream::connect(server.address).await.map(|stream| stream.try_write(&request)));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X-Header: 1\r\n".repeat(500));
+    assert_eq!(http::raw(server.address, many.as_bytes()).await.status, 431);
+    assert_eq!(http::get(server.address, "/").await.status, 200);
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_stop_lets_work_in_progress_end_and_answers_for_it() {
+    let server = Server::start(LONG).await;
+    let address = server.address;
+    let post = tokio::spawn(async move { http::post(address, &invocation(&["https://contoso/wait"])).await });
+    server.begun(1).await;
+    server.stop.send(()).unwrap();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!server.task.is_finished());
+    server.handler.go.notify_one();
+    assert_eq!(post.await.unwrap().status, 200);
+    assert_eq!(server.task.await.unwrap().unwrap(), Stopped::Drained);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_work_whose_caller_has_hung_up() {
+    let server = Server::start(LONG).await;
+    let address = server.address;
+    let post = tokio::spawn(async move { http::post(address, &invocation(&["https://contoso/wait"])).await });
+    server.begun(1).await;
+    post.abort();
+    assert!(post.await.is_err());
+    server.stop.send(()).unwrap();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!server.task.is_finished(), "the work goes on");
+    server.handler.go.notify_one();
+    assert_eq!(server.task.await.unwrap().unwrap(), Stopped::Drained);
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let server = Server::start(Duration::ZERO).await;
+    let address = server.address;
+    let post = tokio::spawn(async move { http::post(address, &invocation(&["https://contoso/wait"])).await });
+    server.begun(1).await;
+    server.stop.send(()).unwrap();
+    assert_eq!(server.task.await.unwrap().unwrap(), Stopped::TimedOut);
+    post.abort();
+}

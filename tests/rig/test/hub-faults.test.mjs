@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import { HubServer } from "../hub/server.mjs";
+import { eventsOf } from "../hub/report.mjs";
+import { AmqpClient, send, text } from "./amqp-client.mjs";
+
+const HUB = "flow";
+let server;
+let port;
+
+const bodies = () => eventsOf(server.store.hub(HUB), new URLSearchParams()).map(({ body }) => Buffer.from(body, "base64").toString());
+const outcomes = (sender, words) => Promise.all(words.map(async (word) => (await send(sender, text(word))).outcome));
+
+before(async () => {
+  server = new HubServer({ keys: { RootManageSharedAccessKey: "SAS_KEY_VALUE" } });
+  ({ port } = await server.listen());
+});
+beforeEach(() => {
+  server.faults.clear();
+  server.store.hub(HUB).reset();
+});
+after(() => server.close());
+
+test("the second and third transfer are rejected as told, though all four are in flight at once", async () => {
+  server.faults.add({ action: "reject", skip: 1, count: 2, condition: "com.microsoft:server-busy", description: "50002" });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  const answers = await Promise.all(["a", "b", "c", "d"].map((word) => send(sender, text(word))));
+  assert.deepEqual(answers.map(({ outcome }) => outcome), ["accepted", "rejected", "rejected", "accepted"]);
+  assert.deepEqual([answers[1].condition, answers[1].description], ["com.microsoft:server-busy", "50002"]);
+  assert.deepEqual(bodies(), ["a", "d"]);
+  close();
+});
+
+test("a fault for another hub does not count, and does not strike", async () => {
+  server.faults.add({ action: "reject", hub: "another" });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  assert.deepEqual(await outcomes(sender, ["a"]), ["accepted"]);
+  assert.equal(server.faults.list()[0].seen, 0);
+  close();
+});
+
+test("a busy hub rejects everything for as long as told", async () => {
+  server.faults.add({ action: "reject", forMs: 300 });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  assert.deepEqual(await outcomes(sender, ["a", "b"]), ["rejected", "rejected"]);
+  await new Promise((resolve) => setTimeout(resolve, 350));
+  assert.deepEqual(await outcomes(sender, ["c"]), ["accepted"]);
+  close();
+});
+
+test("released and modified transfers are not stored", async () => {
+  server.faults.add({ action: "release" });
+  server.faults.add({ action: "modify" });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  assert.deepEqual(await outcomes(sender, ["a", "b", "c"]), ["released", "modified", "accepted"]);
+  assert.deepEqual(bodies(), ["c"]);
+  close();
+});
+
+for (const store of [false, true]) {
+  test(`a detach ${store ? "after" : "before"} storing ends the link with its condition and answers nothing`, async () => {
+    server.faults.add({ action: "detach", skip: 1, store });
+    const { client, sender, close } = await AmqpClient.sender(port, HUB);
+    await send(sender, text("a"));
+    sender.send(text("b"));
+    sender.send(text("in flight behind it"));
+    assert.equal((await sender.gone).condition, "amqp:link:detach-forced");
+    assert.deepEqual(bodies(), store ? ["a", "b"] : ["a"]);
+    const again = await client.openSender(HUB);
+    assert.deepEqual(await outcomes(again, ["c"]), ["accepted"]);
+    close();
+  });
+
+  test(`a socket dropped ${store ? "after" : "before"} storing answers nothing`, async () => {
+    server.faults.add({ action: "drop", store });
+    const { client, sender } = await AmqpClient.sender(port, HUB);
+    sender.send(text("a"));
+    assert.equal(await client.disconnected, "disconnected");
+    assert.deepEqual(bodies(), store ? ["a"] : []);
+  });
+}
+
+test("a swallowed transfer is never answered, and the link works on", async () => {
+  server.faults.add({ action: "swallow", store: true });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  const lost = sender.send(text("a"));
+  assert.deepEqual(await outcomes(sender, ["b", "c"]), ["accepted", "accepted"]);
+  assert.equal(lost.remote_settled, false);
+  assert.deepEqual(bodies(), ["a", "b", "c"]);
+  assert.equal(server.store.hub(HUB).counters.unanswered, 1);
+  close();
+});
+
+test("held transfers are answered when released", async () => {
+  server.faults.add({ action: "hold", count: 3 });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  const held = outcomes(sender, ["a", "b", "c"]);
+  assert.deepEqual(await outcomes(sender, ["d"]), ["accepted"]);
+  assert.equal(server.store.hub(HUB).counters.unansweredNow, 3);
+  assert.equal(server.intake.release(), 3);
+  assert.deepEqual(await held, ["accepted", "accepted", "accepted"]);
+  close();
+});
+
+test("what is held or struck for one hub is let go without another's", async () => {
+  server.faults.add({ action: "hold", hub: HUB });
+  server.faults.add({ action: "hold", hub: "another" });
+  server.faults.add({ action: "reject", hub: "another" });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  const held = outcomes(sender, ["a"]);
+  while (server.intake.heldCount(HUB) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(server.intake.release("another"), 0);
+  assert.equal(server.intake.release(HUB), 1);
+  assert.deepEqual(await held, ["accepted"]);
+  server.faults.clear(HUB);
+  assert.deepEqual(server.faults.list().map(({ hub }) => hub), ["another", "another"]);
+  close();
+});
+
+test("a delayed answer comes after a later one", async () => {
+  server.faults.add({ action: "delay", ms: 200 });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  const order = [];
+  await Promise.all(["late", "soon"].map(async (word) => {
+    await send(sender, text(word));
+    order.push(word);
+  }));
+  assert.deepEqual(order, ["soon", "late"]);
+  close();
+});
+
+test("an attach is refused with the condition asked for, and the next one is not", async () => {
+  server.faults.add({ action: "refuse-attach", condition: "com.microsoft:server-busy" });
+  const client = await AmqpClient.connect(port);
+  await client.putToken(`sb://127.0.0.1:${port}/${HUB}`);
+  await assert.rejects(client.openSender(HUB), { condition: "com.microsoft:server-busy" });
+  await client.openSender(HUB);
+  client.connection.close();
+});
+
+test("a hub that is gone refuses connections, and comes back on its port", async () => {
+  const { client } = await AmqpClient.sender(port, HUB);
+  await server.goAway();
+  assert.equal(await client.disconnected, "disconnected");
+  await assert.rejects(AmqpClient.connect(port), /refused/);
+  await server.comeBack();
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  assert.deepEqual(await outcomes(sender, ["back"]), ["accepted"]);
+  close();
+});
+
+test("connections are closed with connection:forced on demand", async () => {
+  const { client } = await AmqpClient.sender(port, HUB);
+  server.closeConnections();
+  assert.equal((await client.closed).condition, "amqp:connection:forced");
+});
+
+test("idle links are detached on demand, and the connection stays", async () => {
+  const { client, sender, close } = await AmqpClient.sender(port, HUB);
+  assert.equal(server.detachLinks({ hub: HUB }), 1);
+  assert.equal((await sender.gone).condition, "amqp:link:detach-forced");
+  await client.openSender(HUB);
+  close();
+});
+
+test("put-tokens are refused as told, and counted", async () => {
+  server.faults.add({ action: "cbs", status: 500 });
+  server.faults.add({ action: "cbs", skip: 1, status: 401 });
+  const before = server.counters.putTokens;
+  const client = await AmqpClient.connect(port);
+  const audience = `sb://127.0.0.1:${port}/${HUB}`;
+  const statuses = [];
+  for (let i = 0; i < 3; i += 1) statuses.push((await client.putToken(audience)).status);
+  assert.deepEqual(statuses, [500, 401, 202]);
+  assert.equal(server.counters.putTokens - before, 3);
+  assert.equal(server.lastToken.audience, audience);
+  client.connection.close();
+});
+
+test("an unknown fault is refused with the names of those there are", () => {
+  assert.throws(() => server.faults.add({ action: "explode" }), /'explode'; there are: reject, release/);
+});
