@@ -371,8 +371,7 @@ async fn a_network_that_goes_silent_is_left_for_a_new_connection() {
 #[tokio::test]
 async fn a_quiet_connection_is_kept_alive_and_one_that_went_silent_is_noticed_before_the_next_send() {
     let mut it = OnRig::start().await;
-    let parsed = HubConnectionString::parse(it.rig.endpoint("hubConnection")).unwrap();
-    let (mut address, access) = parsed.into_hub(Some(&it.rig.hub())).unwrap();
+    let (mut address, access) = it.rig.hub_access();
     let (port, freeze) = freezer(address.port).await;
     address.port = port;
     // Only the idle timeout can help here: a stall would be noticed after the deadline.
