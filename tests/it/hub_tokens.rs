@@ -6,7 +6,7 @@ use crate::rig::Rig;
 use azure_identity::ManagedIdentityCredential;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HubAccess, HubAddress, HubConnectionString, Options};
+use flowlog_forwarder::azure::event_hubs::{EventHub, HubAccess, HubAddress, Options};
 use flowlog_forwarder::hub::{Hub as _, HubError};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -71,7 +71,7 @@ async fn a_refused_token_is_made_anew_once_and_a_failing_service_is_asked_again(
 async fn a_wrong_key_is_an_error_after_two_tokens_and_shows_up_nowhere() {
     let rig = Rig::own(&[]).await;
     let text = rig.endpoint("hubConnection").replace("SAS_KEY_VALUE", "hunter2");
-    let (address, access) = HubConnectionString::parse(&text).unwrap().into_hub(Some("flow")).unwrap();
+    let (address, access) = rig.hub_access_by(&text);
     let hub = EventHub::new(address, access, quick());
     let error = hub.send(batch(0), soon()).await.unwrap_err();
     assert!(matches!(error, HubError::Unauthorized { .. }), "{error}");
@@ -94,10 +94,7 @@ fn signature(audience: &str, expires: SystemTime) -> SecretString {
 #[tokio::test]
 async fn a_signature_made_elsewhere_works_until_it_ends_and_is_not_tried_twice() {
     let rig = Rig::own(&[]).await;
-    let (address, _) = HubConnectionString::parse(rig.endpoint("hubConnection"))
-        .unwrap()
-        .into_hub(Some(&rig.hub()))
-        .unwrap();
+    let (address, _) = rig.hub_access();
     let hour = Duration::from_hours(1);
     let fresh = signature("sb://127.0.0.1/", SystemTime::now() + hour);
     let text = format!(
@@ -105,7 +102,7 @@ async fn a_signature_made_elsewhere_works_until_it_ends_and_is_not_tried_twice()
         address.port,
         fresh.expose_secret()
     );
-    let (_, access) = HubConnectionString::parse(&text).unwrap().into_hub(Some(&rig.hub())).unwrap();
+    let (_, access) = rig.hub_access_by(&text);
     EventHub::new(address.clone(), access, quick()).send(batch(0), soon()).await.unwrap();
     assert_eq!(tokens(&rig).await["putTokens"], 1);
 
@@ -147,7 +144,7 @@ fn variable(name: &str) -> String {
 }
 
 fn over_tls(port: &str, hub: &str) -> HubAddress {
-    HubAddress { port: port.parse().unwrap(), ..HubAddress::in_namespace("localhost", hub) }
+    HubAddress { host: "localhost".into(), port: port.parse().unwrap(), tls: true, hub: hub.into() }
 }
 
 #[tokio::test]
