@@ -10,10 +10,13 @@
 )]
 
 mod blob_contract;
+mod chaos;
 mod checkpoint_contract;
+mod crash_matrix;
 mod forward;
 mod host_files;
 mod http;
+mod judge;
 mod memory;
 mod memory_hub;
 mod rig;
@@ -21,4 +24,5 @@ mod samples;
 mod server_contract;
 mod server_process;
 mod settings;
+mod stage;
 mod world;
