@@ -1,18 +1,19 @@
 //! Puts the parts together as the settings say, and answers the server's commits with the forwarder.
 
 use crate::azure::blob::AzureBlobs;
-use crate::azure::credential::credential;
-use crate::azure::event_hubs::{self, EventHub, HubAddress};
+use crate::azure::event_hubs::{self, EventHub, HubAccess, HubAddress};
 use crate::azure::failure;
+use crate::azure::quarantine::AzureQuarantine;
 use crate::azure::storage::{StorageSetupError, http_client};
 use crate::azure::table::AzureTable;
 use crate::checkpoint::{CheckpointStore, Wanted};
-use crate::config::{Config, HubAccess};
+use crate::config::Config;
 use crate::event::Commit;
 use crate::flow_log::Sources;
 use crate::forward::{End, Forwarded, Forwarder, Options};
 use crate::hub::Hub;
 use crate::ledger::{Ledger, system_clock};
+use crate::quarantine::Quarantine;
 use crate::server::{CommitHandler, Handled};
 use crate::source::BlobSource;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -20,12 +21,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// A forwarder between real services.
-pub type AzureForwarder = Forwarder<AzureBlobs, AzureTable, EventHub>;
+pub type AzureForwarder = Forwarder<AzureBlobs, AzureTable, EventHub, AzureQuarantine>;
 
 /// What the process is made of.
 pub struct App {
     /// Answers commits.
-    pub handler: Arc<Commits<AzureBlobs, AzureTable, EventHub>>,
+    pub handler: Arc<Commits<AzureBlobs, AzureTable, EventHub, AzureQuarantine>>,
     /// To be closed at the end.
     pub hub: Arc<EventHub>,
 }
@@ -41,33 +42,21 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
     let http = http_client()?;
     let source = Arc::new(AzureBlobs::new(&config.sources, &http)?);
     let table = AzureTable::new(&config.checkpoints, &http)?;
-    let hub = Arc::new(event_hub(config)?);
+    let quarantine = AzureQuarantine::new(&config.checkpoints, &http)?;
+    let access = HubAccess::of(&config.hub.access).map_err(|error| StorageSetupError::Sdk {
+        what: "setting up the managed identity for the event hub",
+        reason: failure::describe(&error),
+    })?;
+    let hub = Arc::new(EventHub::new(HubAddress::of(&config.hub), access, event_hubs::Options::default()));
     let ledger = Ledger::new(table, worker_name(), system_clock());
     let options = Options {
         partition_key: config.partition_key,
         max_message_bytes: config.max_message_bytes,
         ..Options::default()
     };
-    let forwarder = Forwarder::new(source, ledger, Arc::clone(&hub), options);
+    let forwarder = Forwarder::new(source, ledger, Arc::clone(&hub), quarantine, options);
     let sources = Sources::new(&config.sources, &config.containers);
     Ok(App { handler: Arc::new(Commits { sources, forwarder }), hub })
-}
-
-fn event_hub(config: &Config) -> Result<EventHub, StorageSetupError> {
-    let hub = &config.hub;
-    let address = HubAddress { host: hub.host.clone(), port: hub.port, tls: hub.tls, hub: hub.name.clone() };
-    let access = match &hub.access {
-        HubAccess::Identity(identity) => {
-            let credential = credential(identity).map_err(|error| StorageSetupError::Sdk {
-                what: "setting up the managed identity for the event hub",
-                reason: failure::describe(&error),
-            })?;
-            event_hubs::HubAccess::Identity(credential)
-        }
-        HubAccess::Key { name, key } => event_hubs::HubAccess::Key { name: name.clone(), key: key.clone() },
-        HubAccess::Signature(signature) => event_hubs::HubAccess::Signature(signature.clone()),
-    };
-    Ok(EventHub::new(address, access, event_hubs::Options::default()))
 }
 
 /// A name that no other process has or had: two claims are told apart by it.
@@ -79,16 +68,17 @@ fn worker_name() -> String {
 }
 
 /// Forwards the commits of blobs that the settings name.
-pub struct Commits<B, C, H> {
+pub struct Commits<B, C, H, Q> {
     sources: Sources,
-    forwarder: Forwarder<B, C, H>,
+    forwarder: Forwarder<B, C, H, Q>,
 }
 
-impl<B, C, H> CommitHandler for Commits<B, C, H>
+impl<B, C, H, Q> CommitHandler for Commits<B, C, H, Q>
 where
     B: BlobSource,
     C: CheckpointStore + 'static,
     H: Hub + 'static,
+    Q: Quarantine + 'static,
 {
     async fn handle(&self, commit: Commit) -> Handled {
         let arrived = Instant::now();
@@ -108,7 +98,9 @@ where
 fn told(done: &Forwarded, blob: &str) -> Handled {
     let Forwarded { records, messages, .. } = done;
     let end = match done.end {
-        End::Complete if *records == 0 => return Handled::Nothing(format!("{blob} brought nothing new")),
+        End::Complete if *records == 0 && done.quarantined == 0 => {
+            return Handled::Nothing(format!("{blob} brought nothing new"));
+        }
         End::Complete => "",
         End::LeftOver => "; the rest is left for the next attempt",
         End::Elsewhere if *records == 0 => {
@@ -117,7 +109,11 @@ fn told(done: &Forwarded, blob: &str) -> Handled {
         End::Elsewhere => "; the rest is at work elsewhere",
         End::Gone => return Handled::Nothing(format!("{blob} is gone")),
     };
+    let aside = match done.quarantined {
+        0 => String::new(),
+        count => format!("; {count} put into quarantine"),
+    };
     let again =
         if done.rewritten.is_some() { " (rewritten, and forwarded again from the start)" } else { "" };
-    Handled::Forwarded(format!("{records} records in {messages} messages from {blob}{again}{end}"))
+    Handled::Forwarded(format!("{records} records in {messages} messages from {blob}{again}{aside}{end}"))
 }

@@ -64,6 +64,17 @@ pub struct Progress {
     pub length: u64,
     /// How often the blob was found rewritten: tells message ids of different contents apart.
     pub generation: u32,
+    /// Where the blob stops being flow-log records, if it does.
+    pub broken: Option<Broken>,
+}
+
+/// A blob of which everything from `Progress::offset` on is in quarantine, and not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The byte at which the structure breaks.
+    pub at: u64,
+    /// How far the bytes are in quarantine: the blob's length when they were put there.
+    pub kept: u64,
 }
 
 /// Who works on a blob, and until when nobody else may.

@@ -20,7 +20,8 @@ mod scan;
 mod tests;
 
 pub use nesting::MAX_NESTING;
-use nesting::Nesting;
+pub(crate) use nesting::Nesting;
+pub(crate) use scan::is_space;
 
 use crate::rope::Rope;
 use bytes::{Buf, Bytes};

@@ -142,6 +142,13 @@ impl FlowLogBlob {
         self.hour
     }
 
+    /// Whether the blob's hour has ended at `now`, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn is_over(&self, now: u64) -> bool {
+        let end = self.date.midnight().assume_utc() + time::Duration::hours(i64::from(self.hour) + 1);
+        end.unix_timestamp_nanos() / 1_000_000 <= i128::from(now)
+    }
+
     /// The network interface's address, upper case, without separators.
     #[must_use]
     pub fn mac(&self) -> &str {

@@ -8,7 +8,9 @@ mod error;
 mod flight;
 mod open;
 mod outbound;
+mod oversize;
 mod reader;
+mod room;
 mod run;
 mod turns;
 
@@ -20,12 +22,15 @@ use crate::flow_log::FlowLogBlob;
 use crate::hub::Hub;
 use crate::ledger::{Claiming, Ledger, Release};
 use crate::plan::{self, Continuity};
+use crate::quarantine::Quarantine;
 use crate::source::BlobSource;
+use room::Room;
 use run::Ended;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use turns::Turns;
+use tokio::time::timeout_at;
+use turns::{Memory, Turns};
 
 /// How a forwarder works; the defaults suit Functions behind Event Grid.
 #[derive(Clone, Debug)]
@@ -61,12 +66,25 @@ pub struct Forwarded {
     pub records: u64,
     /// Messages that the hub accepted.
     pub messages: u64,
+    /// Stretches of bytes that were put into quarantine.
+    pub quarantined: u64,
     /// Bytes of the blob that were read to find them.
     pub bytes_read: u64,
     /// How the blob was found rewritten, if it was.
     pub rewritten: Option<Continuity>,
     /// Why nothing more was done.
     pub end: End,
+}
+
+impl Forwarded {
+    /// Notes that the blob's bytes were not those that had been forwarded, if so: loudly, for all of
+    /// them are forwarded again.
+    fn note_rewrite(&mut self, blob: &FlowLogBlob, how: Option<Continuity>) {
+        if let Some(how) = how {
+            tracing::warn!(%blob, ?how, "the blob was rewritten: forwarding it again from 0");
+            self.rewritten = Some(how);
+        }
+    }
 }
 
 /// Where work on an event ended.
@@ -84,33 +102,44 @@ pub enum End {
 }
 
 /// Forwards blobs from a source to a hub, with checkpoints in a store.
-pub struct Forwarder<B, C, H> {
+pub struct Forwarder<B, C, H, Q> {
     source: Arc<B>,
     ledger: Ledger<C>,
     hub: Arc<H>,
+    quarantine: Q,
     turns: Turns,
+    room: Room,
     options: Options,
 }
 
 /// The parts of an event's time: each leaves enough for what comes after it.
 #[derive(Clone, Copy, Debug)]
 struct Times {
+    arrived: Instant,
     /// No new read or claim after this: what is on its way must still land and be saved.
     work_until: Instant,
     /// The hub has until then to accept a batch; saving the progress fits into the rest.
     send_until: Instant,
+    /// Whatever is not done by then is given up.
+    end: Instant,
 }
 
 impl Times {
     fn within(arrived: Instant, budget: Duration) -> Self {
-        Self { work_until: arrived + budget * 7 / 10, send_until: arrived + budget * 9 / 10 }
+        Self {
+            arrived,
+            work_until: arrived + budget * 7 / 10,
+            send_until: arrived + budget * 9 / 10,
+            end: arrived + budget * 11 / 10,
+        }
     }
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
-    /// A forwarder that reads from `source`, sends to `hub` and keeps its books in `ledger`.
-    pub fn new(source: Arc<B>, ledger: Ledger<C>, hub: Arc<H>, options: Options) -> Self {
-        Self { source, ledger, hub, turns: Turns::default(), options }
+impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+    /// A forwarder that reads from `source`, sends to `hub`, keeps its books in `ledger`, and puts into
+    /// `quarantine` what can't be sent.
+    pub fn new(source: Arc<B>, ledger: Ledger<C>, hub: Arc<H>, quarantine: Q, options: Options) -> Self {
+        Self { source, ledger, hub, quarantine, turns: Turns::default(), room: Room::default(), options }
     }
 
     /// Forwards everything committed to `blob` that has not been forwarded: at least the commit that
@@ -125,55 +154,72 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
         arrived: Instant,
     ) -> Result<Forwarded, ForwardError> {
         let times = Times::within(arrived, self.options.budget);
+        let out_of_time = |_| ForwardError::OutOfTime { blob: blob.url(), budget: self.options.budget };
         let key = blob.checkpoint_key();
-        let turn = self.turns.take(&key);
-        let Ok(mut memory) = tokio::time::timeout_at(times.work_until.into(), turn).await else {
-            return Err(ForwardError::OutOfTime { blob: blob.to_string(), budget: self.options.budget });
-        };
+        let turn = timeout_at(times.work_until.into(), self.turns.take(&key));
+        let mut memory = turn.await.map_err(out_of_time)?;
+        let work = self.in_turn(blob, commit, times, &mut memory);
+        timeout_at(times.end.into(), work).await.map_err(out_of_time)?
+    }
+
+    /// The work on one event while no other run of this process has the blob.
+    async fn in_turn(
+        &self,
+        blob: &FlowLogBlob,
+        commit: &Wanted,
+        times: Times,
+        memory: &mut Memory,
+    ) -> Result<Forwarded, ForwardError> {
         let mut done = Forwarded::default();
-        if memory.complete_as_of.is_some_and(|read| read > arrived) {
+        if memory.complete_as_of.is_some_and(|read| read > times.arrived) {
             return Ok(done);
         }
-        let mut seen = self.recall(blob, &mut memory).await?;
+        let mut seen = self.recall(blob, memory).await?;
         if seen.row.covers(&commit.etag) {
             memory.seen = Some(seen);
             return Ok(done);
         }
-        loop {
-            let Some(opened) = self.open(blob, &mut seen, &mut done).await? else {
-                memory.seen = (done.end == End::Complete).then_some(seen);
-                return Ok(done);
+        let _room = self.room.enter(commit.length.saturating_sub(seen.row.progress.offset)).await;
+        while Instant::now() < times.work_until {
+            let began = Instant::now();
+            let ended = match self.open(blob, &mut seen, &mut done).await {
+                Ok(Some(opened)) => match self.ledger.claim(&seen, opened.length, commit).await {
+                    Ok(Claiming::Ours(ours)) => {
+                        seen = ours;
+                        memory.unsaved = None;
+                        done.note_rewrite(blob, opened.rewritten);
+                        self.run(blob, &mut seen, opened, times, &mut done).await
+                    }
+                    Ok(Claiming::Theirs) => return Ok(Forwarded { end: End::Elsewhere, ..done }),
+                    Ok(Claiming::Stale) => {
+                        seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
+                        continue;
+                    }
+                    Err(error) => return Err(ForwardError::checkpoint(blob)(error)),
+                },
+                // The claim of an earlier round is still to be given back.
+                Ok(None) => Ended { progress: seen.row.progress.clone(), result: Ok(()) },
+                Err(error) => Ended { progress: seen.row.progress.clone(), result: Err(error) },
             };
-            let began = opened.began;
-            match self
-                .ledger
-                .claim(&seen, opened.length, commit)
-                .await
-                .map_err(ForwardError::checkpoint(blob))?
-            {
-                Claiming::Ours(ours) => seen = ours,
-                Claiming::Theirs => return Ok(Forwarded { end: End::Elsewhere, ..done }),
-                Claiming::Stale => {
-                    seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
-                    continue;
-                }
-            }
-            let Ended { progress, result } = self.run(blob, &mut seen, opened, times, &mut done).await;
-            match self.ledger.release(&seen, &progress, result.is_ok()).await {
-                Ok(Release::Done(released) | Release::WantedMore(released)) => seen = released,
-                Err(error) => {
-                    memory.unsaved = Some(progress);
-                    return Err(result.err().unwrap_or_else(|| ForwardError::checkpoint(blob)(error)));
+            let Ended { progress, result } = ended;
+            if self.ledger.is_ours(&seen) {
+                match self.ledger.release(&seen, &progress, result.is_ok()).await {
+                    Ok(Release::Done(released) | Release::WantedMore(released)) => seen = released,
+                    Err(error) => {
+                        memory.unsaved = Some(progress);
+                        return Err(result.err().unwrap_or_else(|| ForwardError::checkpoint(blob)(error)));
+                    }
                 }
             }
             result?;
             let complete = seen.row.progress.etag.is_some();
             memory.complete_as_of = complete.then_some(began);
             memory.seen = Some(seen.clone());
-            let wanted_more = seen.row.claim.is_some();
-            if done.end == End::LeftOver || complete && !wanted_more {
+            let ends_here = complete && !self.ledger.is_ours(&seen);
+            if ends_here || matches!(done.end, End::LeftOver | End::Gone) {
                 return Ok(done);
             }
         }
+        Err(ForwardError::OutOfTime { blob: blob.url(), budget: self.options.budget })
     }
 }

@@ -27,7 +27,7 @@ pub struct Message {
     pub body: Rope,
     /// The bytes `[start, end)` of the blob whose records the body carries.
     pub range: Range<u64>,
-    /// How many records the body carries.
+    /// How many of the blob's records end in the body: the parts of a split record count once.
     pub records: usize,
 }
 

@@ -97,6 +97,12 @@ impl<C: CheckpointStore> Ledger<C> {
         Ok(Seen { key, row, version })
     }
 
+    /// The time by this ledger's clock, milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        (self.clock)()
+    }
+
     /// Whether `seen` is claimed by this process: left from a run whose release failed.
     #[must_use]
     pub fn is_ours(&self, seen: &Seen) -> bool {
@@ -108,7 +114,7 @@ impl<C: CheckpointStore> Ledger<C> {
     /// # Errors
     /// When the store can't answer.
     pub async fn claim(&self, seen: &Seen, end: u64, wanted: &Wanted) -> Result<Claiming, StoreError> {
-        let now = (self.clock)();
+        let now = self.now();
         let held = seen.row.is_held_by_another(&self.me, now);
         let row = if held {
             match seen.row.wanting(wanted) {
@@ -131,7 +137,7 @@ impl<C: CheckpointStore> Ledger<C> {
     /// # Errors
     /// [`LedgerError::ClaimLost`] when another worker has taken over.
     pub async fn save(&self, seen: &Seen, progress: &Progress) -> Result<Seen, LedgerError> {
-        self.update(seen, |row| row.advanced(progress.clone(), (self.clock)())).await
+        self.update(seen, |row| row.advanced(progress.clone(), self.now())).await
     }
 
     /// Saves `progress` at the end of a run that `finished` what it set out to send or did not, and

@@ -161,7 +161,9 @@ mod tests {
             pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..400), 0..6),
         ) {
             let mut trail = Trail::default();
-            pieces.iter().for_each(|piece| trail.advance(piece));
+            for piece in &pieces {
+                trail.advance(piece);
+            }
             prop_assert_eq!(trail.guard(), Trail::behind(&pieces.concat()).guard());
         }
     }

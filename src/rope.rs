@@ -106,8 +106,14 @@ impl From<Bytes> for Rope {
 impl FromIterator<Bytes> for Rope {
     fn from_iter<I: IntoIterator<Item = Bytes>>(pieces: I) -> Self {
         let mut rope = Self::default();
-        pieces.into_iter().for_each(|piece| rope.push(piece));
+        rope.extend(pieces);
         rope
+    }
+}
+
+impl Extend<Bytes> for Rope {
+    fn extend<I: IntoIterator<Item = Bytes>>(&mut self, pieces: I) {
+        pieces.into_iter().for_each(|piece| self.push(piece));
     }
 }
 

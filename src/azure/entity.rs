@@ -2,7 +2,7 @@
 //!
 //! 64-bit numbers travel as strings with a type annotation beside them, as `OData` wants it.
 
-use crate::checkpoint::{Checkpoint, Claim, Guard, Progress, Wanted};
+use crate::checkpoint::{Broken, Checkpoint, Claim, Guard, Progress, Wanted};
 use crate::flow_log::CheckpointKey;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,10 @@ pub(super) struct Entity {
     guard: Option<String>,
     #[serde(rename = "BlobETag", skip_serializing_if = "Option::is_none")]
     etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broken_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantined_to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     in_doubt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +63,7 @@ impl Entity {
         reason = "a checkpoint row is ours to serialise; it holds no record bytes"
     )]
     pub(super) fn encode(key: &CheckpointKey, row: &Checkpoint) -> Result<Vec<u8>, EntityError> {
-        let Progress { offset, guard, etag, length, generation } = &row.progress;
+        let Progress { offset, guard, etag, length, generation, broken } = &row.progress;
         let entity = Self {
             partition_key: key.partition.clone(),
             row_key: key.row.clone(),
@@ -71,6 +75,8 @@ impl Entity {
             generation: *generation,
             guard: guard.as_ref().map(|guard| guard.as_str().to_owned()),
             etag: etag.clone(),
+            broken_at: broken.map(|broken| broken.at.to_string()),
+            quarantined_to: broken.map(|broken| broken.kept.to_string()),
             in_doubt: row.in_doubt.map(|end| end.to_string()),
             owner: row.claim.as_ref().map(|claim| claim.owner.clone()),
             claimed_until: row.claim.as_ref().map(|claim| claim.until.to_string()),
@@ -91,12 +97,19 @@ impl Entity {
             (Some(etag), Some(length)) => Some(Wanted { etag, length: number("WantedLength", &length)? }),
             _ => None,
         };
+        let broken = match (entity.broken_at, entity.quarantined_to) {
+            (Some(at), Some(kept)) => {
+                Some(Broken { at: number("BrokenAt", &at)?, kept: number("QuarantinedTo", &kept)? })
+            }
+            _ => None,
+        };
         let progress = Progress {
             offset: number("Offset", &entity.offset)?,
             guard: entity.guard.map(Guard::from),
             etag: entity.etag,
             length: number("Length", &entity.length)?,
             generation: entity.generation,
+            broken,
         };
         let in_doubt = entity.in_doubt.map(|end| number("InDoubt", &end)).transpose()?;
         Ok(Checkpoint { blob: entity.blob, progress, in_doubt, claim, wanted })
@@ -122,6 +135,7 @@ mod tests {
                 etag: Some("0x8D".into()),
                 length: 12,
                 generation: 3,
+                broken: Some(Broken { at: 5, kept: 9 }),
             },
             in_doubt: Some(9),
             claim: Some(Claim { owner: "me".into(), until: 1_800_000_000_000 }),

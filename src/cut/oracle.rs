@@ -2,7 +2,7 @@
 //! target, which includes this file: hence only what is public is used.
 #![allow(clippy::unwrap_used)]
 
-use super::{Closed, CutError, Cutter, MAX_NESTING, Record};
+use super::{Closed, CutError, Cutter, Expected, MAX_NESTING, Record};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -104,7 +104,7 @@ pub(crate) fn check(input: &[u8], sizes: &[usize]) {
     if let Some(error) = whole.error {
         assert!(error.offset >= end);
         assert_eq!(Some(&error.found), input.get(usize::try_from(error.offset).unwrap()));
-        assert_eq!(whole.closed.is_some(), error.expected == super::Expected::End);
+        assert_eq!(whole.closed.is_some(), error.expected == Expected::End);
     }
 
     let ranges: Vec<_> = whole.records.iter().map(|record| record.range.clone()).collect();

@@ -10,7 +10,7 @@ const OPENER: [&[u8]; 4] = [b"{", b"\"records\"", b":", b"["];
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
 /// Whether `byte` is whitespace to JSON.
-fn is_space(byte: u8) -> bool {
+pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 

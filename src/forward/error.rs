@@ -1,10 +1,12 @@
 //! Why an event failed.
 
-use crate::cut::{CutError, NotHeld};
+use crate::cut::NotHeld;
 use crate::flow_log::FlowLogBlob;
 use crate::hub::HubError;
 use crate::ledger::LedgerError;
+use crate::quarantine::QuarantineError;
 use crate::source::ReadError;
+use crate::split::SplitError;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -37,25 +39,31 @@ pub enum ForwardError {
         /// What went wrong.
         cause: HubError,
     },
-    /// The blob is not `{"records":[…]}`.
-    #[error("{blob}: {cause}; everything before byte {good} was forwarded")]
-    Cut {
+    /// Bytes that can't be forwarded could not be put into quarantine either.
+    #[error("{blob}: {cause}")]
+    Quarantine {
         /// The blob's URL.
         blob: String,
-        /// The end of the last good record.
-        good: u64,
         /// What went wrong.
-        cause: CutError,
+        cause: QuarantineError,
     },
-    /// A record does not fit one message.
-    #[error("{blob}: the record at bytes {}..{} does not fit a message of {limit} bytes", range.start, range.end)]
+    /// A record that was being split changed under the same version: a fault of storage.
+    #[error("{blob}: {cause}")]
+    Split {
+        /// The blob's URL.
+        blob: String,
+        /// What went wrong.
+        cause: SplitError,
+    },
+    /// A message does not fit the hub's limit: a fault of this program.
+    #[error("{blob}: the message of {size} bytes for bytes {}..{} does not fit the hub's limit", range.start, range.end)]
     Oversize {
         /// The blob's URL.
         blob: String,
-        /// The record.
+        /// The bytes of the blob that it carries.
         range: Range<u64>,
-        /// The most bytes that a record may have.
-        limit: u64,
+        /// The body's size, bytes.
+        size: usize,
     },
     /// A message was built from bytes that were given back already: a fault of this program.
     #[error("{blob}: {cause}")]
@@ -87,9 +95,9 @@ impl ForwardError {
         Self::Send { blob: blob.url(), from, cause }
     }
 
-    /// A blob that is broken behind `good`.
-    pub(super) fn cut(blob: &FlowLogBlob, good: u64, cause: CutError) -> Self {
-        Self::Cut { blob: blob.url(), good, cause }
+    /// A record that was not the same when it was read again.
+    pub(super) fn split(blob: &FlowLogBlob, cause: SplitError) -> Self {
+        Self::Split { blob: blob.url(), cause }
     }
 
     /// Bytes that should have been at hand.

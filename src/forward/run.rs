@@ -3,29 +3,49 @@
 use super::flight::Flight;
 use super::open::Opened;
 use super::outbound::Outbound;
+use super::oversize::Dealt;
 use super::reader::Reader;
 use super::{End, ForwardError, Forwarded, Forwarder, Times};
 use crate::batch::{self, Added, Batcher, Packer};
-use crate::checkpoint::{CheckpointStore, Progress};
+use crate::checkpoint::{Broken, CheckpointStore, Progress};
 use crate::config::PartitionKey;
 use crate::cut::{CutError, Cutter};
 use crate::flow_log::FlowLogBlob;
 use crate::hub::{Hub, Origin};
 use crate::ledger::Seen;
 use crate::plan;
+use crate::quarantine::Quarantine;
+use crate::rope::Rope;
 use crate::source::{BlobSource, ReadError};
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How a run ended: `progress` holds whatever came of it.
-pub(super) struct Ended {
-    pub progress: Progress,
-    pub result: Result<(), ForwardError>,
+/// How many bytes of a record that has no end yet are held. A longer one is read again in pieces.
+const HELD: u64 = 8 << 20;
+
+/// What one run is about.
+pub(super) struct Job<'r> {
+    pub(super) blob: &'r FlowLogBlob,
+    /// The version that is read, without quotes.
+    pub(super) etag: String,
+    /// Its length, bytes.
+    pub(super) length: u64,
+    /// Records that end behind this byte are not this run's.
+    pub(super) until: u64,
+    pub(super) generation: u32,
+    /// The most bytes that a message body may have.
+    pub(super) max_body: u64,
+    pub(super) times: Times,
 }
 
-/// Where a run stopped reading.
+/// How a run ended: `progress` holds whatever came of it.
+pub(super) struct Ended {
+    pub(super) progress: Progress,
+    pub(super) result: Result<(), ForwardError>,
+}
+
+/// Where reading stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reached {
     /// The end of the version.
@@ -36,13 +56,13 @@ enum Reached {
     Budget,
     /// The end of the version's life: another one was committed.
     NewVersion,
+    /// A record that starts here and is too long to be held.
+    Endless(u64),
     /// Bytes that are not flow-log records.
     Broken(CutError),
-    /// A record that fits no message.
-    Oversize(Range<u64>),
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
+impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
     /// Sends what `opened` brings and says how far the hub accepted it.
     pub(super) async fn run(
         &self,
@@ -52,9 +72,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
         times: Times,
         done: &mut Forwarded,
     ) -> Ended {
-        let offset = seen.row.progress.offset;
-        let (etag, length) = (opened.etag.clone(), opened.length);
-        let origin = Arc::new(self.origin(blob, &etag, seen.row.progress.generation));
+        let Opened { etag, length, first, trail, .. } = opened;
+        let Progress { offset, generation, .. } = seen.row.progress;
+        let origin = Arc::new(self.origin(blob, &etag, generation));
         let limits = match self.hub.limits(&origin, times.send_until).await {
             Ok(limits) => limits,
             Err(cause) => {
@@ -62,42 +82,83 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
                 return Ended { progress: seen.row.progress.clone(), result };
             }
         };
-        let packer =
-            Packer::new(batch::max_body(limits, self.options.max_message_bytes.map(NonZeroUsize::get)));
+        let max_body = batch::max_body(limits, self.options.max_message_bytes.map(NonZeroUsize::get));
+        let until = seen.row.in_doubt.unwrap_or(length);
+        let job = Job { blob, etag, length, until, generation, max_body, times };
         let flight = Flight::new(&*self.hub, times.send_until);
-        let trail = opened.trail.clone();
         let mut outbound = Outbound::new(Batcher::new(limits, origin), flight, offset, trail);
-        let reached = self.pump(blob, seen, opened, packer, times, &mut outbound, done).await;
+        let reached = self.drive(&job, seen, first, &mut outbound, done).await;
         done.records += outbound.accepted().records;
         done.messages += outbound.accepted().messages;
         // What was accepted before a failure counts, too.
         let mut progress = outbound.landed_after(&seen.row.progress);
         progress.length = length;
-        progress.etag = matches!(reached, Ok(Reached::End)).then_some(etag);
-        if matches!(reached, Ok(Reached::Budget)) {
-            done.end = End::LeftOver;
-        }
-        Ended { progress, result: reached.map(|_| ()) }
+        progress.etag = None;
+        let result = match reached {
+            Ok(Reached::End) => {
+                progress.etag = Some(job.etag);
+                progress.broken = None;
+                Ok(())
+            }
+            Ok(Reached::Broken(cause)) => self.set_aside(&job, &mut progress, cause, done).await,
+            Ok(reached) => {
+                if reached == Reached::Budget {
+                    done.end = End::LeftOver;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        Ended { progress, result }
     }
 
-    /// read → cut → batch → send, with the progress saved now and then.
-    #[expect(clippy::too_many_arguments, reason = "the whole order of work in one place")]
-    async fn pump(
+    /// Pumps to the end, around records that are too long to be held; returns with nothing under way.
+    async fn drive(
         &self,
-        blob: &FlowLogBlob,
+        job: &Job<'_>,
         seen: &mut Seen,
-        opened: Opened,
-        mut packer: Packer,
-        times: Times,
+        first: Rope,
         outbound: &mut Outbound<'_, H>,
         done: &mut Forwarded,
     ) -> Result<Reached, ForwardError> {
-        let offset = seen.row.progress.offset;
-        let until = seen.row.in_doubt.unwrap_or(opened.length);
-        let rest = plan::windows(offset + opened.first.len() as u64, opened.length, self.options.window);
-        let mut reader = Reader::start(&self.source, blob, &opened.etag, rest);
-        let mut cutter = if offset == 0 { Cutter::from_start() } else { Cutter::after_record(offset) };
-        let mut window = opened.first;
+        let (mut from, mut first) = (seen.row.progress.offset, first);
+        loop {
+            let reached = match self.pump(job, seen, from, first, outbound, done).await? {
+                Reached::Endless(start) => match self.split_streamed(job, start, outbound, done).await {
+                    Ok(Dealt::Done(end)) => {
+                        (from, first) = (end, Rope::default());
+                        continue;
+                    }
+                    Ok(Dealt::Unfinished) => Reached::End,
+                    Ok(Dealt::Beyond) => Reached::Doubt,
+                    Ok(Dealt::Broken(cause)) => Reached::Broken(cause),
+                    Err(ForwardError::Read { cause: ReadError::Changed, .. }) => Reached::NewVersion,
+                    Err(error) => return Err(error),
+                },
+                reached => reached,
+            };
+            outbound.drain(job.blob).await?;
+            return Ok(reached);
+        }
+    }
+
+    /// read → cut → batch → send, with the progress saved now and then, from byte `from` on, of which
+    /// `first` has been read already.
+    async fn pump(
+        &self,
+        job: &Job<'_>,
+        seen: &mut Seen,
+        from: u64,
+        first: Rope,
+        outbound: &mut Outbound<'_, H>,
+        done: &mut Forwarded,
+    ) -> Result<Reached, ForwardError> {
+        let blob = job.blob;
+        let rest = plan::windows(from + first.len() as u64, job.length, self.options.window);
+        let mut reader = Reader::start(&self.source, blob, &job.etag, rest);
+        let mut cutter = if from == 0 { Cutter::from_start() } else { Cutter::after_record(from) };
+        let mut packer = Packer::new(job.max_body);
+        let mut window = first;
         let mut saved = Instant::now();
         let reached = 'read: loop {
             window.pieces().for_each(|piece| cutter.push(piece.clone()));
@@ -105,17 +166,17 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
                 Err(broken) => break 'read Reached::Broken(broken),
                 Ok(record) => record,
             } {
-                if record.range.end > until {
+                if record.range.end > job.until {
                     break 'read Reached::Doubt;
                 }
                 match packer.add(&record) {
                     Added::Fits => {}
                     Added::Full(plan) => outbound.add(blob, plan, &mut cutter).await?,
-                    Added::NeverFits(plan) => {
-                        if let Some(plan) = plan {
+                    Added::NeverFits(before) => {
+                        if let Some(plan) = before {
                             outbound.add(blob, plan, &mut cutter).await?;
                         }
-                        break 'read Reached::Oversize(record.range);
+                        self.split_held(job, &record.range, &mut cutter, outbound, done).await?;
                     }
                 }
             }
@@ -124,8 +185,13 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
                 *seen = self.ledger.save(seen, &progress).await.map_err(ForwardError::checkpoint(blob))?;
                 saved = Instant::now();
             }
-            if Instant::now() >= times.work_until {
+            if Instant::now() >= job.times.work_until {
                 break Reached::Budget;
+            }
+            if let Some(start) = cutter.open_record()
+                && cutter.pushed_to() - start > HELD.max(packer.max_record())
+            {
+                break Reached::Endless(start);
             }
             window = match reader.next().await {
                 Ok(Some(next)) => next,
@@ -142,14 +208,29 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub> Forwarder<B, C, H> {
         {
             outbound.add(blob, plan, &mut cutter).await?;
         }
-        outbound.drain(blob).await?;
-        match reached {
-            Reached::Oversize(range) => {
-                Err(ForwardError::Oversize { blob: blob.url(), range, limit: packer.max_record() })
-            }
-            Reached::Broken(cause) => Err(ForwardError::cut(blob, cutter.resume_offset(), cause)),
-            reached => Ok(reached),
+        if let Reached::Endless(start) = reached {
+            outbound.pass_to(blob, start, &cutter)?;
         }
+        Ok(reached)
+    }
+
+    /// Puts what follows the last good record into quarantine: once when it is found, and once more
+    /// when the hour is over and the blob has grown since.
+    async fn set_aside(
+        &self,
+        job: &Job<'_>,
+        progress: &mut Progress,
+        cause: CutError,
+        done: &mut Forwarded,
+    ) -> Result<(), ForwardError> {
+        let known = progress.broken.filter(|broken| broken.at == cause.offset);
+        let grown = known.is_none_or(|broken| broken.kept < job.length);
+        if grown && (known.is_none() || job.blob.is_over(self.ledger.now())) {
+            self.quarantine(job, progress.offset..job.length, &cause.to_string(), done).await?;
+            progress.broken = Some(Broken { at: cause.offset, kept: job.length });
+        }
+        progress.etag = Some(job.etag.clone());
+        Ok(())
     }
 
     fn origin(&self, blob: &FlowLogBlob, etag: &str, generation: u32) -> Origin {

@@ -1,10 +1,10 @@
 //! Storage, table and hub that count the calls of all processes, and interfere with the n-th.
 
-use crate::judge::Arrival;
-use crate::memory_hub::MemoryHub;
 use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore, RowVersion, StoreError};
 use flowlog_forwarder::flow_log::{CheckpointKey, FlowLogBlob};
 use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Origin};
+use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine, QuarantineError};
+use flowlog_forwarder::rope::Rope;
 use flowlog_forwarder::source::{BlobSource, Chunk, ReadError, Version};
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
@@ -22,6 +22,7 @@ pub enum Call {
     Swap,
     Limits,
     Send,
+    Quarantine,
 }
 
 /// On which side of its effect a call is struck.
@@ -232,49 +233,7 @@ impl<C: CheckpointStore> CheckpointStore for Through<C> {
     }
 }
 
-/// A hub in memory that writes down what it accepts.
-pub struct Witness {
-    pub hub: MemoryHub,
-    arrivals: Mutex<Vec<Arrival>>,
-}
-
-impl Witness {
-    pub fn new(hub: MemoryHub) -> Self {
-        Self { hub, arrivals: Mutex::default() }
-    }
-
-    /// What has arrived from `blob`, in order.
-    pub fn arrivals(&self, blob: &FlowLogBlob) -> Vec<Arrival> {
-        let url = blob.url();
-        self.arrivals.lock().unwrap().iter().filter(|arrival| arrival.source == url).cloned().collect()
-    }
-}
-
-impl Hub for Witness {
-    async fn limits(&self, origin: &Origin, deadline: Instant) -> Result<Limits, HubError> {
-        self.hub.limits(origin, deadline).await
-    }
-
-    async fn send(&self, batch: Batch, deadline: Instant) -> Result<(), HubError> {
-        let Origin { source, id_prefix, .. } = &*batch.origin;
-        let arrivals: Vec<Arrival> = batch
-            .messages
-            .iter()
-            .map(|message| Arrival {
-                source: source.clone(),
-                id: format!("{id_prefix}-{}-{}", message.range.start, message.range.end),
-                start: message.range.start,
-                body: message.body.to_bytes().to_vec(),
-            })
-            .collect();
-        // Down at once, for the hub takes batches in the order in which they are first polled.
-        self.arrivals.lock().unwrap().extend(arrivals);
-        self.hub.send(batch, deadline).await.expect("the hub in memory refuses what is too large, and nothing else");
-        Ok(())
-    }
-}
-
-impl Hub for Through<Arc<Witness>> {
+impl<H: Hub> Hub for Through<Arc<H>> {
     async fn limits(&self, origin: &Origin, deadline: Instant) -> Result<Limits, HubError> {
         let failed = || HubError::Unreachable { hub: "memory".into(), reason: "as told".into() };
         self.pass(Call::Limits, self.inner.limits(origin, deadline), failed).await
@@ -284,4 +243,18 @@ impl Hub for Through<Arc<Witness>> {
         let failed = || HubError::Unsettled { hub: "memory".into(), reason: "as told".into() };
         self.pass(Call::Send, self.inner.send(batch, deadline), failed).await
     }
+}
+
+impl<Q: Quarantine> Quarantine for Through<Q> {
+    async fn stage(&self, item: &ItemName, piece: u32, bytes: Rope) -> Result<(), QuarantineError> {
+        self.pass(Call::Quarantine, self.inner.stage(item, piece, bytes), refused(item)).await
+    }
+
+    async fn finish(&self, item: &ItemName, pieces: u32, note: &Note) -> Result<(), QuarantineError> {
+        self.pass(Call::Quarantine, self.inner.finish(item, pieces, note), refused(item)).await
+    }
+}
+
+fn refused(item: &ItemName) -> impl FnOnce() -> QuarantineError {
+    || QuarantineError { item: item.as_str().to_owned(), reason: "as told".into() }
 }

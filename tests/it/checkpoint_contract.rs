@@ -4,7 +4,7 @@ use crate::memory::MemoryTable;
 use crate::rig::Rig;
 use crate::samples;
 use flowlog_forwarder::checkpoint::{
-    Checkpoint, CheckpointStore, Claim, Guard, Progress, RowVersion, StoreError, Wanted,
+    Broken, Checkpoint, CheckpointStore, Claim, Guard, Progress, RowVersion, StoreError, Wanted,
 };
 
 fn full(blob: &str) -> Checkpoint {
@@ -15,6 +15,7 @@ fn full(blob: &str) -> Checkpoint {
             etag: Some("0x8DD6E5A1B2C3D4E".into()),
             length: (1 << 40) + 2,
             generation: 4,
+            broken: Some(Broken { at: 30, kept: 60 }),
         },
         in_doubt: Some(77),
         claim: Some(Claim { owner: "worker-1".into(), until: 1_900_000_000_000 }),

@@ -1,20 +1,11 @@
 //! Compares what a consumer of the hub finds with what was committed.
 
-use crate::memory_hub::records_of;
+use crate::hub_contract::Received;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
-
-/// A message that the hub has, as a consumer would see it.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    pub source: String,
-    pub id: String,
-    /// Where its records begin in the blob.
-    pub start: u64,
-    pub body: Vec<u8>,
-}
 
 /// What became of the records of one blob, or of many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,9 +42,20 @@ impl AddAssign for Verdict {
     }
 }
 
+/// The records of a message body, as an independent JSON library finds them.
+fn records_of(body: &[u8]) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        records: Vec<&'a RawValue>,
+    }
+    let body: Body<'_> = serde_json::from_slice(body).expect("every body is valid JSON with records");
+    body.records.iter().map(|record| record.get().to_owned()).collect()
+}
+
 /// Judges what has arrived of one blob, whose `committed` records are in order; where it was
 /// rewritten, the records from before come first.
-pub fn judge(committed: &[String], arrivals: &[Arrival]) -> Verdict {
+pub fn judge(committed: &[String], arrivals: &[Received]) -> Verdict {
     let mut verdict = Verdict { records: committed.len(), ..Verdict::default() };
     let mut first: HashMap<&str, Vec<String>> = HashMap::new();
     let mut eras: Vec<(&str, BTreeMap<u64, &str>)> = Vec::new();
@@ -69,9 +71,9 @@ pub fn judge(committed: &[String], arrivals: &[Arrival]) -> Verdict {
             eras.push((blob, BTreeMap::new()));
         }
         let (_, era) = eras.iter_mut().find(|(era, _)| *era == blob).unwrap();
-        verdict.overtook += usize::from(era.last_key_value().is_some_and(|(last, _)| *last > arrival.start));
+        verdict.overtook += usize::from(era.last_key_value().is_some_and(|(last, _)| *last > arrival.range.start));
         // Two messages that begin alike are told apart by what they hold, below.
-        if let Some(other) = era.insert(arrival.start, &arrival.id) {
+        if let Some(other) = era.insert(arrival.range.start, &arrival.id) {
             verdict.doubled += first[other].len();
         }
     }
@@ -128,13 +130,14 @@ pub fn show(row: &Row<'_>) {
 mod tests {
     use super::*;
 
-    fn arrival(id: &str, records: &[&str]) -> Arrival {
+    fn arrival(id: &str, records: &[&str]) -> Received {
         let body = format!("{{\"records\":[{}]}}", records.join(",")).into_bytes();
-        let start = id.split('-').nth(1).unwrap().parse().unwrap();
-        Arrival { source: "b".into(), id: id.into(), start, body }
+        let mut numbers = id.split('-').skip(1).map(|number| number.parse().unwrap());
+        let range = numbers.next().unwrap()..numbers.next().unwrap();
+        Received { id: id.into(), source: String::new(), etag: String::new(), range, partition_key: None, body }
     }
 
-    fn judged(arrivals: &[Arrival]) -> Verdict {
+    fn judged(arrivals: &[Received]) -> Verdict {
         let committed = ["1", "2", "3", "3"].map(String::from);
         judge(&committed, arrivals)
     }

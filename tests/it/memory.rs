@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore, RowVersion, StoreError};
 use flowlog_forwarder::flow_log::{CheckpointKey, FlowLogBlob};
+use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine, QuarantineError};
+use flowlog_forwarder::rope::Rope;
 use flowlog_forwarder::source::{BlobSource, Chunk, ReadError, Version};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -111,5 +113,52 @@ impl CheckpointStore for MemoryTable {
             .max(stored.and_then(|version| version.parse::<u64>().ok()).unwrap_or(0) + 1);
         rows.insert(key.clone(), (version, row.clone()));
         Ok(RowVersion(version.to_string()))
+    }
+}
+
+/// A quarantine in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryQuarantine {
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    staged: HashMap<(ItemName, u32), Vec<u8>>,
+    items: HashMap<ItemName, (Note, Vec<u8>)>,
+    finished: u64,
+}
+
+impl MemoryQuarantine {
+    /// The items, in the order of their bytes.
+    pub fn items(&self) -> Vec<(Note, Vec<u8>)> {
+        let mut items: Vec<_> = self.shelf.lock().unwrap().items.values().cloned().collect();
+        items.sort_by_key(|(note, _)| (note.blob.clone(), note.range.start));
+        items
+    }
+
+    /// The item of that name.
+    pub fn item(&self, item: &ItemName) -> Option<(Note, Vec<u8>)> {
+        self.shelf.lock().unwrap().items.get(item).cloned()
+    }
+
+    /// How often an item was finished, anew or again.
+    pub fn finished(&self) -> u64 {
+        self.shelf.lock().unwrap().finished
+    }
+}
+
+impl Quarantine for MemoryQuarantine {
+    async fn stage(&self, item: &ItemName, piece: u32, bytes: Rope) -> Result<(), QuarantineError> {
+        self.shelf.lock().unwrap().staged.insert((item.clone(), piece), bytes.to_bytes().to_vec());
+        Ok(())
+    }
+
+    async fn finish(&self, item: &ItemName, pieces: u32, note: &Note) -> Result<(), QuarantineError> {
+        let mut kept = self.shelf.lock().unwrap();
+        let bytes = (0..pieces).flat_map(|piece| kept.staged[&(item.clone(), piece)].clone()).collect();
+        kept.items.insert(item.clone(), (note.clone(), bytes));
+        kept.finished += 1;
+        Ok(())
     }
 }

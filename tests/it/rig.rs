@@ -4,11 +4,13 @@
 //! use starts one for itself. A rig ends when this process does, for then its standard input closes.
 
 use flowlog_forwarder::azure::blob::AzureBlobs;
+use flowlog_forwarder::azure::event_hubs::{HubAccess, HubAddress};
+use flowlog_forwarder::azure::quarantine::AzureQuarantine;
 use flowlog_forwarder::azure::storage::http_client;
 use flowlog_forwarder::azure::table::AzureTable;
 use flowlog_forwarder::config::Config;
 use flowlog_forwarder::flow_log::FlowLogBlob;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -111,6 +113,26 @@ impl Rig {
         AzureTable::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
     }
 
+    /// The address of this test's hub, and how to be let in.
+    pub fn hub_access(&self) -> (HubAddress, HubAccess) {
+        let hub = self.config().hub;
+        (HubAddress::of(&hub), HubAccess::of(&hub.access).unwrap())
+    }
+
+    pub fn quarantine(&self) -> AzureQuarantine {
+        AzureQuarantine::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
+    }
+
+    /// The content of a blob in the checkpoint account, if it is there.
+    pub async fn host_blob(&self, container: &str, name: &str) -> Option<Vec<u8>> {
+        let url = format!("{}/{container}/{name}{}", self.endpoint("hostBlob"), self.endpoint("hostSas"));
+        let answer = self.http.get(url).send().await.unwrap();
+        if answer.status() == 404 {
+            return None;
+        }
+        Some(answer.error_for_status().unwrap().bytes().await.unwrap().to_vec())
+    }
+
     /// A blob of this test alone: its NIC's number is made of the test's and `nic`.
     pub fn blob(&self, nic: u32) -> FlowLogBlob {
         let config = self.config();
@@ -145,11 +167,5 @@ impl Rig {
 
     fn signed(&self, blob: &FlowLogBlob) -> String {
         format!("{blob}{}", self.endpoint("storageSas"))
-    }
-
-    /// Makes the simulator know `blob`.
-    pub async fn prepare(&self, blob: &FlowLogBlob) {
-        let body = json!({"container": blob.container(), "name": blob.name()});
-        self.call("POST", "/watcher/blobs", Some(body)).await;
     }
 }

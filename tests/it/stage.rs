@@ -1,8 +1,8 @@
 //! A world in memory with two processes, events delivered as Event Grid does, and faults.
 
-use crate::chaos::{Chaos, Life, Through, Witness};
+use crate::chaos::{Chaos, Life, Through};
 use crate::judge::{Verdict, judge};
-use crate::memory::{MemoryBlobs, MemoryTable};
+use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::MemoryHub;
 use flowlog_forwarder::checkpoint::{CLAIM, Checkpoint, Wanted};
 use flowlog_forwarder::flow_log::FlowLogBlob;
@@ -18,7 +18,12 @@ pub const PROCESSES: usize = 2;
 /// How often an event is delivered before that counts as a failure.
 const ATTEMPTS: usize = 12;
 
-type StageForwarder = Forwarder<Through<MemoryBlobs>, Through<MemoryTable>, Through<Arc<Witness>>>;
+type StageForwarder = Forwarder<
+    Through<MemoryBlobs>,
+    Through<MemoryTable>,
+    Through<Arc<MemoryHub>>,
+    Through<MemoryQuarantine>,
+>;
 
 /// What one delivery came to; none when the host gave up or the process ended.
 pub type Answer = Option<Result<Forwarded, ForwardError>>;
@@ -48,7 +53,8 @@ pub struct Delivery {
 pub struct Stage {
     pub blobs: MemoryBlobs,
     pub table: MemoryTable,
-    pub witness: Arc<Witness>,
+    pub hub: Arc<MemoryHub>,
+    pub quarantine: MemoryQuarantine,
     pub chaos: Arc<Chaos>,
     pub options: Options,
     /// How long the host waits for an answer.
@@ -69,7 +75,8 @@ impl Stage {
         let mut stage = Self {
             blobs: MemoryBlobs::default(),
             table: MemoryTable::default(),
-            witness: Arc::new(Witness::new(hub)),
+            hub: Arc::new(hub),
+            quarantine: MemoryQuarantine::default(),
             chaos,
             patience: options.budget + options.budget / 5,
             options,
@@ -91,8 +98,9 @@ impl Stage {
         let me = format!("process-{}", self.started.fetch_add(1, Ordering::Relaxed));
         let ledger = Ledger::new(self.through(self.table.clone(), &life), me, clock);
         let source = Arc::new(self.through(self.blobs.clone(), &life));
-        let hub = Arc::new(self.through(Arc::clone(&self.witness), &life));
-        let forwarder = Arc::new(Forwarder::new(source, ledger, hub, self.options.clone()));
+        let hub = Arc::new(self.through(Arc::clone(&self.hub), &life));
+        let quarantine = self.through(self.quarantine.clone(), &life);
+        let forwarder = Arc::new(Forwarder::new(source, ledger, hub, quarantine, self.options.clone()));
         Process { forwarder, life, under_way: Vec::new() }
     }
 
@@ -219,6 +227,8 @@ impl Stage {
         if !done || row.claim.is_some() || row.in_doubt.is_some() || row.wanted.is_some() {
             return Err(format!("the row is not at rest: {row:?}"));
         }
-        Ok(judge(committed, &self.witness.arrivals(&event.blob)))
+        let url = event.blob.url();
+        let arrivals: Vec<_> = self.hub.received().into_iter().filter(|event| event.source == url).collect();
+        Ok(judge(committed, &arrivals))
     }
 }

@@ -1,6 +1,6 @@
 //! Storage, table and hub in memory, and processes that work on them.
 
-use crate::memory::{MemoryBlobs, MemoryTable};
+use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::MemoryHub;
 use crate::samples::{content, record};
 use flowlog_forwarder::checkpoint::Wanted;
@@ -17,10 +17,11 @@ pub struct World {
     pub blobs: MemoryBlobs,
     pub table: MemoryTable,
     pub hub: Arc<MemoryHub>,
+    pub quarantine: MemoryQuarantine,
     pub now: Arc<AtomicU64>,
 }
 
-pub type MemoryForwarder = Forwarder<MemoryBlobs, MemoryTable, MemoryHub>;
+pub type MemoryForwarder = Forwarder<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine>;
 
 impl World {
     /// A process named `me` in this world.
@@ -32,7 +33,13 @@ impl World {
         let now = Arc::clone(&self.now);
         let clock: Clock = Arc::new(move || now.load(Ordering::Relaxed));
         let ledger = Ledger::new(self.table.clone(), me.to_owned(), clock);
-        Forwarder::new(Arc::new(self.blobs.clone()), ledger, Arc::clone(&self.hub), options)
+        Forwarder::new(
+            Arc::new(self.blobs.clone()),
+            ledger,
+            Arc::clone(&self.hub),
+            self.quarantine.clone(),
+            options,
+        )
     }
 
     /// Commits these records and returns what the event would say.

@@ -2,6 +2,8 @@
 
 use super::fault::Fault;
 use super::sas;
+use crate::azure::credential::credential;
+use crate::config;
 use azure_core::credentials::TokenCredential;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt;
@@ -54,6 +56,18 @@ pub(super) struct Token {
 }
 
 impl HubAccess {
+    /// The access that the settings name. No token is fetched yet.
+    ///
+    /// # Errors
+    /// When the environment has no identity service that the SDK supports.
+    pub fn of(settings: &config::HubAccess) -> azure_core::Result<Self> {
+        Ok(match settings {
+            config::HubAccess::Identity(identity) => Self::Identity(credential(identity)?),
+            config::HubAccess::Key { name, key } => Self::Key { name: name.clone(), key: key.clone() },
+            config::HubAccess::Signature(signature) => Self::Signature(signature.clone()),
+        })
+    }
+
     /// A token for `audience`. A key's signatures live for `signature_life`.
     pub(super) async fn token(&self, audience: &str, signature_life: Duration) -> Result<Token, Fault> {
         const SIGNATURE: &str = "servicebus.windows.net:sastoken";

@@ -9,8 +9,8 @@ use super::window::Window;
 use crate::hub::HubError;
 use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::types::messaging::Outcome;
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -188,13 +188,21 @@ impl Driver {
                 }
             }
         };
+        let stalled = window.is_stalled();
+        if !stalled {
+            link.settle_down().await;
+        }
+        // What was settled before the end is no longer in doubt.
+        while let Some(Some((number, settlement))) = settlements.next().now_or_never() {
+            let _ = self.settle(&mut window, number, settlement, max_message_size);
+        }
         tracing::info!(
             hub = self.hub,
             reason = fault.reason(),
             unsettled = window.len(),
-            "the link to the event hub ended"
+            "the link has ended"
         );
-        if window.is_stalled() {
+        if stalled {
             // Nobody listens: no parting either.
             drop(link);
         } else {

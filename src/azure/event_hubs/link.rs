@@ -30,6 +30,9 @@ const USUAL_MAX_MESSAGE_SIZE: usize = 1 << 20;
 /// After a failed renewal, while the old token lives. (Microsoft's Rust client waits as long.)
 const RENEWAL_RETRY: Duration = Duration::from_secs(30);
 
+/// How long a session may go on after its connection; it takes microseconds.
+const SORTING_OUT: Duration = Duration::from_millis(250);
+
 /// How long a parting may take.
 const PARTING: Duration = Duration::from_secs(2);
 
@@ -209,6 +212,16 @@ impl Link {
             end = connection.on_close() => Event::Ended(
                 end.err().map_or_else(|| Fault::Passing("the connection ended".to_owned()), Fault::from),
             ),
+        }
+    }
+
+    /// Once the link has ended: waits until the answers that had come by then are sorted out, a moment at most.
+    ///
+    /// `fe2o3-amqp` reads frames in one task and works through a session's in another, so that a connection
+    /// may be known to be lost before the last settlements that came over it are.
+    pub(super) async fn settle_down(&mut self) {
+        if self.connection.is_closed() {
+            let _ = timeout(SORTING_OUT, self.session.on_end()).await;
         }
     }
 
