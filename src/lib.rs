@@ -55,4 +55,5 @@ pub mod split;
 pub mod app;
 pub mod azure;
 pub mod config;
+pub mod metrics;
 pub mod telemetry;

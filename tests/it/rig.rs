@@ -53,6 +53,12 @@ fn launch(flags: &[&str]) -> Running {
     Running { endpoints, process: process.into() }
 }
 
+/// The configuration that these settings make; of two of one name the later counts.
+fn read(settings: &[(&str, String)]) -> Config {
+    let find = |name: &str| settings.iter().rfind(|(key, _)| *key == name).map(|(_, value)| value.clone());
+    Config::from_lookup(find).unwrap()
+}
+
 static NUMBER: AtomicU32 = AtomicU32::new(1);
 
 impl Rig {
@@ -98,11 +104,7 @@ impl Rig {
 
     /// The same, read.
     pub fn config(&self) -> Config {
-        let settings = self.settings();
-        Config::from_lookup(|name| {
-            settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
-        })
-        .unwrap()
+        read(&self.settings())
     }
 
     pub fn blobs(&self) -> AzureBlobs {
@@ -115,7 +117,14 @@ impl Rig {
 
     /// The address of this test's hub, and how to be let in.
     pub fn hub_access(&self) -> (HubAddress, HubAccess) {
-        let hub = self.config().hub;
+        self.hub_access_by(self.endpoint("hubConnection"))
+    }
+
+    /// The same with another connection string.
+    pub fn hub_access_by(&self, connection: &str) -> (HubAddress, HubAccess) {
+        let mut settings = self.settings();
+        settings.push(("EVENT_HUB_CONNECTION", connection.to_owned()));
+        let hub = read(&settings).hub;
         (HubAddress::of(&hub), HubAccess::of(&hub.access).unwrap())
     }
 

@@ -81,9 +81,10 @@ impl HubAccess {
                 Err(error) => Err(Fault::Passing(format!("no token: {error}"))),
             },
             Self::Key { name, key } => {
-                let expires = SystemTime::now() + signature_life;
-                let value = sas::sign(audience, name, key, expires);
-                Ok(Token { kind: SIGNATURE, value, expires: Some(expires) })
+                let value = sas::sign(audience, name, key, SystemTime::now() + signature_life);
+                // As the signature says it: in whole seconds.
+                let expires = sas::expiry(&value);
+                Ok(Token { kind: SIGNATURE, value, expires })
             }
             Self::Signature(signature) => Ok(Token {
                 kind: SIGNATURE,

@@ -30,6 +30,9 @@ const USUAL_MAX_MESSAGE_SIZE: usize = 1 << 20;
 /// After a failed renewal, while the old token lives. (Microsoft's Rust client waits as long.)
 const RENEWAL_RETRY: Duration = Duration::from_secs(30);
 
+/// However little life the old token has left.
+const SHORTEST_RETRY: Duration = Duration::from_millis(200);
+
 /// How long a session may go on after its connection; it takes microseconds.
 const SORTING_OUT: Duration = Duration::from_millis(250);
 
@@ -126,7 +129,8 @@ impl Connector {
 /// The connection's standing with the service: a session of its own for the links to `$cbs`.
 struct Claims {
     session: SessionHandle<()>,
-    cbs: Cbs,
+    /// None after a failure: the next attempt gets new links.
+    cbs: Option<Cbs>,
     audience: String,
 }
 
@@ -139,7 +143,7 @@ impl Claims {
         let mut session = Session::begin(connection).await?;
         let mut cbs = Cbs::attach(&mut session).await?;
         cbs.put_token(&audience, token).await?;
-        Ok(Self { session, cbs, audience })
+        Ok(Self { session, cbs: Some(cbs), audience })
     }
 
     /// Renews the token in time, for as long as that works; returns why it no longer did.
@@ -163,7 +167,7 @@ impl Claims {
                         return fault;
                     }
                     tracing::warn!(hub = %connector.address, reason = fault.reason(), ?left, "token not renewed");
-                    RENEWAL_RETRY.min(left / 2).max(Duration::from_secs(1))
+                    RENEWAL_RETRY.min(left / 2).max(SHORTEST_RETRY)
                 }
             };
         }
@@ -171,11 +175,12 @@ impl Claims {
 
     async fn renew(&mut self, connector: &Connector) -> Result<Token, Fault> {
         let token = connector.access.token(&self.audience, connector.options.signature_life).await?;
-        if self.cbs.put_token(&self.audience, &token).await.is_err() {
-            // The links to $cbs may have been idle for too long: once more, on new ones.
-            self.cbs = Cbs::attach(&mut self.session).await?;
-            self.cbs.put_token(&self.audience, &token).await?;
-        }
+        let mut cbs = match self.cbs.take() {
+            Some(cbs) => cbs,
+            None => Cbs::attach(&mut self.session).await?,
+        };
+        cbs.put_token(&self.audience, &token).await?;
+        self.cbs = Some(cbs);
         Ok(token)
     }
 }
