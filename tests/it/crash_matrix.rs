@@ -2,7 +2,7 @@
 //! comes twice is the same twice.
 
 use crate::chaos::{Act, Call, Chaos, When, random};
-use crate::judge::{Recovery, Row, Verdict, show};
+use crate::judge::{Recovery, Row, Verdict, judge, judge_tuples, show};
 use crate::memory_hub::MemoryHub;
 use crate::samples::{blob, content, record};
 use crate::stage::Stage;
@@ -28,12 +28,22 @@ fn records(from: u32, to: u32) -> Vec<String> {
     (from..to).map(|number| record(number, 1 + number % 3)).collect()
 }
 
-/// An hour of three blobs: they grow, and one is rewritten; events come late, twice, and at once at
-/// both processes; one commit falls into the middle of a run.
-///
-/// Returns what became of the records and how often an event was delivered at most.
+/// A record that fits no message, and has no tuples at which it could be split.
+fn unsplittable() -> String {
+    format!("{{\"note\":\"{}\"}}", "x".repeat(2_000))
+}
+
+/// The tuples of a record, as [`record`] writes them.
+fn tuples_of(record: &str) -> Vec<String> {
+    let (_, tuples) = record.split_once("\"flowTuples\":[\"").unwrap();
+    let (tuples, _) = tuples.split_once("\"]").unwrap();
+    tuples.split("\",\"").map(str::to_owned).collect()
+}
+
+/// An hour of four blobs: they grow, one is rewritten, one has records that are too long; events come
+/// late, twice, and at once at both processes; one commit falls into the middle of a run.
 async fn play(stage: &mut Stage) -> Result<Verdict, String> {
-    let [first, second, third] = [blob(1), blob(2), blob(3)];
+    let [first, second, third, fourth] = [1, 2, 3, 4].map(blob);
     let whole = |from, to| content(&records(from, to));
 
     let first_1 = stage.commit(&first, whole(0, 1));
@@ -67,11 +77,22 @@ async fn play(stage: &mut Stage) -> Result<Verdict, String> {
     // The last commit of the hour.
     let first_4 = stage.commit(&first, whole(0, 26));
     stage.deliver(&[(&first_4, 1), (&first_4, 0)]).await;
-    stage.settle(&[&first_4, &second_4, &third_3]).await?;
+    let odd = [records(400, 402), vec![record(402, 60)], records(403, 404)].concat();
+    let fourth_1 = stage.commit(&fourth, content(&[&odd[..2], &[unsplittable()]].concat()));
+    stage.deliver(&[(&fourth_1, 0)]).await;
+    let fourth_2 = stage.commit(&fourth, content(&[&odd[..2], &[unsplittable()], &odd[2..]].concat()));
+    stage.deliver(&[(&fourth_2, 1), (&fourth_1, 0)]).await;
+    stage.settle(&[&first_4, &second_4, &third_3, &fourth_2]).await?;
 
-    let mut verdict = stage.verdict(&first_4, &records(0, 26))?;
-    verdict += stage.verdict(&second_4, &[records(100, 109), records(300, 321)].concat())?;
-    verdict += stage.verdict(&third_3, &records(200, 230))?;
+    let mut verdict = judge(&records(0, 26), &stage.arrivals(&first_4)?);
+    verdict += judge(&[records(100, 109), records(300, 321)].concat(), &stage.arrivals(&second_4)?);
+    verdict += judge(&records(200, 230), &stage.arrivals(&third_3)?);
+    let tuples: Vec<String> = odd.iter().flat_map(|record| tuples_of(record)).collect();
+    verdict += judge_tuples(&tuples, &stage.arrivals(&fourth_2)?);
+    let kept: Vec<Vec<u8>> = stage.quarantine.items().into_iter().map(|(_, bytes)| bytes).collect();
+    if kept != [unsplittable().into_bytes()] {
+        return Err(format!("quarantine: {kept:?}"));
+    }
     Ok(verdict)
 }
 
@@ -101,8 +122,8 @@ fn undisturbed() -> Played {
     let verdict = played.verdict.clone().unwrap();
     assert_eq!(verdict, Verdict { records: verdict.records, ..Verdict::default() });
     let count = |call| played.calls.iter().filter(|made| **made == call).count();
-    let counts = [Call::Read, Call::Load, Call::Swap, Call::Send].map(count);
-    assert!(counts[0] > 40 && counts[1] > 8 && counts[2] > 40 && counts[3] >= 20, "{counts:?}");
+    let counts = [Call::Read, Call::Load, Call::Swap, Call::Send, Call::Quarantine].map(count);
+    assert!(counts.iter().zip([60, 10, 70, 20, 2]).all(|(count, least)| *count >= least), "{counts:?}");
     played
 }
 

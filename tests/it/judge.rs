@@ -1,6 +1,7 @@
 //! Compares what a consumer of the hub finds with what was committed.
 
 use crate::hub_contract::Received;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -56,13 +57,31 @@ fn records_of(body: &[u8]) -> Vec<String> {
 /// Judges what has arrived of one blob, whose `committed` records are in order; where it was
 /// rewritten, the records from before come first.
 pub fn judge(committed: &[String], arrivals: &[Received]) -> Verdict {
+    judge_by(committed, arrivals, |record| vec![record])
+}
+
+/// The same for records that may come in parts: judges their `tuples`, each of which is unlike the others.
+pub fn judge_tuples(tuples: &[String], arrivals: &[Received]) -> Verdict {
+    judge_by(tuples, arrivals, |record| {
+        let record: Value = serde_json::from_str(&record).unwrap();
+        let groups = record["flowRecords"]["flows"][0]["flowGroups"].as_array().unwrap();
+        let tuples = groups.iter().flat_map(|group| group["flowTuples"].as_array().unwrap());
+        tuples.map(|tuple| tuple.as_str().unwrap().to_owned()).collect()
+    })
+}
+
+fn judge_by(committed: &[String], arrivals: &[Received], units: impl Fn(String) -> Vec<String>) -> Verdict {
     let mut verdict = Verdict { records: committed.len(), ..Verdict::default() };
     let mut first: HashMap<&str, Vec<String>> = HashMap::new();
     let mut eras: Vec<(&str, BTreeMap<u64, &str>)> = Vec::new();
     for arrival in arrivals {
-        let records = records_of(&arrival.body);
+        let records: Vec<String> = records_of(&arrival.body).into_iter().flat_map(&units).collect();
         if let Some(before) = first.get(&*arrival.id) {
-            if *before == records { verdict.repeated += 1 } else { verdict.altered += 1 }
+            if *before == records {
+                verdict.repeated += 1
+            } else {
+                verdict.altered += 1
+            }
             continue;
         }
         first.insert(&arrival.id, records);
@@ -71,7 +90,8 @@ pub fn judge(committed: &[String], arrivals: &[Received]) -> Verdict {
             eras.push((blob, BTreeMap::new()));
         }
         let (_, era) = eras.iter_mut().find(|(era, _)| *era == blob).unwrap();
-        verdict.overtook += usize::from(era.last_key_value().is_some_and(|(last, _)| *last > arrival.range.start));
+        verdict.overtook +=
+            usize::from(era.last_key_value().is_some_and(|(last, _)| *last > arrival.range.start));
         // Two messages that begin alike are told apart by what they hold, below.
         if let Some(other) = era.insert(arrival.range.start, &arrival.id) {
             verdict.doubled += first[other].len();
@@ -112,7 +132,10 @@ impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { fault, runs, verdict, recovered } = self;
         let Verdict { lost, repeated, doubled, altered, .. } = verdict;
-        write!(f, "| {fault} | {runs} | {lost} | {doubled} (and {repeated} messages again under their own id) | {altered} | ")?;
+        write!(
+            f,
+            "| {fault} | {runs} | {lost} | {doubled} (and {repeated} messages again under their own id) | {altered} | "
+        )?;
         match recovered {
             Recovery::Deliveries(most) => write!(f, "{most} deliveries |"),
             Recovery::Within(time) => write!(f, "{:.1} s |", time.as_secs_f64()),
@@ -134,7 +157,14 @@ mod tests {
         let body = format!("{{\"records\":[{}]}}", records.join(",")).into_bytes();
         let mut numbers = id.split('-').skip(1).map(|number| number.parse().unwrap());
         let range = numbers.next().unwrap()..numbers.next().unwrap();
-        Received { id: id.into(), source: String::new(), etag: String::new(), range, partition_key: None, body }
+        Received {
+            id: id.into(),
+            source: String::new(),
+            etag: String::new(),
+            range,
+            partition_key: None,
+            body,
+        }
     }
 
     fn judged(arrivals: &[Received]) -> Verdict {

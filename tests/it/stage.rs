@@ -1,7 +1,7 @@
 //! A world in memory with two processes, events delivered as Event Grid does, and faults.
 
 use crate::chaos::{Chaos, Life, Through};
-use crate::judge::{Verdict, judge};
+use crate::hub_contract::Received;
 use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::MemoryHub;
 use flowlog_forwarder::checkpoint::{CLAIM, Checkpoint, Wanted};
@@ -18,12 +18,8 @@ pub const PROCESSES: usize = 2;
 /// How often an event is delivered before that counts as a failure.
 const ATTEMPTS: usize = 12;
 
-type StageForwarder = Forwarder<
-    Through<MemoryBlobs>,
-    Through<MemoryTable>,
-    Through<Arc<MemoryHub>>,
-    Through<MemoryQuarantine>,
->;
+type StageForwarder =
+    Forwarder<Through<MemoryBlobs>, Through<MemoryTable>, Through<Arc<MemoryHub>>, Through<MemoryQuarantine>>;
 
 /// What one delivery came to; none when the host gave up or the process ended.
 pub type Answer = Option<Result<Forwarded, ForwardError>>;
@@ -128,9 +124,8 @@ impl Stage {
     pub fn start(&mut self, event: &Event, place: usize) -> JoinHandle<Answer> {
         let process = &mut self.processes[place];
         let (forwarder, event) = (Arc::clone(&process.forwarder), event.clone());
-        let work = tokio::spawn(async move {
-            forwarder.forward(&event.blob, &event.commit, Instant::now()).await
-        });
+        let work =
+            tokio::spawn(async move { forwarder.forward(&event.blob, &event.commit, Instant::now()).await });
         process.under_way.retain(|handle| !handle.is_finished());
         process.under_way.push(work.abort_handle());
         let (life, patience) = (Arc::clone(&process.life), self.patience);
@@ -201,7 +196,9 @@ impl Stage {
                 self.deliver(&newest).await;
             }
             while !self.failed.is_empty() {
-                if let Some((event, attempts)) = self.failed.iter().find(|(_, attempts)| *attempts >= ATTEMPTS) {
+                if let Some((event, attempts)) =
+                    self.failed.iter().find(|(_, attempts)| *attempts >= ATTEMPTS)
+                {
                     return Err(format!("failed {attempts} times: {event:?}"));
                 }
                 if self.ended > 0 {
@@ -216,19 +213,17 @@ impl Stage {
         Ok(())
     }
 
-    /// Compares what the hub has of `blob` with the records that were `committed`, and the row with
-    /// its newest `event`.
+    /// What the hub has of the blob of which `event` is the newest.
     ///
     /// # Errors
-    /// When the row does not say that all is done and nobody is at work.
-    pub fn verdict(&self, event: &Event, committed: &[String]) -> Result<Verdict, String> {
+    /// When its row does not say that all is done and nobody is at work.
+    pub fn arrivals(&self, event: &Event) -> Result<Vec<Received>, String> {
         let row = self.row(&event.blob).ok_or("no row")?;
         let done = row.covers(&event.commit.etag);
         if !done || row.claim.is_some() || row.in_doubt.is_some() || row.wanted.is_some() {
             return Err(format!("the row is not at rest: {row:?}"));
         }
         let url = event.blob.url();
-        let arrivals: Vec<_> = self.hub.received().into_iter().filter(|event| event.source == url).collect();
-        Ok(judge(committed, &arrivals))
+        Ok(self.hub.received().into_iter().filter(|event| event.source == url).collect())
     }
 }
