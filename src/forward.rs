@@ -202,9 +202,11 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                 Err(error) => Ended { progress: seen.row.progress.clone(), result: Err(error) },
             };
             let Ended { progress, result } = ended;
+            let mut wanted_more = false;
             if self.ledger.is_ours(&seen) {
                 match self.ledger.release(&seen, &progress, result.is_ok()).await {
-                    Ok(Release::Done(released) | Release::WantedMore(released)) => seen = released,
+                    Ok(Release::Done(released)) => seen = released,
+                    Ok(Release::WantedMore(released)) => (seen, wanted_more) = (released, true),
                     Err(error) => {
                         memory.unsaved = Some(progress);
                         return Err(result.err().unwrap_or_else(|| ForwardError::checkpoint(blob)(error)));
@@ -215,8 +217,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             let complete = seen.row.progress.etag.is_some();
             memory.complete_as_of = complete.then_some(began);
             memory.seen = Some(seen.clone());
-            let ends_here = complete && !self.ledger.is_ours(&seen);
-            if ends_here || matches!(done.end, End::LeftOver | End::Gone) {
+            if complete && !wanted_more || matches!(done.end, End::LeftOver | End::Gone) {
                 return Ok(done);
             }
         }

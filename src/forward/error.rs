@@ -106,6 +106,11 @@ impl ForwardError {
         move |cause| Self::Internal { blob: blob.clone(), cause }
     }
 
+    /// Whether nothing more may be sent: a batch is missing already, or another worker is at it.
+    pub(super) fn forbids_sending(&self) -> bool {
+        matches!(self, Self::Send { .. } | Self::Checkpoint { cause: LedgerError::ClaimLost { .. }, .. })
+    }
+
     /// A failure of storage on behalf of `blob`.
     pub(super) fn read(blob: &FlowLogBlob) -> impl Fn(ReadError) -> Self {
         let blob = blob.url();

@@ -5,7 +5,7 @@ use super::{End, ForwardError, Forwarded, Forwarder};
 use crate::checkpoint::CheckpointStore;
 use crate::flow_log::FlowLogBlob;
 use crate::hub::Hub;
-use crate::ledger::Seen;
+use crate::ledger::{Release, Seen};
 use crate::plan::{self, Continuity, Trail};
 use crate::quarantine::Quarantine;
 use crate::rope::Rope;
@@ -28,13 +28,19 @@ pub(super) struct Opened {
 impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
     /// The row as this process remembers it, or as stored.
     pub(super) async fn recall(&self, blob: &FlowLogBlob, memory: &mut Memory) -> Result<Seen, ForwardError> {
-        let mut seen = match memory.seen.take().filter(|_| memory.unsaved.is_none()) {
+        let seen = match memory.seen.take().filter(|_| memory.unsaved.is_none()) {
             Some(seen) => seen,
             None => self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?,
         };
-        if let Some(unsaved) = memory.unsaved.as_ref().filter(|_| self.ledger.is_ours(&seen)) {
-            seen.row.progress = unsaved.clone();
-        }
+        let Some(unsaved) = memory.unsaved.as_ref().filter(|_| self.ledger.is_ours(&seen)) else {
+            return Ok(seen);
+        };
+        // Before anything else: until then the claim turns others away, and a crash would send it again.
+        let finished = unsaved.etag.is_some();
+        let released = self.ledger.release(&seen, unsaved, finished).await;
+        let (Release::Done(seen) | Release::WantedMore(seen)) =
+            released.map_err(ForwardError::checkpoint(blob))?;
+        memory.unsaved = None;
         Ok(seen)
     }
 

@@ -10,7 +10,9 @@
 )]
 
 mod blob_contract;
+mod chaos;
 mod checkpoint_contract;
+mod crash_matrix;
 mod forward;
 mod host_files;
 mod http;
@@ -18,6 +20,7 @@ mod hub_contract;
 mod hub_faults;
 mod hub_sessions;
 mod hub_tokens;
+mod judge;
 mod memory;
 mod memory_hub;
 mod oversize;
@@ -27,4 +30,5 @@ mod samples;
 mod server_contract;
 mod server_process;
 mod settings;
+mod stage;
 mod world;

@@ -24,7 +24,7 @@ impl MemoryBlobs {
         let mut versions = self.versions.lock().unwrap();
         *versions += 1;
         self.blobs.lock().unwrap().insert(blob.to_string(), (*versions, content.into()));
-        format!("0x{:X}", *versions)
+        etag(*versions)
     }
 
     pub fn delete(&self, blob: &FlowLogBlob) {
@@ -37,6 +37,11 @@ impl MemoryBlobs {
     }
 }
 
+/// As long as in Azure: 15 digits.
+fn etag(version: u64) -> String {
+    format!("0x{version:015X}")
+}
+
 impl BlobSource for MemoryBlobs {
     async fn read(
         &self,
@@ -47,7 +52,7 @@ impl BlobSource for MemoryBlobs {
         self.reads.lock().unwrap().push(range.clone());
         let blobs = self.blobs.lock().unwrap();
         let (number, content) = blobs.get(&blob.to_string()).ok_or(ReadError::NotFound)?;
-        let etag = format!("0x{number:X}");
+        let etag = etag(*number);
         match version {
             Version::Only(wanted) if wanted != etag => return Err(ReadError::Changed),
             Version::NewerThan(known) if known == etag => return Err(ReadError::Unchanged),
