@@ -200,13 +200,13 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                     }
                 }
                 // The claim of an earlier round is still to be given back.
-                Ok(None) => Ended { progress: seen.row.progress.clone(), result: Ok(()) },
-                Err(error) => Ended { progress: seen.row.progress.clone(), result: Err(error) },
+                Ok(None) => Ended::unchanged(&seen, Ok(())),
+                Err(error) => Ended::unchanged(&seen, Err(error)),
             };
-            let Ended { progress, result } = ended;
+            let Ended { progress, finished, result } = ended;
             let mut wanted_more = false;
             if self.ledger.is_ours(&seen) {
-                match self.ledger.release(&seen, &progress, result.is_ok()).await {
+                match self.ledger.release(&seen, &progress, finished).await {
                     Ok(Release::Done(released)) => seen = released,
                     Ok(Release::WantedMore(released)) => (seen, wanted_more) = (released, true),
                     Err(error) => {
