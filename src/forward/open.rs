@@ -69,14 +69,17 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                 Err(cause) => return Err(ForwardError::read(blob)(cause)),
                 Ok(chunk) => {
                     done.bytes_read += chunk.bytes.len() as u64;
-                    let before = usize::try_from(progress.offset - range.start).unwrap_or(usize::MAX);
-                    let guarded = chunk.bytes.slice(0..before).to_bytes();
+                    let guarded = usize::try_from(plan::guarded(progress)).unwrap_or(usize::MAX);
+                    let guarded = chunk.bytes.slice(0..guarded).to_bytes();
                     match plan::continuity(progress, &guarded, chunk.blob_length) {
                         Continuity::Grown { skip } => {
                             let mut first = chunk.bytes;
                             first.drop_front(skip);
                             let (etag, length) = (chunk.etag, chunk.blob_length);
-                            let trail = Trail::behind(&guarded);
+                            let trail = Trail::behind(&guarded[..skip]);
+                            if progress.offset == 0 && progress.guard.is_none() {
+                                row.progress.guard = plan::first_guard(&guarded, length);
+                            }
                             return Ok(Some(Opened { etag, length, first, trail, rewritten, row }));
                         }
                         broken => broken,
