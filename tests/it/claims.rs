@@ -13,7 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Two processes, whose calls of this number (from 0) are struck. A message takes about four records.
-fn stage(acts: impl IntoIterator<Item = (usize, Act)>, options: Options) -> (Stage, Arc<Chaos>) {
+fn stage(acts: impl IntoIterator<Item = (usize, Act)>) -> (Stage, Arc<Chaos>) {
+    stage_with(acts, Options::default().save_every)
+}
+
+fn stage_with(acts: impl IntoIterator<Item = (usize, Act)>, save_every: Duration) -> (Stage, Arc<Chaos>) {
     let chaos = Chaos::new(acts);
     let options =
         Options { window: options.window.min(1_500), max_message_bytes: NonZeroUsize::new(2_000), ..options };
@@ -22,7 +26,7 @@ fn stage(acts: impl IntoIterator<Item = (usize, Act)>, options: Options) -> (Sta
 
 /// The numbers of the calls of this kind when one process forwards `count` records of a new blob.
 async fn numbers_of(call: Call, count: u32) -> Vec<usize> {
-    let (mut stage, chaos) = stage([], Options::default());
+    let (mut stage, chaos) = stage([]);
     let event = stage.commit(&blob(1), content(&records(count)));
     stage.deliver(&[(&event, 0)]).await;
     assert_eq!(verdict(&stage, &event, count), clean(count));
@@ -51,8 +55,7 @@ async fn an_owner_that_slept_past_its_claim_can_not_move_the_checkpoint_and_says
     let sends = numbers_of(Call::Send, 30).await;
     for save_every in [Duration::from_secs(5), Duration::ZERO] {
         for number in [sends[0], sends[1]] {
-            let options = Options { save_every, ..Options::default() };
-            let (mut stage, chaos) = stage([(number, Act::Hold(When::Before))], options);
+            let (mut stage, chaos) = stage_with([(number, Act::Hold(When::Before))], save_every);
             let old = stage.commit(&blob(1), content(&records(30)));
             let sleeper = stage.start(&old, 0);
             chaos.held().await;
@@ -76,7 +79,7 @@ async fn an_owner_that_lost_its_claim_to_one_at_work_names_it_and_sends_nothing_
     let sends = numbers_of(Call::Send, 60).await;
     // Calls of the sleeper up to its first send, then those of its successor up to the same.
     let acts = [sends[0], 2 * sends[0] + 1].map(|number| (number, Act::Hold(When::Before)));
-    let (mut stage, chaos) = stage(acts, Options { save_every: Duration::ZERO, ..Options::default() });
+    let (mut stage, chaos) = stage_with(acts, Duration::ZERO);
     let event = stage.commit(&blob(1), content(&records(60)));
     let sleeper = stage.start(&event, 0);
     chaos.held().await;
@@ -96,7 +99,7 @@ async fn an_owner_that_lost_its_claim_to_one_at_work_names_it_and_sends_nothing_
 #[tokio::test]
 async fn a_wish_of_a_loser_makes_the_owner_go_round_again() {
     for number in numbers_of(Call::Send, 30).await {
-        let (mut stage, chaos) = stage([(number, Act::Hold(When::After))], Options::default());
+        let (mut stage, chaos) = stage([(number, Act::Hold(When::After))]);
         let first = stage.commit(&blob(1), content(&records(30)));
         let owner = stage.start(&first, 0);
         chaos.held().await;
@@ -112,7 +115,7 @@ async fn a_wish_of_a_loser_makes_the_owner_go_round_again() {
 #[tokio::test]
 async fn a_wish_for_what_is_done_already_leaves_no_claim_behind() {
     let number = numbers_of(Call::Send, 30).await[0];
-    let (mut stage, chaos) = stage([(number, Act::Hold(When::After))], Options::default());
+    let (mut stage, chaos) = stage([(number, Act::Hold(When::After))]);
     let late = stage.commit(&blob(1), content(&records(10)));
     let newest = stage.commit(&blob(1), content(&records(30)));
     let owner = stage.start(&newest, 0);
@@ -131,7 +134,7 @@ async fn a_loser_that_finds_a_rewrite_notes_its_wish_and_changes_nothing_else() 
     let numbers = numbers_of(Call::Swap, 5).await;
     // After the release a read, the claim, and whatever comes next.
     let next_run = numbers[1] + 3;
-    let (mut stage, chaos) = stage([(next_run, Act::Hold(When::Before))], Options::default());
+    let (mut stage, chaos) = stage([(next_run, Act::Hold(When::Before))]);
     let first = stage.commit(&blob(1), content(&records(5)));
     stage.deliver(&[(&first, 0)]).await;
     let second = stage.commit(&blob(1), content(&records(9)));
@@ -156,7 +159,7 @@ async fn a_new_commit_during_a_takeover_leaves_the_bounds_of_repeated_messages_a
         // All is sent and nothing saved when the first process ends. Its successor loads and reads,
         // claims, asks for the limits, and reads on.
         let acts = [(last_send, Act::Kill(When::After)), (last_send + 3 + read, Act::Hold(When::Before))];
-        let (mut stage, chaos) = stage(acts, Options::default());
+        let (mut stage, chaos) = stage(acts);
         let first = stage.commit(&blob(1), content(&records(30)));
         stage.deliver(&[(&first, 0)]).await;
         assert_eq!(stage.ended, 1);
@@ -175,7 +178,7 @@ async fn a_new_commit_during_a_takeover_leaves_the_bounds_of_repeated_messages_a
 async fn a_takeover_that_runs_out_of_time_leaves_the_bounds_of_repeated_messages_alone() {
     let last_send = *numbers_of(Call::Send, 30).await.last().unwrap();
     let acts = [(last_send, Act::Kill(When::After)), (last_send + 5, Act::Hold(When::Before))];
-    let (mut stage, chaos) = stage(acts, Options::default());
+    let (mut stage, chaos) = stage(acts);
     let first = stage.commit(&blob(1), content(&records(30)));
     stage.options.budget = Duration::from_secs(3);
     stage.deliver(&[(&first, 0)]).await;
@@ -198,7 +201,7 @@ async fn a_takeover_that_runs_out_of_time_leaves_the_bounds_of_repeated_messages
 #[tokio::test]
 async fn a_blob_created_anew_after_a_crash_is_not_taken_for_the_one_before() {
     let last_send = *numbers_of(Call::Send, 30).await.last().unwrap();
-    let (mut stage, _) = stage([(last_send, Act::Kill(When::After))], Options::default());
+    let (mut stage, _) = stage([(last_send, Act::Kill(When::After))]);
     let before = stage.commit(&blob(1), content(&records(30)));
     stage.deliver(&[(&before, 0)]).await;
     stage.outlive_claims();
