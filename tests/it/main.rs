@@ -26,6 +26,7 @@ mod hub_tokens;
 mod judge;
 mod memory;
 mod memory_hub;
+mod outages;
 mod oversize;
 mod quarantine_contract;
 mod rig;

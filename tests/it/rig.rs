@@ -107,6 +107,23 @@ impl Rig {
         read(&self.settings())
     }
 
+    /// The settings with which the handler reaches a rig with TLS and identity, and shows no secret.
+    pub fn identity_settings(&self) -> Vec<(&'static str, String)> {
+        [
+            ("FLOWLOG_STORAGE__blobServiceUri", "blob"),
+            ("CHECKPOINT_STORAGE__blobServiceUri", "hostBlob"),
+            ("CHECKPOINT_STORAGE__tableServiceUri", "hostTable"),
+            ("EVENT_HUB_CONNECTION__fullyQualifiedNamespace", "hubTlsHost"),
+            ("IDENTITY_ENDPOINT", "identityEndpoint"),
+            ("IDENTITY_HEADER", "identityHeader"),
+            ("SSL_CERT_FILE", "caFile"),
+        ]
+        .map(|(setting, endpoint)| (setting, self.endpoint(endpoint).to_owned()))
+        .into_iter()
+        .chain([("EVENT_HUB_NAME", self.hub())])
+        .collect()
+    }
+
     pub fn blobs(&self) -> AzureBlobs {
         AzureBlobs::new(&self.config().sources, &http_client().unwrap()).unwrap()
     }
