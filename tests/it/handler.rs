@@ -102,6 +102,17 @@ impl Handler {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
+    /// The records and messages of which its log says that they were forwarded.
+    pub fn forwarded(&self) -> (u64, u64) {
+        let log = self.log.lock().unwrap();
+        let counts = log.iter().filter_map(|line| {
+            let (records, rest) = line.split_once("forwarded: ")?.1.split_once(" records in ")?;
+            let (messages, _) = rest.split_once(" messages ")?;
+            Some((records.parse::<u64>().ok()?, messages.parse::<u64>().ok()?))
+        });
+        counts.fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1))
+    }
+
     /// The last lines of its log.
     pub fn last_lines(&self) -> String {
         let log = self.log.lock().unwrap();
@@ -195,6 +206,10 @@ impl Scene {
     /// Waits until a request to the storage of `hour` is held.
     pub async fn until_held(&self, hour: &Hour) {
         self.poll(&format!("/storage/requests?path={}", hour.blob.mac()), "held", 1).await;
+    }
+
+    pub async fn stats(&self) -> Value {
+        self.rig.call("GET", &format!("/hub/{}/stats", self.rig.hub()), None).await
     }
 
     async fn poll(&self, path: &str, field: &str, least: u64) {

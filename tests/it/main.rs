@@ -10,6 +10,7 @@
 )]
 
 mod blob_contract;
+mod budget;
 mod chaos;
 mod checkpoint_contract;
 mod claims;
