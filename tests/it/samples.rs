@@ -1,10 +1,15 @@
 //! Blobs and contents that the scenarios share.
 
-use flowlog_forwarder::flow_log::FlowLogBlob;
+use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use url::Url;
 
 /// The container of virtual network flow logs.
 pub const CONTAINER: &str = "insights-logs-flowlogflowevent";
+
+/// The container of virtual network flow logs in the account that exists only in memory.
+pub fn container() -> Container {
+    Container::new(Url::parse("https://memory.blob.core.windows.net/").unwrap(), CONTAINER.to_owned())
+}
 
 /// The blob of the NIC `mac` in the storage account at `account`.
 pub fn blob_of(account: &Url, mac: &str) -> FlowLogBlob {
@@ -17,7 +22,7 @@ pub fn blob_of(account: &Url, mac: &str) -> FlowLogBlob {
 
 /// The blob of the `nic`-th NIC of an account that exists only in memory.
 pub fn blob(nic: u32) -> FlowLogBlob {
-    blob_of(&Url::parse("https://memory.blob.core.windows.net/").unwrap(), &format!("6045BD{nic:06X}"))
+    blob_of(container().account(), &format!("6045BD{nic:06X}"))
 }
 
 /// A record with `tuples` tuples, in the shape of flow log version 4.
