@@ -62,6 +62,9 @@ pub(super) enum EntityError {
     NoVersion,
 }
 
+/// A row that can't be read, and why.
+pub(super) type Unreadable = (CheckpointKey, EntityError);
+
 #[derive(Deserialize)]
 struct QueryAnswer {
     value: Vec<Entity>,
@@ -104,9 +107,7 @@ impl Entity {
     }
 
     /// The rows in the body of a query's answer; those that can't be read with the reason.
-    pub(super) fn decode_all(
-        body: &[u8],
-    ) -> Result<Vec<Result<StoredRow, (CheckpointKey, EntityError)>>, EntityError> {
+    pub(super) fn decode_all(body: &[u8]) -> Result<Vec<Result<StoredRow, Unreadable>>, EntityError> {
         let answer: QueryAnswer = serde_json::from_slice(body)?;
         let stored = |mut entity: Self| {
             let key = CheckpointKey {

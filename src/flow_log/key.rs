@@ -33,7 +33,7 @@ impl CheckpointKey {
         format!("{hour:02}-")..format!("{hour:02}.")
     }
 
-    /// The PartitionKeys of all blobs of days before `date`.
+    /// The `PartitionKey`s of all blobs of days before `date`.
     #[must_use]
     pub fn partitions_before(date: Date) -> Range<String> {
         "0".to_owned()..day(date)

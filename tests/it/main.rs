@@ -25,4 +25,5 @@ mod scan_contract;
 mod server_contract;
 mod server_process;
 mod settings;
+mod sweep;
 mod world;

@@ -21,6 +21,7 @@ pub struct MemoryBlobs {
     blobs: Arc<Mutex<BTreeMap<Place, (u64, Bytes)>>>,
     reads: Arc<Mutex<Vec<Range<u64>>>>,
     lists: Arc<Mutex<u64>>,
+    unreachable: Arc<Mutex<Option<String>>>,
     versions: Arc<Mutex<u64>>,
 }
 
@@ -52,6 +53,11 @@ impl MemoryBlobs {
     /// How many pages were listed since the last call.
     pub fn take_lists(&self) -> u64 {
         std::mem::take(&mut self.lists.lock().unwrap())
+    }
+
+    /// Makes listings fail whose prefix begins with this; none ends that.
+    pub fn fail_lists(&self, prefix: Option<&str>) {
+        *self.unreachable.lock().unwrap() = prefix.map(str::to_owned);
     }
 
     /// Puts a blob of any name into `container`.
@@ -92,6 +98,13 @@ impl BlobSource for MemoryBlobs {
 impl BlobListing for MemoryBlobs {
     async fn list(&self, container: &Container, names: Names<'_>) -> Result<Page, ListError> {
         *self.lists.lock().unwrap() += 1;
+        if self.unreachable.lock().unwrap().as_ref().is_some_and(|prefix| names.prefix.starts_with(prefix)) {
+            return Err(ListError::Failed {
+                container: container.to_string(),
+                prefix: names.prefix.to_owned(),
+                reason: "as told".to_owned(),
+            });
+        }
         let blobs = self.blobs.lock().unwrap();
         let mut inside = blobs
             .iter()
