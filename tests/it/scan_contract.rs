@@ -25,7 +25,7 @@ async fn all(table: &impl CheckpointTable, rows: &Rows, at_most: u32) -> Vec<Sto
     }
 }
 
-/// `suffix` ends the PartitionKeys of this test; nobody else's days are before `2001`.
+/// `suffix` ends the `PartitionKey`s of this test; nobody else's days are before `2001`.
 async fn a_table_is_scanned_by_hour_and_by_day_and_loses_what_is_deleted(
     table: &impl CheckpointTable,
     suffix: &str,

@@ -36,7 +36,7 @@ async fn sweep(sweeper: &MemorySweeper) -> Swept {
 async fn world_at(minute: u64) -> (World, MemorySweeper) {
     let world = World::default();
     let sweeper = world.sweeper(&Arc::new(world.process("a")));
-    world.blobs.commit(&blob_in(1, hour(-48), 1), content(&own_records(999_9, 1)));
+    world.blobs.commit(&blob_in(1, hour(-48), 1), content(&own_records(9_999, 1)));
     world.set_clock(NINE, minute);
     assert_eq!(sweep(&sweeper).await.records, 0);
     (world, sweeper)
