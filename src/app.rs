@@ -1,14 +1,13 @@
 //! Puts the parts together as the settings say, and answers the server's commits with the forwarder.
 
 use crate::azure::blob::AzureBlobs;
-use crate::azure::credential::credential;
-use crate::azure::event_hubs::{self, EventHub, HubAddress};
+use crate::azure::event_hubs::{self, EventHub, HubAccess, HubAddress};
 use crate::azure::failure;
 use crate::azure::quarantine::AzureQuarantine;
 use crate::azure::storage::{StorageSetupError, http_client};
 use crate::azure::table::AzureTable;
 use crate::checkpoint::{CheckpointStore, Wanted};
-use crate::config::{Config, HubAccess};
+use crate::config::Config;
 use crate::event::Commit;
 use crate::flow_log::Sources;
 use crate::forward::{End, Forwarded, Forwarder, Options};
@@ -44,7 +43,11 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
     let source = Arc::new(AzureBlobs::new(&config.sources, &http)?);
     let table = AzureTable::new(&config.checkpoints, &http)?;
     let quarantine = AzureQuarantine::new(&config.checkpoints, &http)?;
-    let hub = Arc::new(event_hub(config)?);
+    let access = HubAccess::of(&config.hub.access).map_err(|error| StorageSetupError::Sdk {
+        what: "setting up the managed identity for the event hub",
+        reason: failure::describe(&error),
+    })?;
+    let hub = Arc::new(EventHub::new(HubAddress::of(&config.hub), access, event_hubs::Options::default()));
     let ledger = Ledger::new(table, worker_name(), system_clock());
     let options = Options {
         partition_key: config.partition_key,
@@ -54,23 +57,6 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
     let forwarder = Forwarder::new(source, ledger, Arc::clone(&hub), quarantine, options);
     let sources = Sources::new(&config.sources, &config.containers);
     Ok(App { handler: Arc::new(Commits { sources, forwarder }), hub })
-}
-
-fn event_hub(config: &Config) -> Result<EventHub, StorageSetupError> {
-    let hub = &config.hub;
-    let address = HubAddress { host: hub.host.clone(), port: hub.port, tls: hub.tls, hub: hub.name.clone() };
-    let access = match &hub.access {
-        HubAccess::Identity(identity) => {
-            let credential = credential(identity).map_err(|error| StorageSetupError::Sdk {
-                what: "setting up the managed identity for the event hub",
-                reason: failure::describe(&error),
-            })?;
-            event_hubs::HubAccess::Identity(credential)
-        }
-        HubAccess::Key { name, key } => event_hubs::HubAccess::Key { name: name.clone(), key: key.clone() },
-        HubAccess::Signature(signature) => event_hubs::HubAccess::Signature(signature.clone()),
-    };
-    Ok(EventHub::new(address, access, event_hubs::Options::default()))
 }
 
 /// A name that no other process has or had: two claims are told apart by it.

@@ -63,15 +63,15 @@ pub enum Added {
 pub struct Packer {
     max_body: u64,
     open: Option<MessagePlan>,
-    /// Whether every record so far is in the open message.
-    all_open: bool,
+    /// Whether [`Packer::finish`] has given out a message.
+    finished: bool,
 }
 
 impl Packer {
     /// Packs bodies of at most `max_body` bytes: see [`max_body`].
     #[must_use]
     pub fn new(max_body: u64) -> Self {
-        Self { max_body, open: None, all_open: true }
+        Self { max_body, open: None, finished: false }
     }
 
     /// The most bytes a record may have to fit a message. A record that is longer, complete or not, is
@@ -84,7 +84,6 @@ impl Packer {
     /// Takes the next record. Records must come in order, none left out.
     pub fn add(&mut self, record: &Record) -> Added {
         if self.max_body < FRAME || record.range.end - record.range.start > self.max_record() {
-            self.all_open = false;
             return Added::NeverFits(self.open.take());
         }
         match &mut self.open {
@@ -92,10 +91,7 @@ impl Packer {
                 open.push(record);
                 Added::Fits
             }
-            Some(open) => {
-                self.all_open = false;
-                Added::Full(std::mem::replace(open, MessagePlan::of(record)))
-            }
+            Some(open) => Added::Full(std::mem::replace(open, MessagePlan::of(record))),
             None => {
                 self.open = Some(MessagePlan::of(record));
                 Added::Fits
@@ -109,11 +105,13 @@ impl Packer {
     /// To be called where the data ends. Called elsewhere it moves the later boundaries.
     pub fn finish(&mut self, closed: Option<Closed>) -> Option<MessagePlan> {
         let mut plan = self.open.take()?;
-        let whole_blob = closed.filter(|closed| closed.plain && self.all_open && closed.end <= self.max_body);
+        // A blob that fits has all its records in the first message, which only an earlier call can have taken.
+        let whole_blob =
+            closed.filter(|closed| closed.plain && !self.finished && closed.end <= self.max_body);
         if let Some(closed) = whole_blob {
             plan.body = Body::Blob(closed.end);
         }
-        self.all_open = false;
+        self.finished = true;
         Some(plan)
     }
 }
@@ -233,13 +231,6 @@ impl Batcher {
         self.cost += cost;
         self.open.push(message);
         full.map_or(Grouped::Fits, Grouped::Full)
-    }
-
-    /// The most bytes that one message's body may have.
-    #[must_use]
-    pub fn max_body(&self) -> usize {
-        let Limits { transfer, envelope, message_overhead } = self.limits;
-        transfer.saturating_sub(envelope).saturating_sub(message_overhead)
     }
 
     /// Completes the open batch, if there is one. May be called at any time.

@@ -10,6 +10,7 @@ mod open;
 mod outbound;
 mod oversize;
 mod reader;
+mod room;
 mod run;
 mod turns;
 
@@ -23,11 +24,13 @@ use crate::ledger::{Claiming, Ledger, Release};
 use crate::plan::{self, Continuity};
 use crate::quarantine::Quarantine;
 use crate::source::BlobSource;
+use room::Room;
 use run::Ended;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use turns::Turns;
+use tokio::time::timeout_at;
+use turns::{Memory, Turns};
 
 /// How a forwarder works; the defaults suit Functions behind Event Grid.
 #[derive(Clone, Debug)]
@@ -73,6 +76,17 @@ pub struct Forwarded {
     pub end: End,
 }
 
+impl Forwarded {
+    /// Notes that the blob's bytes were not those that had been forwarded, if so: loudly, for all of
+    /// them are forwarded again.
+    fn note_rewrite(&mut self, blob: &FlowLogBlob, how: Option<Continuity>) {
+        if let Some(how) = how {
+            tracing::warn!(%blob, ?how, "the blob was rewritten: forwarding it again from 0");
+            self.rewritten = Some(how);
+        }
+    }
+}
+
 /// Where work on an event ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
@@ -94,21 +108,30 @@ pub struct Forwarder<B, C, H, Q> {
     hub: Arc<H>,
     quarantine: Q,
     turns: Turns,
+    room: Room,
     options: Options,
 }
 
 /// The parts of an event's time: each leaves enough for what comes after it.
 #[derive(Clone, Copy, Debug)]
 struct Times {
+    arrived: Instant,
     /// No new read or claim after this: what is on its way must still land and be saved.
     work_until: Instant,
     /// The hub has until then to accept a batch; saving the progress fits into the rest.
     send_until: Instant,
+    /// Whatever is not done by then is given up.
+    end: Instant,
 }
 
 impl Times {
     fn within(arrived: Instant, budget: Duration) -> Self {
-        Self { work_until: arrived + budget * 7 / 10, send_until: arrived + budget * 9 / 10 }
+        Self {
+            arrived,
+            work_until: arrived + budget * 12 / 20,
+            send_until: arrived + budget * 17 / 20,
+            end: arrived + budget,
+        }
     }
 }
 
@@ -116,7 +139,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     /// A forwarder that reads from `source`, sends to `hub`, keeps its books in `ledger`, and puts into
     /// `quarantine` what can't be sent.
     pub fn new(source: Arc<B>, ledger: Ledger<C>, hub: Arc<H>, quarantine: Q, options: Options) -> Self {
-        Self { source, ledger, hub, quarantine, turns: Turns::default(), options }
+        Self { source, ledger, hub, quarantine, turns: Turns::default(), room: Room::default(), options }
     }
 
     /// How long one call of [`Forwarder::forward`] may take.
@@ -137,55 +160,73 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         arrived: Instant,
     ) -> Result<Forwarded, ForwardError> {
         let times = Times::within(arrived, self.options.budget);
+        let out_of_time = |_| ForwardError::OutOfTime { blob: blob.url(), budget: self.options.budget };
         let key = blob.checkpoint_key();
-        let turn = self.turns.take(&key);
-        let Ok(mut memory) = tokio::time::timeout_at(times.work_until.into(), turn).await else {
-            return Err(ForwardError::OutOfTime { blob: blob.to_string(), budget: self.options.budget });
-        };
+        let turn = timeout_at(times.work_until.into(), self.turns.take(&key));
+        let mut memory = turn.await.map_err(out_of_time)?;
+        let work = self.in_turn(blob, commit, times, &mut memory);
+        timeout_at(times.end.into(), work).await.map_err(out_of_time)?
+    }
+
+    /// The work on one event while no other run of this process has the blob.
+    async fn in_turn(
+        &self,
+        blob: &FlowLogBlob,
+        commit: &Wanted,
+        times: Times,
+        memory: &mut Memory,
+    ) -> Result<Forwarded, ForwardError> {
         let mut done = Forwarded::default();
-        if memory.complete_as_of.is_some_and(|read| read > arrived) {
+        if memory.complete_as_of.is_some_and(|read| read > times.arrived) {
             return Ok(done);
         }
-        let mut seen = self.recall(blob, &mut memory).await?;
+        let mut seen = self.recall(blob, memory).await?;
         if seen.row.covers(&commit.etag) {
             memory.seen = Some(seen);
             return Ok(done);
         }
-        loop {
-            let Some(opened) = self.open(blob, &mut seen, &mut done).await? else {
-                memory.seen = (done.end == End::Complete).then_some(seen);
-                return Ok(done);
+        let _room = self.room.enter(commit.length.saturating_sub(seen.row.progress.offset)).await;
+        while Instant::now() < times.work_until {
+            let began = Instant::now();
+            let ended = match self.open(blob, &mut seen, &mut done).await {
+                Ok(Some(opened)) => match self.ledger.claim(&seen, opened.length, commit).await {
+                    Ok(Claiming::Ours(ours)) => {
+                        seen = ours;
+                        memory.unsaved = None;
+                        done.note_rewrite(blob, opened.rewritten);
+                        self.run(blob, &mut seen, opened, times, &mut done).await
+                    }
+                    Ok(Claiming::Theirs) => return Ok(Forwarded { end: End::Elsewhere, ..done }),
+                    Ok(Claiming::Stale) => {
+                        seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
+                        continue;
+                    }
+                    Err(error) => return Err(ForwardError::checkpoint(blob)(error)),
+                },
+                // The claim of an earlier round is still to be given back.
+                Ok(None) => Ended { progress: seen.row.progress.clone(), result: Ok(()) },
+                Err(error) => Ended { progress: seen.row.progress.clone(), result: Err(error) },
             };
-            let began = opened.began;
-            match self
-                .ledger
-                .claim(&seen, opened.length, commit)
-                .await
-                .map_err(ForwardError::checkpoint(blob))?
-            {
-                Claiming::Ours(ours) => seen = ours,
-                Claiming::Theirs => return Ok(Forwarded { end: End::Elsewhere, ..done }),
-                Claiming::Stale => {
-                    seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
-                    continue;
-                }
-            }
-            let Ended { progress, result } = self.run(blob, &mut seen, opened, times, &mut done).await;
-            match self.ledger.release(&seen, &progress, result.is_ok()).await {
-                Ok(Release::Done(released) | Release::WantedMore(released)) => seen = released,
-                Err(error) => {
-                    memory.unsaved = Some(progress);
-                    return Err(result.err().unwrap_or_else(|| ForwardError::checkpoint(blob)(error)));
+            let Ended { progress, result } = ended;
+            let mut wanted_more = false;
+            if self.ledger.is_ours(&seen) {
+                match self.ledger.release(&seen, &progress, result.is_ok()).await {
+                    Ok(Release::Done(released)) => seen = released,
+                    Ok(Release::WantedMore(released)) => (seen, wanted_more) = (released, true),
+                    Err(error) => {
+                        memory.unsaved = Some(progress);
+                        return Err(result.err().unwrap_or_else(|| ForwardError::checkpoint(blob)(error)));
+                    }
                 }
             }
             result?;
             let complete = seen.row.progress.etag.is_some();
             memory.complete_as_of = complete.then_some(began);
             memory.seen = Some(seen.clone());
-            let wanted_more = seen.row.claim.is_some();
-            if done.end == End::LeftOver || complete && !wanted_more {
+            if complete && !wanted_more || matches!(done.end, End::LeftOver | End::Gone) {
                 return Ok(done);
             }
         }
+        Err(ForwardError::OutOfTime { blob: blob.url(), budget: self.options.budget })
     }
 }

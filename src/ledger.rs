@@ -49,7 +49,7 @@ pub enum Claiming {
 pub enum Release {
     /// Done, and nothing more is wanted.
     Done(Seen),
-    /// A commit was wanted meanwhile: the claim is still ours, go round again.
+    /// Done, and a commit was wanted meanwhile that the run has not seen: go round again.
     WantedMore(Seen),
 }
 
@@ -137,11 +137,12 @@ impl<C: CheckpointStore> Ledger<C> {
     /// # Errors
     /// [`LedgerError::ClaimLost`] when another worker has taken over.
     pub async fn save(&self, seen: &Seen, progress: &Progress) -> Result<Seen, LedgerError> {
-        self.update(seen, |row| row.advanced(progress.clone(), self.now())).await
+        let (_, saved) = self.update(seen, |row| row.advanced(progress.clone(), self.now())).await?;
+        Ok(saved)
     }
 
     /// Saves `progress` at the end of a run that `finished` what it set out to send or did not, and
-    /// gives the claim back; or keeps it when a commit other than the one read was wanted meanwhile.
+    /// gives the claim back, whatever is wanted: a claim without a worker would turn others away.
     ///
     /// # Errors
     /// [`LedgerError::ClaimLost`] when another worker has taken over.
@@ -151,30 +152,23 @@ impl<C: CheckpointStore> Ledger<C> {
         progress: &Progress,
         finished: bool,
     ) -> Result<Release, LedgerError> {
-        let more = |row: &Checkpoint| {
-            finished && row.wanted.as_ref().is_some_and(|wanted| progress.etag.as_ref() != Some(&wanted.etag))
-        };
-        let written = self
-            .update(seen, |row| {
-                let released = row.released(progress.clone(), finished);
-                if more(row) { Checkpoint { claim: row.claim.clone(), ..released } } else { released }
-            })
-            .await?;
-        Ok(if written.row.claim.is_some() { Release::WantedMore(written) } else { Release::Done(written) })
+        let (before, released) = self.update(seen, |row| row.released(progress.clone(), finished)).await?;
+        let more = before.wanted.is_some_and(|wanted| progress.etag.as_ref() != Some(&wanted.etag));
+        Ok(if more { Release::WantedMore(released) } else { Release::Done(released) })
     }
 
     /// Writes `change` of the row, again on top of whatever others noted in it, as long as the
-    /// claim is ours.
+    /// claim is ours. Returns the row before the change, and as written.
     async fn update(
         &self,
         seen: &Seen,
         change: impl Fn(&Checkpoint) -> Checkpoint,
-    ) -> Result<Seen, LedgerError> {
+    ) -> Result<(Checkpoint, Seen), LedgerError> {
         let mut seen = seen.clone();
         for _ in 0..SWAPS {
             let row = change(&seen.row);
             let conflict = match self.swap(&seen, row.clone()).await {
-                Ok(written) => return Ok(written),
+                Ok(written) => return Ok((seen.row, written)),
                 Err(conflict @ StoreError::Conflict { .. }) => conflict,
                 Err(error) => return Err(error.into()),
             };
@@ -183,7 +177,7 @@ impl<C: CheckpointStore> Ledger<C> {
             };
             if stored == row {
                 // An earlier try got through although its answer did not.
-                return Ok(Seen { row, version: Some(version), ..seen });
+                return Ok((seen.row, Seen { key: seen.key, row, version: Some(version) }));
             }
             if !stored.is_held_by(&self.me) {
                 return Err(LedgerError::ClaimLost {

@@ -56,4 +56,5 @@ pub mod split;
 pub mod app;
 pub mod azure;
 pub mod config;
+pub mod metrics;
 pub mod telemetry;

@@ -55,7 +55,8 @@ pub struct Options {
     /// told otherwise (learn.microsoft.com, *Azure Functions hosting options*), and with the function
     /// ends the process.
     pub budget: Duration,
-    /// How many blobs are forwarded at once; the hub and the machine belong to events first.
+    /// How many blobs are forwarded at once. Two long ways to catch up leave a third of the memory that
+    /// all runs share to events, which wait for nobody then.
     pub at_once: usize,
     /// For how long rows are kept.
     pub retention: Retention,
@@ -65,7 +66,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             budget: Duration::from_mins(4),
-            at_once: 4,
+            at_once: 2,
             retention: Retention::of_days(Retention::DEFAULT_DAYS),
         }
     }

@@ -224,6 +224,16 @@ fn the_limit_is_the_links_or_ours_whichever_is_less() {
 }
 
 #[test]
+fn a_blob_finished_early_is_not_sent_again_as_a_whole() {
+    let mut packer = Packer::new(100);
+    assert_eq!(packer.add(&Record { range: 12..14, follows_plainly: false }), Added::Fits);
+    assert_eq!(packer.finish(None).map(|plan| plan.range), Some(12..14));
+    assert_eq!(packer.add(&Record { range: 15..17, follows_plainly: true }), Added::Fits);
+    let last = packer.finish(Some(Closed { end: 19, plain: true })).unwrap();
+    assert_eq!((last.range.clone(), last.body_length()), (15..17, FRAME + 2));
+}
+
+#[test]
 fn a_blob_cut_short_or_read_from_its_middle_is_never_taken_for_whole() {
     let blob = b"{\"records\":[{} ,{}]}\n";
     let [Event::Message { body, range, .. }] = &pack(Cutter::from_start(), &blob[..18], 100)[..] else {

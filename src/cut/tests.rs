@@ -215,4 +215,6 @@ fn a_blob_that_grew_is_read_on_from_the_last_record() {
     let next = cut(Cutter::after_record(resume), &grown.as_bytes()[usize::try_from(resume).unwrap()..], &[]);
     assert_eq!(ranges(&next.records), vec![22..29]);
     assert_eq!(next.closed, Some(Closed { end: 31, plain: false }));
+    let unseparated = cut(Cutter::after_record(19), b"{}]}", &[]);
+    assert_eq!(unseparated.closed, Some(Closed { end: 23, plain: false }));
 }

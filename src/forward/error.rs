@@ -56,14 +56,14 @@ pub enum ForwardError {
         cause: SplitError,
     },
     /// A message does not fit the hub's limit: a fault of this program.
-    #[error("{blob}: the message for bytes {}..{} does not fit the limit of {limit} bytes", range.start, range.end)]
+    #[error("{blob}: the message of {size} bytes for bytes {}..{} does not fit the hub's limit", range.start, range.end)]
     Oversize {
         /// The blob's URL.
         blob: String,
         /// The bytes of the blob that it carries.
         range: Range<u64>,
-        /// The most bytes that a body may have.
-        limit: u64,
+        /// The body's size, bytes.
+        size: usize,
     },
     /// A message was built from bytes that were given back already: a fault of this program.
     #[error("{blob}: {cause}")]
@@ -104,6 +104,11 @@ impl ForwardError {
     pub(super) fn internal(blob: &FlowLogBlob) -> impl Fn(NotHeld) -> Self {
         let blob = blob.url();
         move |cause| Self::Internal { blob: blob.clone(), cause }
+    }
+
+    /// Whether nothing more may be sent: a batch is missing already, or another worker is at it.
+    pub(super) fn forbids_sending(&self) -> bool {
+        matches!(self, Self::Send { .. } | Self::Checkpoint { cause: LedgerError::ClaimLost { .. }, .. })
     }
 
     /// A failure of storage on behalf of `blob`.

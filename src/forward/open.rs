@@ -5,12 +5,11 @@ use super::{End, ForwardError, Forwarded, Forwarder};
 use crate::checkpoint::CheckpointStore;
 use crate::flow_log::FlowLogBlob;
 use crate::hub::Hub;
-use crate::ledger::Seen;
+use crate::ledger::{Release, Seen};
 use crate::plan::{self, Continuity, Trail};
 use crate::quarantine::Quarantine;
 use crate::rope::Rope;
 use crate::source::{BlobSource, ReadError, Version};
-use std::time::Instant;
 
 /// A blob version found to hold bytes that were not forwarded.
 pub(super) struct Opened {
@@ -22,33 +21,39 @@ pub(super) struct Opened {
     pub first: Rope,
     /// The bytes before them.
     pub trail: Trail,
-    /// When the read began.
-    pub began: Instant,
+    /// What showed that the blob was rewritten, if it was.
+    pub rewritten: Option<Continuity>,
 }
 
 impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
     /// The row as this process remembers it, or as stored.
     pub(super) async fn recall(&self, blob: &FlowLogBlob, memory: &mut Memory) -> Result<Seen, ForwardError> {
-        let unsaved = memory.unsaved.take();
-        let mut seen = match memory.seen.take().filter(|_| unsaved.is_none()) {
+        let seen = match memory.seen.take().filter(|_| memory.unsaved.is_none()) {
             Some(seen) => seen,
             None => self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?,
         };
-        if let Some(progress) = unsaved.filter(|_| self.ledger.is_ours(&seen)) {
-            seen.row.progress = progress;
-        }
+        let Some(unsaved) = memory.unsaved.as_ref().filter(|_| self.ledger.is_ours(&seen)) else {
+            return Ok(seen);
+        };
+        // Before anything else: until then the claim turns others away, and a crash would send it again.
+        let finished = unsaved.etag.is_some();
+        let released = self.ledger.release(&seen, unsaved, finished).await;
+        let (Release::Done(seen) | Release::WantedMore(seen)) =
+            released.map_err(ForwardError::checkpoint(blob))?;
+        memory.unsaved = None;
         Ok(seen)
     }
 
-    /// Reads the first new bytes; none when there is nothing new. Notices a rewritten blob.
+    /// Reads the first new bytes; none when there is nothing new. Notices a rewritten blob,
+    /// whose row then starts over.
     pub(super) async fn open(
         &self,
         blob: &FlowLogBlob,
         seen: &mut Seen,
         done: &mut Forwarded,
     ) -> Result<Option<Opened>, ForwardError> {
+        let mut rewritten = None;
         loop {
-            let began = Instant::now();
             let progress = &seen.row.progress;
             let range = plan::first_read(progress, self.options.window);
             let version = progress.etag.as_deref().map_or(Version::Any, Version::NewerThan);
@@ -69,21 +74,14 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                             let mut first = chunk.bytes;
                             first.drop_front(skip);
                             let (etag, length) = (chunk.etag, chunk.blob_length);
-                            return Ok(Some(Opened {
-                                etag,
-                                length,
-                                first,
-                                trail: Trail::behind(&guarded),
-                                began,
-                            }));
+                            let trail = Trail::behind(&guarded);
+                            return Ok(Some(Opened { etag, length, first, trail, rewritten }));
                         }
                         broken => broken,
                     }
                 }
             };
-            tracing::warn!(%blob, offset = progress.offset, ?continuity,
-                "the blob was rewritten: its bytes are not those that were forwarded; forwarding it again from 0");
-            done.rewritten = Some(continuity);
+            rewritten = Some(continuity);
             seen.row = seen.row.rewritten();
         }
     }

@@ -84,8 +84,8 @@ impl<'h, H: Hub> Outbound<'h, H> {
             Grouped::Full(batch) => self.launch(blob, batch, before).await,
             Grouped::NeverFits(message) => Err(ForwardError::Oversize {
                 blob: blob.url(),
+                size: message.body.len(),
                 range: message.range,
-                limit: self.batcher.max_body() as u64,
             }),
         }
     }

@@ -88,6 +88,12 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let flight = Flight::new(&*self.hub, times.send_until);
         let mut outbound = Outbound::new(Batcher::new(limits, origin), flight, offset, trail);
         let reached = self.drive(&job, seen, first, &mut outbound, done).await;
+        if let Err(error) = &reached
+            && !error.forbids_sending()
+        {
+            // What the hub accepts now need not be sent again; a failure shows by what has not landed.
+            let _ = outbound.drain(blob).await;
+        }
         done.records += outbound.accepted().records;
         done.messages += outbound.accepted().messages;
         // What was accepted before a failure counts, too.

@@ -45,7 +45,7 @@ struct Open {
 
 /// The second pass over a record.
 ///
-/// Once it has failed, or has given the last part, it must not be pushed to again.
+/// Once it has failed, it must not be pushed to again.
 #[derive(Clone, Debug)]
 pub struct Divider {
     skeleton: Skeleton,
@@ -94,6 +94,9 @@ impl Divider {
     /// # Errors
     /// [`SplitError::Changed`] when these are not the bytes of the first pass, as far as that shows.
     pub fn push(&mut self, chunk: Bytes) -> Result<Vec<Part>, SplitError> {
+        if self.walker.at() >= self.skeleton.range.end {
+            return Ok(Vec::new());
+        }
         let bytes = chunk.clone();
         self.held.push(chunk);
         let mut rest = &bytes[..];

@@ -103,6 +103,9 @@ fn members() -> impl Strategy<Value = Vec<String>> {
         r#""other":{"flowTuples":["x"],"flowRecords":{"flows":[{"flowGroups":[]}]}}"#,
         r#""list":[{"flowTuples":["x"]},["flowGroups",[]],"flows"]"#,
         r#""\u0066lowTuples":"x""#,
+        r#""\nflowTuples":["x"],"flows\n":["x"]"#,
+        r#""properties":{"Version":2}"#,
+        r#""flowRecords":{"flowGroups":[{"flowTuples":["x"]}]}"#,
     ]);
     let any =
         (text(), space(), space(), value()).prop_map(|(name, a, b, value)| format!("{name}{a}:{b}{value}"));

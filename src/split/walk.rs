@@ -220,7 +220,7 @@ impl Walker {
 
     /// Where `bracket` leads when it leads further down the way.
     fn next_way(&self, bracket: u8) -> Option<Way> {
-        let named = |names: &[&[u8]]| !self.name_next && names.contains(&self.name.as_slice());
+        let named = |names: &[&[u8]]| names.contains(&self.name.as_slice());
         let groups: &[u8] = if self.nsg { b"flows" } else { b"flowGroups" };
         match (self.way, bracket) {
             (Way::Outside, b'{') => Some(Way::Record),
@@ -240,9 +240,6 @@ impl Walker {
         let Some(left) = left else { return Ok(self.end_element()) };
         self.way = left.back();
         self.way_depth -= 1;
-        // What was named is behind us: the member we are in now is none that leads on.
-        self.name_next = false;
-        self.name.clear();
         Ok(match left {
             Way::List(list) => Some(Mark::ListEnd(list)),
             Way::Element(list) => Some(Mark::ElementEnd(list)),

@@ -10,10 +10,17 @@
 )]
 
 mod blob_contract;
+mod chaos;
 mod checkpoint_contract;
+mod crash_matrix;
 mod forward;
 mod host_files;
 mod http;
+mod hub_contract;
+mod hub_faults;
+mod hub_sessions;
+mod hub_tokens;
+mod judge;
 mod listing_contract;
 mod memory;
 mod memory_hub;
@@ -25,5 +32,6 @@ mod scan_contract;
 mod server_contract;
 mod server_process;
 mod settings;
+mod stage;
 mod sweep;
 mod world;

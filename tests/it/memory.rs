@@ -38,7 +38,7 @@ impl MemoryBlobs {
         let mut versions = self.versions.lock().unwrap();
         *versions += 1;
         self.blobs.lock().unwrap().insert(place(blob), (*versions, content.into()));
-        format!("0x{:X}", *versions)
+        etag(*versions)
     }
 
     pub fn delete(&self, blob: &FlowLogBlob) {
@@ -69,6 +69,11 @@ impl MemoryBlobs {
     }
 }
 
+/// As long as in Azure: 15 digits.
+fn etag(version: u64) -> String {
+    format!("0x{version:015X}")
+}
+
 impl BlobSource for MemoryBlobs {
     async fn read(
         &self,
@@ -79,7 +84,7 @@ impl BlobSource for MemoryBlobs {
         self.reads.lock().unwrap().push(range.clone());
         let blobs = self.blobs.lock().unwrap();
         let (number, content) = blobs.get(&place(blob)).ok_or(ReadError::NotFound)?;
-        let etag = format!("0x{number:X}");
+        let etag = etag(*number);
         match version {
             Version::Only(wanted) if wanted != etag => return Err(ReadError::Changed),
             Version::NewerThan(known) if known == etag => return Err(ReadError::Unchanged),
@@ -97,6 +102,8 @@ impl BlobSource for MemoryBlobs {
 /// A container is there as soon as it holds a blob.
 impl BlobListing for MemoryBlobs {
     async fn list(&self, container: &Container, names: Names<'_>) -> Result<Page, ListError> {
+        // Lets others in, as a network would.
+        tokio::task::yield_now().await;
         *self.lists.lock().unwrap() += 1;
         if self.unreachable.lock().unwrap().as_ref().is_some_and(|prefix| names.prefix.starts_with(prefix)) {
             return Err(ListError::Failed {
@@ -135,7 +142,7 @@ impl BlobListing for MemoryBlobs {
             if shown.len() < name.len() {
                 page.folders.push(shown.to_owned());
             } else {
-                let (etag, length) = (format!("0x{version:X}"), content.len() as u64);
+                let (etag, length) = (etag(*version), content.len() as u64);
                 page.blobs.push(Listed { name: name.clone(), etag, length });
             }
         }
@@ -201,6 +208,7 @@ impl CheckpointTable for MemoryTable {
         after: Option<&Continuation>,
         at_most: u32,
     ) -> Result<RowPage, StoreError> {
+        tokio::task::yield_now().await;
         *self.calls.lock().unwrap() += 1;
         let rows = self.rows.lock().unwrap();
         let is_wanted = |key: &CheckpointKey| match wanted {
@@ -274,10 +282,10 @@ impl Quarantine for MemoryQuarantine {
     }
 
     async fn finish(&self, item: &ItemName, pieces: u32, note: &Note) -> Result<(), QuarantineError> {
-        let mut shelf = self.shelf.lock().unwrap();
-        let bytes = (0..pieces).flat_map(|piece| shelf.staged[&(item.clone(), piece)].clone()).collect();
-        shelf.items.insert(item.clone(), (note.clone(), bytes));
-        shelf.finished += 1;
+        let mut kept = self.shelf.lock().unwrap();
+        let bytes = (0..pieces).flat_map(|piece| kept.staged[&(item.clone(), piece)].clone()).collect();
+        kept.items.insert(item.clone(), (note.clone(), bytes));
+        kept.finished += 1;
         Ok(())
     }
 }

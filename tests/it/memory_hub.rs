@@ -1,40 +1,36 @@
-//! An Event Hub in memory.
+//! A hub in memory: enforces its limit, keeps what it accepts, and fails when told to.
 
-use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Origin};
+use crate::hub_contract::Received;
+use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Message, Origin};
 use serde_json::value::RawValue;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// One event as a consumer would see it.
+/// What becomes of one send.
 #[derive(Clone, Debug)]
-pub struct Event {
-    pub id: String,
-    pub body: Vec<u8>,
-    pub origin: Origin,
+pub enum Failure {
+    /// Not kept, and the error is returned.
+    Before(HubError),
+    /// Kept, and the error is returned all the same: the answer was lost.
+    After(HubError),
+    /// Not kept, and no answer before the deadline.
+    Hang,
 }
 
-/// What happens to a send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// The hub never sees it, and the sender hears of an error.
-    LostBefore,
-    /// The hub has it, and the sender hears of an error all the same.
-    LostAfter,
-}
-
-/// Takes batches, keeps their events, and fails where it is told to.
+/// A hub in memory.
 #[derive(Debug)]
 pub struct MemoryHub {
     limit: usize,
-    events: Mutex<Vec<Event>>,
-    sends: Mutex<u64>,
-    fates: Mutex<HashMap<u64, Fate>>,
+    state: Mutex<State>,
 }
 
-/// Encoded costs in the order of magnitude of the real ones.
-const ENVELOPE: usize = 60;
-const OVERHEAD: usize = 400;
+#[derive(Debug, Default)]
+struct State {
+    sends: usize,
+    failures: BTreeMap<usize, Failure>,
+    kept: Vec<(usize, Received)>,
+}
 
 impl Default for MemoryHub {
     fn default() -> Self {
@@ -43,75 +39,102 @@ impl Default for MemoryHub {
 }
 
 impl MemoryHub {
-    /// A hub whose link takes transfers of up to `limit` bytes.
+    /// A hub that takes transfers of `limit` bytes.
     pub fn with_limit(limit: usize) -> Self {
-        Self { limit, events: Mutex::default(), sends: Mutex::default(), fates: Mutex::default() }
+        Self { limit, state: Mutex::default() }
     }
 
-    /// Decides on the `n`-th send from the start, counted from 1.
-    pub fn fail(&self, n: u64, fate: Fate) {
-        self.fates.lock().unwrap().insert(n, fate);
+    /// Lets the send number `number`, counted from 0 over the hub's life, fail.
+    pub fn fail(&self, number: usize, failure: Failure) {
+        self.state.lock().unwrap().failures.insert(number, failure);
     }
 
-    pub fn events(&self) -> Vec<Event> {
-        self.events.lock().unwrap().clone()
+    /// How many sends were tried.
+    pub fn sends(&self) -> usize {
+        self.state.lock().unwrap().sends
     }
 
+    /// Everything received, in order.
+    pub fn received(&self) -> Vec<Received> {
+        self.state.lock().unwrap().kept.iter().map(|(_, received)| received.clone()).collect()
+    }
+
+    /// The bodies received, in order.
     pub fn bodies(&self) -> Vec<Vec<u8>> {
-        self.events().into_iter().map(|event| event.body).collect()
+        self.received().into_iter().map(|received| received.body).collect()
     }
 
+    /// The ids of the messages received, in order.
     pub fn ids(&self) -> Vec<String> {
-        self.events().into_iter().map(|event| event.id).collect()
+        self.received().into_iter().map(|received| received.id).collect()
     }
 
-    /// Every record's bytes, in order of arrival.
+    /// The records of all bodies, in order, as they were written.
     pub fn records(&self) -> Vec<String> {
-        self.bodies().iter().flat_map(|body| records_of(body)).collect()
+        #[derive(serde::Deserialize)]
+        struct Body<'a> {
+            #[serde(borrow)]
+            records: Vec<&'a RawValue>,
+        }
+        let bodies = self.bodies();
+        let records = bodies.iter().flat_map(|body| {
+            let body: Body<'_> = serde_json::from_slice(body).expect("a body is valid JSON");
+            body.records
+        });
+        records.map(|record| record.get().to_owned()).collect()
     }
 }
 
-/// The records of a message body, as an independent JSON library finds them.
-pub fn records_of(body: &[u8]) -> Vec<String> {
-    #[derive(serde::Deserialize)]
-    struct Body<'a> {
-        #[serde(borrow)]
-        records: Vec<&'a RawValue>,
+const ENVELOPE: usize = 16;
+const PROPERTIES: usize = 100;
+
+fn limits(origin: &Origin, transfer: usize) -> Limits {
+    let texts = origin.source.len() + origin.etag.len() + origin.id_prefix.len();
+    Limits { transfer, envelope: ENVELOPE, message_overhead: PROPERTIES + texts }
+}
+
+fn received(origin: &Origin, message: &Message) -> Received {
+    Received {
+        id: format!("{}-{}-{}", origin.id_prefix, message.range.start, message.range.end),
+        source: origin.source.clone(),
+        etag: origin.etag.clone(),
+        range: message.range.clone(),
+        partition_key: origin.partition_key.clone(),
+        body: message.body.to_bytes().to_vec(),
     }
-    let body: Body<'_> = serde_json::from_slice(body).expect("every body is valid JSON with records");
-    body.records.iter().map(|record| record.get().to_owned()).collect()
 }
 
 impl Hub for MemoryHub {
-    async fn limits(&self, _: &Origin, _: Instant) -> Result<Limits, HubError> {
-        Ok(Limits { transfer: self.limit, envelope: ENVELOPE, message_overhead: OVERHEAD })
+    async fn limits(&self, origin: &Origin, _: Instant) -> Result<Limits, HubError> {
+        Ok(limits(origin, self.limit))
     }
 
-    async fn send(&self, batch: Batch, _: Instant) -> Result<(), HubError> {
-        let size =
-            ENVELOPE + batch.messages.iter().map(|message| OVERHEAD + message.body.len()).sum::<usize>();
-        if size > self.limit {
-            return Err(HubError::TooLarge { hub: "memory".into(), size, limit: self.limit });
+    async fn send(&self, batch: Batch, deadline: Instant) -> Result<(), HubError> {
+        let hub = "memory".to_owned();
+        let limits = limits(&batch.origin, self.limit);
+        let cost = |message: &Message| limits.message_overhead + message.body.len();
+        let size = limits.envelope + batch.messages.iter().map(cost).sum::<usize>();
+        if size > limits.transfer {
+            return Err(HubError::TooLarge { hub, size, limit: limits.transfer });
         }
-        let number = {
-            let mut sends = self.sends.lock().unwrap();
-            *sends += 1;
-            *sends
+        let failure = {
+            let mut state = self.state.lock().unwrap();
+            let number = state.sends;
+            state.sends += 1;
+            let failure = state.failures.remove(&number);
+            if matches!(failure, None | Some(Failure::After(_))) {
+                let kept = batch.messages.iter().map(|message| (number, received(&batch.origin, message)));
+                state.kept.extend(kept);
+            }
+            failure
         };
-        let fate = self.fates.lock().unwrap().get(&number).copied();
-        if fate != Some(Fate::LostBefore) {
-            let origin = Origin::clone(&batch.origin);
-            self.events.lock().unwrap().extend(batch.messages.iter().map(|message| Event {
-                id: format!("{}-{}-{}", origin.id_prefix, message.range.start, message.range.end),
-                body: message.body.to_bytes().to_vec(),
-                origin: origin.clone(),
-            }));
-        }
-        // Lets others in, as a network would.
-        tokio::task::yield_now().await;
-        match fate {
+        match failure {
             None => Ok(()),
-            Some(_) => Err(HubError::Unsettled { hub: "memory".into(), reason: "as told".into() }),
+            Some(Failure::Before(error) | Failure::After(error)) => Err(error),
+            Some(Failure::Hang) => {
+                tokio::time::sleep_until(deadline.into()).await;
+                Err(HubError::Unsettled { hub, reason: "no answer in time".to_owned() })
+            }
         }
     }
 }

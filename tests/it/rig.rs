@@ -4,12 +4,13 @@
 //! use starts one for itself. A rig ends when this process does, for then its standard input closes.
 
 use flowlog_forwarder::azure::blob::AzureBlobs;
+use flowlog_forwarder::azure::event_hubs::{HubAccess, HubAddress};
 use flowlog_forwarder::azure::quarantine::AzureQuarantine;
 use flowlog_forwarder::azure::storage::http_client;
 use flowlog_forwarder::azure::table::AzureTable;
 use flowlog_forwarder::config::Config;
 use flowlog_forwarder::flow_log::FlowLogBlob;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -50,6 +51,12 @@ fn launch(flags: &[&str]) -> Running {
     BufReader::new(output).read_line(&mut line).expect("the rig prints its endpoints");
     let endpoints = serde_json::from_str(&line).expect("the rig came up: run `make rig` first");
     Running { endpoints, process: process.into() }
+}
+
+/// The configuration that these settings make; of two of one name the later counts.
+fn read(settings: &[(&str, String)]) -> Config {
+    let find = |name: &str| settings.iter().rfind(|(key, _)| *key == name).map(|(_, value)| value.clone());
+    Config::from_lookup(find).unwrap()
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(1);
@@ -97,11 +104,7 @@ impl Rig {
 
     /// The same, read.
     pub fn config(&self) -> Config {
-        let settings = self.settings();
-        Config::from_lookup(|name| {
-            settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
-        })
-        .unwrap()
+        read(&self.settings())
     }
 
     pub fn blobs(&self) -> AzureBlobs {
@@ -110,6 +113,19 @@ impl Rig {
 
     pub fn table(&self) -> AzureTable {
         AzureTable::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
+    }
+
+    /// The address of this test's hub, and how to be let in.
+    pub fn hub_access(&self) -> (HubAddress, HubAccess) {
+        self.hub_access_by(self.endpoint("hubConnection"))
+    }
+
+    /// The same with another connection string.
+    pub fn hub_access_by(&self, connection: &str) -> (HubAddress, HubAccess) {
+        let mut settings = self.settings();
+        settings.push(("EVENT_HUB_CONNECTION", connection.to_owned()));
+        let hub = read(&settings).hub;
+        (HubAddress::of(&hub), HubAccess::of(&hub.access).unwrap())
     }
 
     pub fn quarantine(&self) -> AzureQuarantine {
@@ -160,11 +176,5 @@ impl Rig {
 
     fn signed(&self, blob: &FlowLogBlob) -> String {
         format!("{blob}{}", self.endpoint("storageSas"))
-    }
-
-    /// Makes the simulator know `blob`.
-    pub async fn prepare(&self, blob: &FlowLogBlob) {
-        let body = json!({"container": blob.container(), "name": blob.name()});
-        self.call("POST", "/watcher/blobs", Some(body)).await;
     }
 }

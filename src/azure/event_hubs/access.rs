@@ -2,6 +2,8 @@
 
 use super::fault::Fault;
 use super::sas;
+use crate::azure::credential::credential;
+use crate::config;
 use azure_core::credentials::TokenCredential;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt;
@@ -54,6 +56,18 @@ pub(super) struct Token {
 }
 
 impl HubAccess {
+    /// The access that the settings name. No token is fetched yet.
+    ///
+    /// # Errors
+    /// When the environment has no identity service that the SDK supports.
+    pub fn of(settings: &config::HubAccess) -> azure_core::Result<Self> {
+        Ok(match settings {
+            config::HubAccess::Identity(identity) => Self::Identity(credential(identity)?),
+            config::HubAccess::Key { name, key } => Self::Key { name: name.clone(), key: key.clone() },
+            config::HubAccess::Signature(signature) => Self::Signature(signature.clone()),
+        })
+    }
+
     /// A token for `audience`. A key's signatures live for `signature_life`.
     pub(super) async fn token(&self, audience: &str, signature_life: Duration) -> Result<Token, Fault> {
         const SIGNATURE: &str = "servicebus.windows.net:sastoken";
@@ -67,9 +81,10 @@ impl HubAccess {
                 Err(error) => Err(Fault::Passing(format!("no token: {error}"))),
             },
             Self::Key { name, key } => {
-                let expires = SystemTime::now() + signature_life;
-                let value = sas::sign(audience, name, key, expires);
-                Ok(Token { kind: SIGNATURE, value, expires: Some(expires) })
+                let value = sas::sign(audience, name, key, SystemTime::now() + signature_life);
+                // As the signature says it: in whole seconds.
+                let expires = sas::expiry(&value);
+                Ok(Token { kind: SIGNATURE, value, expires })
             }
             Self::Signature(signature) => Ok(Token {
                 kind: SIGNATURE,

@@ -1,6 +1,6 @@
 //! Where an event hub is: host, port, TLS or not, and the hub's name.
 
-use crate::config::AMQP_TLS_PORT;
+use crate::config::HubSettings;
 use std::fmt;
 
 /// The address of one event hub.
@@ -17,15 +17,11 @@ pub struct HubAddress {
 }
 
 impl HubAddress {
-    /// The hub `hub` of the namespace `host`, over TLS on port 5671: what Azure offers.
+    /// The address that the settings name.
     #[must_use]
-    pub fn in_namespace(host: &str, hub: &str) -> Self {
-        Self {
-            host: host.trim().trim_end_matches('/').to_ascii_lowercase(),
-            port: AMQP_TLS_PORT,
-            tls: true,
-            hub: hub.trim().to_owned(),
-        }
+    pub fn of(settings: &HubSettings) -> Self {
+        let HubSettings { host, port, tls, name, .. } = settings;
+        Self { host: host.clone(), port: *port, tls: *tls, hub: name.clone() }
     }
 
     /// What a token is for: the claim's name in `put-token`, and the resource that a shared access
@@ -40,19 +36,5 @@ impl HubAddress {
 impl fmt::Display for HubAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.host, self.hub)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_namespace_is_reached_over_tls_whatever_its_spelling() {
-        let address = HubAddress::in_namespace(" NS.servicebus.windows.net/ ", "flow");
-        assert_eq!(address.host, "ns.servicebus.windows.net");
-        assert_eq!((address.port, address.tls), (5671, true));
-        assert_eq!(address.audience(), "sb://ns.servicebus.windows.net/flow");
-        assert_eq!(address.to_string(), "ns.servicebus.windows.net/flow");
     }
 }

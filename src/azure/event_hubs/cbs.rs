@@ -7,10 +7,9 @@
 
 use super::access::Token;
 use super::fault::Fault;
+use super::random;
 use fe2o3_amqp::session::SessionHandle;
-use fe2o3_amqp::types::messaging::{
-    AmqpValue, ApplicationProperties, Body, Message, MessageId, Properties, Target,
-};
+use fe2o3_amqp::types::messaging::{AmqpValue, ApplicationProperties, Body, Message, Properties, Target};
 use fe2o3_amqp::types::primitives::{SimpleValue, Timestamp, Value};
 use fe2o3_amqp::{Receiver, Sender};
 use secrecy::ExposeSecret as _;
@@ -20,42 +19,39 @@ use std::time::UNIX_EPOCH;
 pub(super) struct Cbs {
     sender: Sender,
     receiver: Receiver,
+    /// Where answers go: the name and the target address of our receiving link.
+    reply_to: String,
     requests: u64,
 }
 
-/// Where answers go: the name and the target address of our receiving link.
-const REPLY_TO: &str = "flowlog-forwarder-cbs";
-
 impl Cbs {
-    /// Attaches both links.
+    /// Attaches both links. Their names are new each time: a name is free again only when both sides have
+    /// seen the last link end.
     pub(super) async fn attach(session: &mut SessionHandle<()>) -> Result<Self, Fault> {
-        let sender = Sender::attach(session, format!("{REPLY_TO}-requests"), "$cbs").await?;
+        let reply_to = format!("flowlog-forwarder-cbs-{}", random::hex());
+        let sender = Sender::attach(session, format!("{reply_to}-requests"), "$cbs").await?;
         let receiver = Receiver::builder()
-            .name(REPLY_TO)
+            .name(reply_to.as_str())
             .source("$cbs")
-            .target(Target::builder().address(REPLY_TO).build())
+            .target(Target::builder().address(reply_to.as_str()).build())
             .auto_accept(true)
             .attach(session)
             .await?;
-        Ok(Self { sender, receiver, requests: 0 })
+        Ok(Self { sender, receiver, reply_to, requests: 0 })
     }
 
-    /// Shows `token` to the service, as a claim on `audience`.
+    /// Shows `token` to the service, as a claim on `audience`. After an error these links are of no more use.
     pub(super) async fn put_token(&mut self, audience: &str, token: &Token) -> Result<(), Fault> {
         self.requests += 1;
-        let outcome = self.sender.send(request(self.requests, audience, token)).await;
+        let outcome = self.sender.send(request(self.requests, &self.reply_to, audience, token)).await;
         Fault::of_outcome(outcome.map_err(|error| Fault::from(&error))?)?;
-        loop {
-            let answer = self.receiver.recv::<Body<Value>>().await?;
-            // An answer to a request that was given up may still be on its way.
-            if answers(answer.message(), self.requests) {
-                return verdict(answer.message());
-            }
-        }
+        // Only one request is ever under way on these links: what comes is its answer.
+        let answer = self.receiver.recv::<Body<Value>>().await?;
+        verdict(answer.message())
     }
 }
 
-fn request(id: u64, audience: &str, token: &Token) -> Message<AmqpValue<String>> {
+fn request(id: u64, reply_to: &str, audience: &str, token: &Token) -> Message<AmqpValue<String>> {
     let mut properties = ApplicationProperties::builder()
         .insert("operation", "put-token")
         .insert("type", token.kind)
@@ -65,17 +61,10 @@ fn request(id: u64, audience: &str, token: &Token) -> Message<AmqpValue<String>>
         properties = properties.insert("expiration", Timestamp::from(milliseconds));
     }
     Message::builder()
-        .properties(Properties::builder().message_id(id).reply_to(REPLY_TO.to_owned()).build())
+        .properties(Properties::builder().message_id(id).reply_to(reply_to.to_owned()).build())
         .application_properties(properties.build())
         .value(token.value.expose_secret().to_owned())
         .build()
-}
-
-fn answers(message: &Message<Body<Value>>, id: u64) -> bool {
-    let properties = message.properties.as_ref();
-    properties
-        .and_then(|properties| properties.correlation_id.as_ref())
-        .is_none_or(|it| *it == MessageId::from(id))
 }
 
 fn verdict(message: &Message<Body<Value>>) -> Result<(), Fault> {

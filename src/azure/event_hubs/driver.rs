@@ -5,13 +5,13 @@ use super::fault::Fault;
 use super::link::{Connector, Event, Link, Settlement};
 use super::pace::Pace;
 use super::request::{Job, Waiter};
+use super::waiting::Waiting;
 use super::window::Window;
 use crate::hub::HubError;
 use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::types::messaging::Outcome;
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use std::collections::BTreeMap;
+use futures_util::{FutureExt as _, StreamExt as _};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,17 +32,15 @@ pub(super) enum Command {
 /// The largest transfer that the last attached link took; 0 before the first.
 pub(super) type KnownLimit = Arc<AtomicUsize>;
 
-/// State of the task. Batches are numbered as they come, and keep their number when sent again.
+/// State of the task.
 pub(super) struct Driver {
     connector: Arc<Connector>,
     hub: String,
     commands: mpsc::UnboundedReceiver<Command>,
-    /// No caller is left that could ask for more.
+    /// No more commands will come.
     abandoned: bool,
     closing: Vec<oneshot::Sender<()>>,
-    next_number: u64,
-    waiting: BTreeMap<u64, Job>,
-    attaching: Vec<Waiter<usize>>,
+    waiting: Waiting,
     limit: KnownLimit,
     pace: Pace,
     /// How often in a row the service refused our token.
@@ -55,17 +53,14 @@ impl Driver {
         commands: mpsc::UnboundedReceiver<Command>,
         limit: KnownLimit,
     ) -> Self {
-        let options = &connector.options;
         Self {
-            pace: Pace::new(options.shortest_back_off, options.longest_back_off),
+            pace: Pace::new(connector.options.shortest_back_off, connector.options.longest_back_off),
             hub: connector.address.to_string(),
             connector: Arc::new(connector),
             commands,
             abandoned: false,
             closing: Vec::new(),
-            next_number: 0,
-            waiting: BTreeMap::new(),
-            attaching: Vec::new(),
+            waiting: Waiting::default(),
             limit,
             refusals: 0,
         }
@@ -83,7 +78,6 @@ impl Driver {
                 None => {}
             }
         }
-        self.commands.close();
         for done in self.closing {
             let _ = done.send(());
         }
@@ -92,11 +86,11 @@ impl Driver {
     /// Waits until somebody wants something; false when that can't happen any more.
     async fn has_work(&mut self) -> bool {
         loop {
-            self.forget_the_gone();
-            if !self.waiting.is_empty() || !self.attaching.is_empty() {
+            self.waiting.forget_the_gone();
+            if !self.waiting.is_empty() {
                 return true;
             }
-            if self.abandoned || !self.closing.is_empty() {
+            if self.abandoned {
                 return false;
             }
             let command = self.commands.recv().await;
@@ -107,22 +101,16 @@ impl Driver {
     fn accept(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Send(job)) => {
-                self.waiting.insert(self.next_number, job);
-                self.next_number += 1;
+                self.waiting.add(job);
                 self.turn_away_the_hurried();
             }
-            Some(Command::Attach(waiter)) => self.attaching.push(waiter),
+            Some(Command::Attach(waiter)) => self.waiting.add_attaching(waiter),
             Some(Command::Close(done)) => {
                 self.commands.close();
                 self.closing.push(done);
             }
             None => self.abandoned = true,
         }
-    }
-
-    fn forget_the_gone(&mut self) {
-        self.waiting.retain(|_, job| !job.waiter.is_gone());
-        self.attaching.retain(|waiter| !waiter.is_gone());
     }
 
     /// Opens a link when the pace allows; `None` when nobody waits for it any more.
@@ -132,8 +120,8 @@ impl Driver {
                 () = sleep_until(until) => {}
                 command = self.commands.recv(), if !self.abandoned => self.accept(command),
             }
-            self.forget_the_gone();
-            if self.waiting.is_empty() && self.attaching.is_empty() {
+            self.waiting.forget_the_gone();
+            if self.waiting.is_empty() {
                 return None;
             }
         }
@@ -148,16 +136,16 @@ impl Driver {
 
     /// Sends and settles until the link ends, or is no longer needed.
     async fn serve(&mut self, mut link: Link) {
-        let max_message_size = link.max_message_size;
-        self.limit.store(max_message_size, Ordering::Relaxed);
-        tracing::info!(hub = self.hub, max_message_size, "attached to the event hub");
-        self.attaching.drain(..).for_each(|waiter| waiter.answer(Ok(max_message_size)));
+        let limit = link.max_message_size;
+        self.limit.store(limit, Ordering::Relaxed);
+        tracing::info!(hub = self.hub, max_message_size = limit, "attached to the event hub");
         let options = &self.connector.options;
         let mut window = Window::new(options.window_batches, options.window_bytes, options.stall);
         let mut settlements = FuturesUnordered::new();
         let fault = loop {
+            self.waiting.attached(limit);
             self.fill(&mut link, &mut window);
-            if window.is_empty() && (self.abandoned || !self.closing.is_empty()) && self.waiting.is_empty() {
+            if self.abandoned && window.is_empty() && self.waiting.is_empty() {
                 return link.close().await;
             }
             let wake = self.wake(&window);
@@ -166,60 +154,60 @@ impl Driver {
                     Event::Transferred(number, settlement) => settlements.push(settled(number, settlement)),
                     Event::NotTransferred(number, fault) => {
                         if let Some(job) = window.take(number) {
-                            self.turned_down(number, job, &fault, max_message_size);
+                            self.turned_down(number, job, &fault, limit);
                         }
                     }
                     Event::Ended(fault) => break fault,
                 },
                 Some((number, settlement)) = settlements.next() => {
-                    if let Err(fault) = self.settle(&mut window, number, settlement, max_message_size) {
+                    if let Err(fault) = self.settle(&mut window, number, settlement, limit) {
                         break fault;
                     }
                 }
-                command = self.commands.recv(), if !self.abandoned => {
-                    self.accept(command);
-                    self.attaching.drain(..).for_each(|waiter| waiter.answer(Ok(max_message_size)));
-                }
+                command = self.commands.recv(), if !self.abandoned => self.accept(command),
                 () = sleep_until(wake) => {
                     if window.is_stalled() {
-                        break Fault::Passing(format!("the hub settled nothing for {:?}", self.connector.options.stall));
+                        let stall = self.connector.options.stall;
+                        break Fault::Passing(format!("the hub settled nothing for {stall:?}"));
                     }
-                    self.forget_the_gone();
+                    self.waiting.forget_the_gone();
                 }
             }
         };
-        tracing::info!(
-            hub = self.hub,
-            reason = fault.reason(),
-            unsettled = window.len(),
-            "the link to the event hub ended"
-        );
-        if window.is_stalled() {
+        let stalled = window.is_stalled();
+        if !stalled {
+            link.settle_down().await;
+        }
+        // What was settled before the end is not in doubt.
+        while let Some(Some((number, settlement))) = settlements.next().now_or_never() {
+            let _ = self.settle(&mut window, number, settlement, limit);
+        }
+        let (reason, in_doubt) = (fault.reason(), window.len());
+        tracing::info!(hub = self.hub, reason, in_doubt, "the link to the event hub ended");
+        if stalled {
             // Nobody listens: no parting either.
             drop(link);
         } else {
             tokio::spawn(link.close());
         }
-        self.cope_with_ended_link(&fault, window, max_message_size);
+        self.cope_with_ended_link(&fault, window, limit);
     }
 
     /// Hands the link the next batch, if it can take one, there is room in the window, and the pace allows.
     fn fill(&mut self, link: &mut Link, window: &mut Window) {
+        let limit = link.max_message_size;
         while link.is_free() && self.pace.held_until().is_none() {
-            let Some(entry) = self.waiting.first_entry() else { return };
-            if entry.get().waiter.is_gone() {
-                entry.remove();
-            } else if entry.get().size > link.max_message_size {
-                let job = entry.remove();
-                let error = Fault::TooLarge.error(&self.hub, job.size, link.max_message_size, Duration::ZERO);
-                job.waiter.answer(Err(error));
-            } else if window.has_room_for(entry.get().size) {
-                let (number, mut job) = entry.remove_entry();
+            let Some(size) = self.waiting.next_size() else { return };
+            if size <= limit && !window.has_room_for(size) {
+                return;
+            }
+            let Some((number, mut job)) = self.waiting.take_next() else { return };
+            if size > limit {
+                job.waiter.answer(Err(Fault::TooLarge.error(&self.hub, size, limit, Duration::ZERO)));
+            } else {
                 link.transfer(number, job.payload());
                 job.waiter.under_way();
                 window.put(number, job);
-            } else {
-                return;
             }
         }
     }
@@ -227,8 +215,8 @@ impl Driver {
     /// When to look again though nothing has happened.
     fn wake(&self, window: &Window) -> Instant {
         // Those whose deadline has come are let go, with their memory, within a second.
-        let latest = Instant::now() + Duration::from_secs(if self.waiting.is_empty() { 3600 } else { 1 });
-        let resume = self.pace.held_until().filter(|_| !self.waiting.is_empty());
+        let latest = Instant::now() + Duration::from_secs(if self.waiting.has_batches() { 1 } else { 3600 });
+        let resume = self.pace.held_until().filter(|_| self.waiting.has_batches());
         latest.min(resume.unwrap_or(latest)).min(window.stalls_at().unwrap_or(latest))
     }
 
@@ -255,7 +243,7 @@ impl Driver {
             }
             Err(fault @ Fault::Unauthorized(_)) => {
                 job.waiter.turned_down();
-                self.waiting.insert(number, job);
+                self.waiting.put_back(number, job);
                 Err(fault)
             }
             Err(fault) => {
@@ -268,23 +256,15 @@ impl Driver {
     /// The hub does not hold this batch: it waits for another turn where that can help.
     fn turned_down(&mut self, number: u64, job: Job, fault: &Fault, limit: usize) {
         job.waiter.turned_down();
-        match fault {
-            Fault::Passing(_) | Fault::Busy { .. } => {
-                tracing::debug!(
-                    hub = self.hub,
-                    number,
-                    reason = fault.reason(),
-                    "the hub did not accept a batch"
-                );
-                self.pace.after(fault, self.connector.options.busy_wait);
-                job.waiter.note(self.error(fault));
-                self.waiting.insert(number, job);
-                self.turn_away_the_hurried();
-            }
-            _ => {
-                let error = fault.error(&self.hub, job.size, limit, Duration::ZERO);
-                job.waiter.answer(Err(error));
-            }
+        if let Fault::Passing(_) | Fault::Busy { .. } = fault {
+            tracing::debug!(hub = self.hub, number, reason = fault.reason(), "the hub turned a batch down");
+            self.pace.after(fault, self.connector.options.busy_wait);
+            job.waiter.note(self.error(fault));
+            self.waiting.put_back(number, job);
+            self.turn_away_the_hurried();
+        } else {
+            let error = fault.error(&self.hub, job.size, limit, Duration::ZERO);
+            job.waiter.answer(Err(error));
         }
     }
 
@@ -297,8 +277,9 @@ impl Driver {
                     job.waiter.answer(Err(fault.error(&self.hub, job.size, limit, Duration::ZERO)));
                 }
             }
-            // Any of those under way may have caused it; the others are not to suffer for it.
-            Fault::Refused { .. } if !window.is_empty() => {
+            // Any of those under way may have caused it; the others are not to suffer for it. If it was none
+            // of them, the next link will not be attached either.
+            Fault::Refused { .. } => {
                 let error = self.error(fault);
                 window.drain().for_each(|(_, job)| job.waiter.answer(Err(error.clone())));
                 return self.pace.back_off();
@@ -307,7 +288,7 @@ impl Driver {
         }
         for (number, job) in window.drain() {
             job.waiter.in_doubt();
-            self.waiting.insert(number, job);
+            self.waiting.put_back(number, job);
         }
         self.cope_without_link(fault);
     }
@@ -316,31 +297,25 @@ impl Driver {
     fn cope_without_link(&mut self, fault: &Fault) {
         self.pace.after(fault, self.connector.options.busy_wait);
         self.refusals = if matches!(fault, Fault::Unauthorized(_)) { self.refusals + 1 } else { 0 };
-        let final_refusal = self.refusals > u32::from(self.connector.access.is_renewable());
+        // A fresh token may help once, where we can get one.
+        let refused_for_good = self.refusals > u32::from(self.connector.access.is_renewable());
         let error = self.error(fault);
-        if final_refusal || matches!(fault, Fault::Refused { .. }) {
+        if refused_for_good || matches!(fault, Fault::Refused { .. }) {
             self.refusals = 0;
-            for job in std::mem::take(&mut self.waiting).into_values() {
-                job.waiter.answer(Err(error.clone()));
-            }
-            self.attaching.drain(..).for_each(|waiter| waiter.answer(Err(error.clone())));
+            self.waiting.fail(&error);
         } else {
-            self.waiting.values().for_each(|job| job.waiter.note(error.clone()));
-            self.attaching.iter().for_each(|waiter| waiter.note(error.clone()));
+            self.waiting.note(&error);
             self.turn_away_the_hurried();
         }
     }
 
     /// While the service wants us to wait, whoever has less time than that is answered at once.
     fn turn_away_the_hurried(&mut self) {
-        let Some((until, reason)) = self.pace.throttling() else { return };
-        let retry_after = until - Instant::now();
-        let hurried = |deadline: std::time::Instant| Instant::from(deadline) <= until;
-        let error = || HubError::Busy { hub: self.hub.clone(), reason: reason.to_owned(), retry_after };
-        let turned_away = self.waiting.extract_if(.., |_, job| hurried(job.waiter.deadline));
-        turned_away.for_each(|(_, job)| job.waiter.answer(Err(error())));
-        let turned_away = self.attaching.extract_if(.., |waiter| hurried(waiter.deadline));
-        turned_away.for_each(|waiter| waiter.answer(Err(error())));
+        if let Some((until, reason)) = self.pace.throttling() {
+            let retry_after = until - Instant::now();
+            let error = HubError::Busy { hub: self.hub.clone(), reason: reason.to_owned(), retry_after };
+            self.waiting.fail_the_hurried(&error, until);
+        }
     }
 
     fn error(&self, fault: &Fault) -> HubError {

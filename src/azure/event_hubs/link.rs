@@ -30,6 +30,12 @@ const USUAL_MAX_MESSAGE_SIZE: usize = 1 << 20;
 /// After a failed renewal, while the old token lives. (Microsoft's Rust client waits as long.)
 const RENEWAL_RETRY: Duration = Duration::from_secs(30);
 
+/// However little life the old token has left.
+const SHORTEST_RETRY: Duration = Duration::from_millis(200);
+
+/// How long a session may go on after its connection; it takes microseconds.
+const SORTING_OUT: Duration = Duration::from_millis(250);
+
 /// How long a parting may take.
 const PARTING: Duration = Duration::from_secs(2);
 
@@ -123,7 +129,8 @@ impl Connector {
 /// The connection's standing with the service: a session of its own for the links to `$cbs`.
 struct Claims {
     session: SessionHandle<()>,
-    cbs: Cbs,
+    /// None after a failure: the next attempt gets new links.
+    cbs: Option<Cbs>,
     audience: String,
 }
 
@@ -136,7 +143,7 @@ impl Claims {
         let mut session = Session::begin(connection).await?;
         let mut cbs = Cbs::attach(&mut session).await?;
         cbs.put_token(&audience, token).await?;
-        Ok(Self { session, cbs, audience })
+        Ok(Self { session, cbs: Some(cbs), audience })
     }
 
     /// Renews the token in time, for as long as that works; returns why it no longer did.
@@ -160,7 +167,7 @@ impl Claims {
                         return fault;
                     }
                     tracing::warn!(hub = %connector.address, reason = fault.reason(), ?left, "token not renewed");
-                    RENEWAL_RETRY.min(left / 2).max(Duration::from_secs(1))
+                    RENEWAL_RETRY.min(left / 2).max(SHORTEST_RETRY)
                 }
             };
         }
@@ -168,11 +175,12 @@ impl Claims {
 
     async fn renew(&mut self, connector: &Connector) -> Result<Token, Fault> {
         let token = connector.access.token(&self.audience, connector.options.signature_life).await?;
-        if self.cbs.put_token(&self.audience, &token).await.is_err() {
-            // The links to $cbs may have been idle for too long: once more, on new ones.
-            self.cbs = Cbs::attach(&mut self.session).await?;
-            self.cbs.put_token(&self.audience, &token).await?;
-        }
+        let mut cbs = match self.cbs.take() {
+            Some(cbs) => cbs,
+            None => Cbs::attach(&mut self.session).await?,
+        };
+        cbs.put_token(&self.audience, &token).await?;
+        self.cbs = Some(cbs);
         Ok(token)
     }
 }
@@ -209,6 +217,16 @@ impl Link {
             end = connection.on_close() => Event::Ended(
                 end.err().map_or_else(|| Fault::Passing("the connection ended".to_owned()), Fault::from),
             ),
+        }
+    }
+
+    /// Once the link has ended: waits until the answers that had come by then are sorted out, a moment at most.
+    ///
+    /// `fe2o3-amqp` reads frames in one task and works through a session's in another, so that a connection
+    /// may be known to be lost before the last settlements that came over it are.
+    pub(super) async fn settle_down(&mut self) {
+        if self.connection.is_closed() {
+            let _ = timeout(SORTING_OUT, self.session.on_end()).await;
         }
     }
 

@@ -19,6 +19,7 @@ mod random;
 mod request;
 mod sas;
 mod stream;
+mod waiting;
 mod window;
 
 pub use access::HubAccess;

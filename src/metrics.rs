@@ -1,0 +1,141 @@
+//! What the process has done since it started, as Prometheus text for `GET /metrics`.
+//!
+//! Names end in `_total` where they only grow, and no label has more than a handful of values: never a
+//! blob, a NIC or an error text. A counter moves when the matter is settled, so what will be tried
+//! again is not counted as lost.
+
+use crate::forward::{End, Forwarded};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+/// What came of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Records were forwarded, to the end of the newest version.
+    Forwarded,
+    /// The commit had been forwarded before.
+    NothingNew,
+    /// Part was forwarded, and the rest is left over.
+    LeftOver,
+    /// Another worker has the blob.
+    Elsewhere,
+    /// The blob is not there any more.
+    Gone,
+    /// The event is about a blob that the settings do not name.
+    NotOurs,
+    /// It failed, and will be delivered again.
+    Failed,
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        let text = match self {
+            Self::Forwarded => "forwarded",
+            Self::NothingNew => "nothing_new",
+            Self::LeftOver => "left_over",
+            Self::Elsewhere => "elsewhere",
+            Self::Gone => "gone",
+            Self::NotOurs => "not_ours",
+            Self::Failed => "failed",
+        };
+        text.encode(encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    outcome: Outcome,
+}
+
+/// The counters.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    events: Family<Labels, Counter>,
+    records: Counter,
+    messages: Counter,
+    read: Counter,
+    rewrites: Counter,
+    quarantined: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("flowlog");
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let records = counter("records", "Records that the hub accepted");
+        let messages = counter("messages", "Messages that the hub accepted");
+        let read = counter("read_bytes", "Bytes read from flow-log blobs");
+        let rewrites = counter("rewrites", "Blobs found rewritten and forwarded again from the start");
+        let quarantined = counter("quarantined", "Stretches of bytes put into quarantine");
+        let events = Family::default();
+        registry.register("events", "Events by what came of them", events.clone());
+        Self { registry, events, records, messages, read, rewrites, quarantined }
+    }
+}
+
+impl Metrics {
+    /// Counts an event that came to this.
+    pub fn count(&self, outcome: Outcome) {
+        self.events.get_or_create(&Labels { outcome }).inc();
+    }
+
+    /// Counts what was done for an event, and the event.
+    pub fn count_forwarded(&self, done: &Forwarded) {
+        self.records.inc_by(done.records);
+        self.messages.inc_by(done.messages);
+        self.read.inc_by(done.bytes_read);
+        self.rewrites.inc_by(u64::from(done.rewritten.is_some()));
+        self.quarantined.inc_by(done.quarantined);
+        self.count(match done.end {
+            End::Complete if done.records + done.quarantined == 0 => Outcome::NothingNew,
+            End::Complete => Outcome::Forwarded,
+            End::LeftOver => Outcome::LeftOver,
+            End::Elsewhere => Outcome::Elsewhere,
+            End::Gone => Outcome::Gone,
+        });
+    }
+
+    /// The counters in `OpenMetrics` text form.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String never fails.
+        let _ = text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_show_what_was_done() {
+        let metrics = Metrics::default();
+        let done =
+            Forwarded { records: 7, messages: 2, bytes_read: 900, quarantined: 1, ..Forwarded::default() };
+        metrics.count_forwarded(&done);
+        metrics.count_forwarded(&Forwarded { end: End::Gone, ..Forwarded::default() });
+        metrics.count(Outcome::Failed);
+        let text = metrics.text();
+        for line in [
+            "flowlog_records_total 7",
+            "flowlog_messages_total 2",
+            "flowlog_read_bytes_total 900",
+            "flowlog_quarantined_total 1",
+            "flowlog_rewrites_total 0",
+            "flowlog_events_total{outcome=\"forwarded\"} 1",
+            "flowlog_events_total{outcome=\"gone\"} 1",
+            "flowlog_events_total{outcome=\"failed\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in:\n{text}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Storage, table and hub that count the calls of all processes, and interfere with the n-th.
+
+use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore, RowVersion, StoreError};
+use flowlog_forwarder::flow_log::{CheckpointKey, FlowLogBlob};
+use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Origin};
+use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine, QuarantineError};
+use flowlog_forwarder::rope::Rope;
+use flowlog_forwarder::source::{BlobSource, Chunk, ReadError, Version};
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use tokio::sync::{Notify, Semaphore};
+
+/// What was asked of the outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Call {
+    Read,
+    Load,
+    Swap,
+    Limits,
+    Send,
+    Quarantine,
+}
+
+/// On which side of its effect a call is struck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    Before,
+    After,
+}
+
+/// What befalls a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// It fails.
+    Fail(When),
+    /// It never comes back.
+    Hang(When),
+    /// The process that made it ends, with all its memory.
+    Kill(When),
+    /// It waits until it is let go.
+    Hold(When),
+}
+
+/// The faults of one world, and the calls that its processes made.
+pub struct Chaos {
+    calls: Mutex<Vec<Call>>,
+    acts: BTreeMap<usize, Act>,
+    /// A permit for each call that has begun to wait.
+    held: Semaphore,
+    go: Semaphore,
+    /// Makes calls give way to others, a different number of times each; 0 never does.
+    jitter: Mutex<u64>,
+}
+
+impl Chaos {
+    /// Strikes the calls with these numbers, counted from 0.
+    pub fn new(acts: impl IntoIterator<Item = (usize, Act)>) -> Arc<Self> {
+        Self::with_jitter(acts, 0)
+    }
+
+    /// The same, and lets calls overtake each other as `seed` has it.
+    pub fn with_jitter(acts: impl IntoIterator<Item = (usize, Act)>, seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            calls: Mutex::default(),
+            acts: acts.into_iter().collect(),
+            held: Semaphore::new(0),
+            go: Semaphore::new(0),
+            jitter: Mutex::new(seed),
+        })
+    }
+
+    /// The calls made so far, in order.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// Waits until a call is held.
+    pub async fn held(&self) {
+        self.held.acquire().await.unwrap().forget();
+    }
+
+    /// Lets a held call go.
+    pub fn let_go(&self) {
+        self.go.add_permits(1);
+    }
+
+    fn next(&self, call: Call) -> Option<Act> {
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(call);
+        self.acts.get(&(calls.len() - 1)).copied()
+    }
+
+    async fn give_way(&self) {
+        let times = {
+            let mut state = self.jitter.lock().unwrap();
+            *state = random(*state);
+            if *state == 0 { 0 } else { *state % 7 }
+        };
+        for _ in 0..times {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn hold(&self) {
+        self.held.add_permits(1);
+        self.go.acquire().await.unwrap().forget();
+    }
+}
+
+/// The number after `state` in a row that looks random (xorshift); 0 stays 0.
+pub fn random(mut state: u64) -> u64 {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^ (state << 17)
+}
+
+/// Whether a process lives.
+#[derive(Default)]
+pub struct Life {
+    ended: AtomicBool,
+    end: Notify,
+}
+
+impl Life {
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Ready when the process has ended.
+    pub async fn ended(&self) {
+        let end = self.end.notified();
+        if !self.has_ended() {
+            end.await;
+        }
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        self.end.notify_waiters();
+    }
+}
+
+/// One process's way to `inner`.
+pub struct Through<T> {
+    pub inner: T,
+    pub chaos: Arc<Chaos>,
+    pub life: Arc<Life>,
+}
+
+impl<T> Through<T> {
+    async fn pass<A, E>(
+        &self,
+        call: Call,
+        effect: impl Future<Output = Result<A, E>>,
+        error: impl FnOnce() -> E,
+    ) -> Result<A, E> {
+        self.alive().await;
+        self.chaos.give_way().await;
+        self.alive().await;
+        let answer = match self.chaos.next(call) {
+            None => effect.await,
+            Some(Act::Fail(When::Before)) => Err(error()),
+            Some(Act::Fail(When::After)) => effect.await.and_then(|_| Err(error())),
+            Some(Act::Hang(when)) => {
+                if when == When::After {
+                    let _ = effect.await;
+                }
+                pending().await
+            }
+            Some(Act::Kill(when)) => {
+                if when == When::After {
+                    let _ = effect.await;
+                }
+                self.life.end();
+                pending().await
+            }
+            Some(Act::Hold(When::Before)) => {
+                self.chaos.hold().await;
+                effect.await
+            }
+            Some(Act::Hold(When::After)) => {
+                let answer = effect.await;
+                self.chaos.hold().await;
+                answer
+            }
+        };
+        self.chaos.give_way().await;
+        // The dead hear no answers.
+        self.alive().await;
+        answer
+    }
+
+    /// Never ready once the process has ended: what is left of it does nothing any more.
+    async fn alive(&self) {
+        if self.life.has_ended() {
+            pending().await
+        }
+    }
+}
+
+impl<B: BlobSource> BlobSource for Through<B> {
+    async fn read(
+        &self,
+        blob: &FlowLogBlob,
+        range: Range<u64>,
+        version: Version<'_>,
+    ) -> Result<Chunk, ReadError> {
+        let failed = || ReadError::Failed { range: range.clone(), reason: "as told".into() };
+        self.pass(Call::Read, self.inner.read(blob, range.clone(), version), failed).await
+    }
+}
+
+impl<C: CheckpointStore> CheckpointStore for Through<C> {
+    async fn load(&self, key: &CheckpointKey) -> Result<Option<(Checkpoint, RowVersion)>, StoreError> {
+        let failed =
+            || StoreError::Failed { key: key.clone(), operation: "reading", reason: "as told".into() };
+        self.pass(Call::Load, self.inner.load(key), failed).await
+    }
+
+    async fn swap(
+        &self,
+        key: &CheckpointKey,
+        row: &Checkpoint,
+        expected: Option<&RowVersion>,
+    ) -> Result<RowVersion, StoreError> {
+        let failed =
+            || StoreError::Failed { key: key.clone(), operation: "writing", reason: "as told".into() };
+        self.pass(Call::Swap, self.inner.swap(key, row, expected), failed).await
+    }
+}
+
+impl<H: Hub> Hub for Through<Arc<H>> {
+    async fn limits(&self, origin: &Origin, deadline: Instant) -> Result<Limits, HubError> {
+        let failed = || HubError::Unreachable { hub: "memory".into(), reason: "as told".into() };
+        self.pass(Call::Limits, self.inner.limits(origin, deadline), failed).await
+    }
+
+    async fn send(&self, batch: Batch, deadline: Instant) -> Result<(), HubError> {
+        let failed = || HubError::Unsettled { hub: "memory".into(), reason: "as told".into() };
+        self.pass(Call::Send, self.inner.send(batch, deadline), failed).await
+    }
+}
+
+impl<Q: Quarantine> Quarantine for Through<Q> {
+    async fn stage(&self, item: &ItemName, piece: u32, bytes: Rope) -> Result<(), QuarantineError> {
+        self.pass(Call::Quarantine, self.inner.stage(item, piece, bytes), refused(item)).await
+    }
+
+    async fn finish(&self, item: &ItemName, pieces: u32, note: &Note) -> Result<(), QuarantineError> {
+        self.pass(Call::Quarantine, self.inner.finish(item, pieces, note), refused(item)).await
+    }
+}
+
+fn refused(item: &ItemName) -> impl FnOnce() -> QuarantineError {
+    || QuarantineError { item: item.as_str().to_owned(), reason: "as told".into() }
+}
