@@ -5,6 +5,10 @@
 //! returns is written back by compare-and-swap (see [`CheckpointStore`]), so two workers can never
 //! both believe that they moved the same row.
 
+mod scan;
+
+pub use scan::{CheckpointTable, Continuation, LARGEST_PAGE, RowPage, Rows, StoredRow};
+
 use crate::flow_log::CheckpointKey;
 use ring::digest;
 use std::fmt::Write as _;
@@ -125,6 +129,12 @@ impl Checkpoint {
         self.progress.etag.as_deref() == Some(etag)
     }
 
+    /// Whether anybody holds an unexpired claim at `now`.
+    #[must_use]
+    pub fn is_claimed(&self, now: u64) -> bool {
+        self.claim.as_ref().is_some_and(|claim| claim.until > now)
+    }
+
     /// Whether somebody other than `me` holds an unexpired claim at `now`.
     #[must_use]
     pub fn is_held_by_another(&self, me: &str, now: u64) -> bool {
@@ -221,6 +231,14 @@ pub enum StoreError {
         key: CheckpointKey,
         /// What was tried.
         operation: &'static str,
+        /// What the store said, without secrets.
+        reason: String,
+    },
+    /// Rows could not be scanned.
+    #[error("scanning checkpoints {from}: {reason}")]
+    Scan {
+        /// The first `PartitionKey` of the scan.
+        from: String,
         /// What the store said, without secrets.
         reason: String,
     },

@@ -142,6 +142,12 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         Self { source, ledger, hub, quarantine, turns: Turns::default(), room: Room::default(), options }
     }
 
+    /// How long one call of [`Forwarder::forward`] may take.
+    #[must_use]
+    pub fn budget(&self) -> Duration {
+        self.options.budget
+    }
+
     /// Forwards everything committed to `blob` that has not been forwarded: at least the commit that
     /// the event named, whose arrival started the clock.
     ///

@@ -41,6 +41,7 @@ pub mod flow_log;
 pub mod forward;
 pub mod plan;
 pub mod source;
+pub mod sweep;
 
 pub mod checkpoint;
 pub mod ledger;
