@@ -60,7 +60,8 @@ impl From<String> for Guard {
 pub struct Progress {
     /// Byte position behind the last forwarded record; 0 when none was.
     pub offset: u64,
-    /// Fingerprint of the bytes just before `offset`; none at offset 0.
+    /// Fingerprint of the bytes just before `offset`; at offset 0, of the blob's first bytes, from when
+    /// a run has set out to send them.
     pub guard: Option<Guard>,
     /// The blob version that was forwarded to its end, without quotes; none while work is left over.
     pub etag: Option<String>,

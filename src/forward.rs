@@ -188,29 +188,31 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let _room = self.room.enter(commit.length.saturating_sub(seen.row.progress.offset)).await;
         while Instant::now() < times.work_until {
             let began = Instant::now();
-            let ended = match self.open(blob, &mut seen, &mut done).await {
-                Ok(Some(opened)) => match self.ledger.claim(&seen, opened.length, commit).await {
-                    Ok(Claiming::Ours(ours)) => {
-                        seen = ours;
-                        memory.unsaved = None;
-                        done.note_rewrite(blob, opened.rewritten);
-                        self.run(blob, &mut seen, opened, times, &mut done).await
+            let ended = match self.open(blob, &seen, &mut done).await {
+                Ok(Some(opened)) => {
+                    match self.ledger.claim(&seen, &opened.row, opened.length, commit).await {
+                        Ok(Claiming::Ours(ours)) => {
+                            seen = ours;
+                            memory.unsaved = None;
+                            done.note_rewrite(blob, opened.rewritten);
+                            self.run(blob, &mut seen, opened, times, &mut done).await
+                        }
+                        Ok(Claiming::Theirs) => return Ok(Forwarded { end: End::Elsewhere, ..done }),
+                        Ok(Claiming::Stale) => {
+                            seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
+                            continue;
+                        }
+                        Err(error) => return Err(ForwardError::checkpoint(blob)(error)),
                     }
-                    Ok(Claiming::Theirs) => return Ok(Forwarded { end: End::Elsewhere, ..done }),
-                    Ok(Claiming::Stale) => {
-                        seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
-                        continue;
-                    }
-                    Err(error) => return Err(ForwardError::checkpoint(blob)(error)),
-                },
+                }
                 // The claim of an earlier round is still to be given back.
-                Ok(None) => Ended { progress: seen.row.progress.clone(), result: Ok(()) },
-                Err(error) => Ended { progress: seen.row.progress.clone(), result: Err(error) },
+                Ok(None) => Ended::unchanged(&seen, Ok(())),
+                Err(error) => Ended::unchanged(&seen, Err(error)),
             };
-            let Ended { progress, result } = ended;
+            let Ended { progress, finished, result } = ended;
             let mut wanted_more = false;
             if self.ledger.is_ours(&seen) {
-                match self.ledger.release(&seen, &progress, result.is_ok()).await {
+                match self.ledger.release(&seen, &progress, finished).await {
                     Ok(Release::Done(released)) => seen = released,
                     Ok(Release::WantedMore(released)) => (seen, wanted_more) = (released, true),
                     Err(error) => {

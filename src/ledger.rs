@@ -109,11 +109,18 @@ impl<C: CheckpointStore> Ledger<C> {
         seen.row.is_held_by(&self.me)
     }
 
-    /// Claims the blob for a run that will send up to `end`; tells another owner what is `wanted`.
+    /// Claims the blob, whose row becomes `row`, for a run that will send up to `end`; tells another
+    /// owner what is `wanted`, and changes nothing else then.
     ///
     /// # Errors
     /// When the store can't answer.
-    pub async fn claim(&self, seen: &Seen, end: u64, wanted: &Wanted) -> Result<Claiming, StoreError> {
+    pub async fn claim(
+        &self,
+        seen: &Seen,
+        row: &Checkpoint,
+        end: u64,
+        wanted: &Wanted,
+    ) -> Result<Claiming, StoreError> {
         let now = self.now();
         let held = seen.row.is_held_by_another(&self.me, now);
         let row = if held {
@@ -122,7 +129,7 @@ impl<C: CheckpointStore> Ledger<C> {
                 None => return Ok(Claiming::Theirs),
             }
         } else {
-            seen.row.claimed(&self.me, now, end)
+            row.claimed(&self.me, now, end)
         };
         match self.swap(seen, row).await {
             Ok(_) if held => Ok(Claiming::Theirs),

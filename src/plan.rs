@@ -43,20 +43,35 @@ pub enum Continuity {
     Altered,
 }
 
+/// How many of the first bytes that [`first_read`] brings are guarded: those before the offset, or, of
+/// a blob of which nothing was accepted, its beginning.
+#[must_use]
+pub fn guarded(progress: &Progress) -> u64 {
+    if progress.offset == 0 { GUARD_BYTES } else { progress.offset.min(GUARD_BYTES) }
+}
+
+/// The guard of a blob of which nothing was accepted, over its first [`GUARD_BYTES`]; with it, one that is
+/// created anew is told from the one of which a run that died had sent something. None for a blob so
+/// short that its end, which moves when it grows, may be among those bytes.
+#[must_use]
+pub fn first_guard(first: &[u8], blob_length: u64) -> Option<Guard> {
+    (first.len() as u64 == GUARD_BYTES && blob_length >= 2 * GUARD_BYTES).then(|| Guard::over(first))
+}
+
 /// Compares the answer to [`first_read`] with `progress`.
 ///
-/// `guarded` are the answer's first bytes, up to `progress.offset` (fewer when the blob ended);
+/// `guarded` are the answer's first [`guarded`] bytes (fewer when the blob ended);
 /// `blob_length` is the length of the version that was read: of the blob as it is now, never the
 /// length that an event named, for events come late.
 #[must_use]
 pub fn continuity(progress: &Progress, guarded: &[u8], blob_length: u64) -> Continuity {
-    let expected = progress.offset - first_read(progress, 0).start;
-    if blob_length < progress.offset || (guarded.len() as u64) < expected {
+    let before = usize::try_from(progress.offset.min(GUARD_BYTES)).unwrap_or(usize::MAX);
+    if blob_length < progress.offset || guarded.len() < before {
         return Continuity::Shrunk;
     }
     match &progress.guard {
         Some(guard) if *guard != Guard::over(guarded) => Continuity::Altered,
-        _ => Continuity::Grown { skip: guarded.len() },
+        _ => Continuity::Grown { skip: before },
     }
 }
 
@@ -113,6 +128,20 @@ mod tests {
         let fresh = Progress::default();
         assert_eq!(first_read(&fresh, 100), 0..100);
         assert_eq!(continuity(&fresh, b"", 14), Continuity::Grown { skip: 0 });
+    }
+
+    #[test]
+    fn a_blob_of_which_nothing_was_accepted_is_known_by_its_beginning() {
+        let content = [b'x'; 600];
+        let guard = first_guard(&content[..256], 600);
+        let progress = Progress { guard, ..Progress::default() };
+        assert!(progress.guard.is_some());
+        assert_eq!(continuity(&progress, &content[..256], 900), Continuity::Grown { skip: 0 });
+        assert_eq!(continuity(&progress, &[b'y'; 256], 900), Continuity::Altered);
+        assert_eq!(continuity(&progress, &content[..100], 100), Continuity::Altered);
+        for (first, length) in [(&content[..256], 511), (&content[..255], 600), (&content[..14], 14)] {
+            assert_eq!(first_guard(first, length), None, "{length}");
+        }
     }
 
     #[test]

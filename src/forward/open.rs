@@ -2,7 +2,7 @@
 
 use super::turns::Memory;
 use super::{End, ForwardError, Forwarded, Forwarder};
-use crate::checkpoint::CheckpointStore;
+use crate::checkpoint::{Checkpoint, CheckpointStore};
 use crate::flow_log::FlowLogBlob;
 use crate::hub::Hub;
 use crate::ledger::{Release, Seen};
@@ -23,6 +23,8 @@ pub(super) struct Opened {
     pub trail: Trail,
     /// What showed that the blob was rewritten, if it was.
     pub rewritten: Option<Continuity>,
+    /// The row to claim: as stored, or starting over.
+    pub row: Checkpoint,
 }
 
 impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
@@ -44,17 +46,17 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         Ok(seen)
     }
 
-    /// Reads the first new bytes; none when there is nothing new. Notices a rewritten blob,
-    /// whose row then starts over.
+    /// Reads the first new bytes; none when there is nothing new. Notices a rewritten blob.
     pub(super) async fn open(
         &self,
         blob: &FlowLogBlob,
-        seen: &mut Seen,
+        seen: &Seen,
         done: &mut Forwarded,
     ) -> Result<Option<Opened>, ForwardError> {
         let mut rewritten = None;
+        let mut row = seen.row.clone();
         loop {
-            let progress = &seen.row.progress;
+            let progress = &row.progress;
             let range = plan::first_read(progress, self.options.window);
             let version = progress.etag.as_deref().map_or(Version::Any, Version::NewerThan);
             let continuity = match self.source.read(blob, range.clone(), version).await {
@@ -67,22 +69,25 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                 Err(cause) => return Err(ForwardError::read(blob)(cause)),
                 Ok(chunk) => {
                     done.bytes_read += chunk.bytes.len() as u64;
-                    let before = usize::try_from(progress.offset - range.start).unwrap_or(usize::MAX);
-                    let guarded = chunk.bytes.slice(0..before).to_bytes();
+                    let guarded = usize::try_from(plan::guarded(progress)).unwrap_or(usize::MAX);
+                    let guarded = chunk.bytes.slice(0..guarded).to_bytes();
                     match plan::continuity(progress, &guarded, chunk.blob_length) {
                         Continuity::Grown { skip } => {
                             let mut first = chunk.bytes;
                             first.drop_front(skip);
                             let (etag, length) = (chunk.etag, chunk.blob_length);
-                            let trail = Trail::behind(&guarded);
-                            return Ok(Some(Opened { etag, length, first, trail, rewritten }));
+                            let trail = Trail::behind(&guarded[..skip]);
+                            if progress.offset == 0 && progress.guard.is_none() {
+                                row.progress.guard = plan::first_guard(&guarded, length);
+                            }
+                            return Ok(Some(Opened { etag, length, first, trail, rewritten, row }));
                         }
                         broken => broken,
                     }
                 }
             };
             rewritten = Some(continuity);
-            seen.row = seen.row.rewritten();
+            row = row.rewritten();
         }
     }
 }

@@ -42,7 +42,16 @@ pub(super) struct Job<'r> {
 /// How a run ended: `progress` holds whatever came of it.
 pub(super) struct Ended {
     pub(super) progress: Progress,
+    /// Whether nothing is in doubt any more.
+    pub(super) finished: bool,
     pub(super) result: Result<(), ForwardError>,
+}
+
+impl Ended {
+    /// Nothing was sent.
+    pub(super) fn unchanged(seen: &Seen, result: Result<(), ForwardError>) -> Self {
+        Self { progress: seen.row.progress.clone(), finished: false, result }
+    }
 }
 
 /// Where reading stopped.
@@ -72,14 +81,13 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         times: Times,
         done: &mut Forwarded,
     ) -> Ended {
-        let Opened { etag, length, first, trail, .. } = opened;
+        let Opened { etag, length, first, trail, row, .. } = opened;
         let Progress { offset, generation, .. } = seen.row.progress;
         let origin = Arc::new(self.origin(blob, &etag, generation));
         let limits = match self.hub.limits(&origin, times.send_until).await {
             Ok(limits) => limits,
             Err(cause) => {
-                let result = Err(ForwardError::send(blob, offset, cause));
-                return Ended { progress: seen.row.progress.clone(), result };
+                return Ended::unchanged(seen, Err(ForwardError::send(blob, offset, cause)));
             }
         };
         let max_body = batch::max_body(limits, self.options.max_message_bytes.map(NonZeroUsize::get));
@@ -100,6 +108,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let mut progress = outbound.landed_after(&seen.row.progress);
         progress.length = length;
         progress.etag = None;
+        // Cut short, it finished what it had sent; what an earlier run had sent lies ahead still.
+        let cut_short = matches!(reached, Ok(Reached::Budget | Reached::NewVersion));
+        let finished = reached.is_ok() && !(cut_short && row.in_doubt.is_some());
         let result = match reached {
             Ok(Reached::End) => {
                 progress.etag = Some(job.etag);
@@ -115,7 +126,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             }
             Err(error) => Err(error),
         };
-        Ended { progress, result }
+        Ended { progress, finished: finished && result.is_ok(), result }
     }
 
     /// Pumps to the end, around records that are too long to be held; returns with nothing under way.

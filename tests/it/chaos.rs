@@ -6,13 +6,13 @@ use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Origin};
 use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine, QuarantineError};
 use flowlog_forwarder::rope::Rope;
 use flowlog_forwarder::source::{BlobSource, Chunk, ReadError, Version};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// What was asked of the outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ pub enum Act {
     Hang(When),
     /// The process that made it ends, with all its memory.
     Kill(When),
-    /// It waits until it is let go.
+    /// The process that made it does nothing more until it is let go.
     Hold(When),
 }
 
@@ -49,9 +49,9 @@ pub enum Act {
 pub struct Chaos {
     calls: Mutex<Vec<Call>>,
     acts: BTreeMap<usize, Act>,
-    /// A permit for each call that has begun to wait.
+    /// A permit for each process that was held.
     held: Semaphore,
-    go: Semaphore,
+    asleep: Mutex<VecDeque<Arc<Life>>>,
     /// Makes calls give way to others, a different number of times each; 0 never does.
     jitter: Mutex<u64>,
 }
@@ -68,7 +68,7 @@ impl Chaos {
             calls: Mutex::default(),
             acts: acts.into_iter().collect(),
             held: Semaphore::new(0),
-            go: Semaphore::new(0),
+            asleep: Mutex::default(),
             jitter: Mutex::new(seed),
         })
     }
@@ -78,14 +78,15 @@ impl Chaos {
         self.calls.lock().unwrap().clone()
     }
 
-    /// Waits until a call is held.
+    /// Waits until a process is held.
     pub async fn held(&self) {
         self.held.acquire().await.unwrap().forget();
     }
 
-    /// Lets a held call go.
+    /// Lets the process go that was held first.
     pub fn let_go(&self) {
-        self.go.add_permits(1);
+        let life = self.asleep.lock().unwrap().pop_front().expect("a process that was held");
+        life.asleep.send_replace(false);
     }
 
     fn next(&self, call: Call) -> Option<Act> {
@@ -104,11 +105,6 @@ impl Chaos {
             tokio::task::yield_now().await;
         }
     }
-
-    async fn hold(&self) {
-        self.held.add_permits(1);
-        self.go.acquire().await.unwrap().forget();
-    }
 }
 
 /// The number after `state` in a row that looks random (xorshift); 0 stays 0.
@@ -118,11 +114,12 @@ pub fn random(mut state: u64) -> u64 {
     state ^ (state << 17)
 }
 
-/// Whether a process lives.
+/// Whether a process lives, and is awake.
 #[derive(Default)]
 pub struct Life {
     ended: AtomicBool,
     end: Notify,
+    asleep: watch::Sender<bool>,
 }
 
 impl Life {
@@ -159,8 +156,11 @@ impl<T> Through<T> {
         error: impl FnOnce() -> E,
     ) -> Result<A, E> {
         self.alive().await;
-        self.chaos.give_way().await;
-        self.alive().await;
+        // Sends may not overtake each other: a hub takes them as they are first polled.
+        if call != Call::Send {
+            self.chaos.give_way().await;
+            self.alive().await;
+        }
         let answer = match self.chaos.next(call) {
             None => effect.await,
             Some(Act::Fail(When::Before)) => Err(error()),
@@ -179,12 +179,12 @@ impl<T> Through<T> {
                 pending().await
             }
             Some(Act::Hold(When::Before)) => {
-                self.chaos.hold().await;
+                self.sleep().await;
                 effect.await
             }
             Some(Act::Hold(When::After)) => {
                 let answer = effect.await;
-                self.chaos.hold().await;
+                self.sleep().await;
                 answer
             }
         };
@@ -194,10 +194,19 @@ impl<T> Through<T> {
         answer
     }
 
-    /// Never ready once the process has ended: what is left of it does nothing any more.
+    async fn sleep(&self) {
+        self.life.asleep.send_replace(true);
+        self.chaos.asleep.lock().unwrap().push_back(Arc::clone(&self.life));
+        self.chaos.held.add_permits(1);
+        self.alive().await;
+    }
+
+    /// Waits while the process sleeps, and for ever once it has ended: what is left of it does nothing
+    /// any more.
     async fn alive(&self) {
+        let _ = self.life.asleep.subscribe().wait_for(|asleep| !asleep).await;
         if self.life.has_ended() {
-            pending().await
+            let () = pending().await;
         }
     }
 }

@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::runtime::Runtime;
 
 /// Small enough that a delta takes several batches of several messages.
 const TRANSFER: usize = 3_500;
@@ -103,10 +104,19 @@ struct Played {
     attempts: usize,
 }
 
+/// A verdict without any blemish.
+fn clean(records: usize) -> Verdict {
+    Verdict { records, ..Verdict::default() }
+}
+
+/// One thread, so that the same faults fall upon the same calls each time.
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
 /// Plays the scenario with these faults, in a runtime of its own.
 fn played(acts: &[(usize, Act)], budget: Duration) -> Played {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let chaos = Chaos::new(acts.iter().copied());
         let hub = MemoryHub::with_limit(TRANSFER);
         let mut stage = Stage::new(Arc::clone(&chaos), hub, options(budget));
@@ -120,7 +130,7 @@ const LONG: Duration = Duration::from_secs(25);
 fn undisturbed() -> Played {
     let played = played(&[], LONG);
     let verdict = played.verdict.clone().unwrap();
-    assert_eq!(verdict, Verdict { records: verdict.records, ..Verdict::default() });
+    assert_eq!(verdict, clean(verdict.records));
     let count = |call| played.calls.iter().filter(|made| **made == call).count();
     let counts = [Call::Read, Call::Load, Call::Swap, Call::Send, Call::Quarantine].map(count);
     assert!(counts.iter().zip([60, 10, 70, 20, 2]).all(|(count, least)| *count >= least), "{counts:?}");
@@ -179,8 +189,7 @@ fn a_call_that_fails_without_effect_repeats_nothing_unless_it_was_a_send() {
     let cases = each_call(Act::Fail(When::Before));
     play_all("any call fails", 2, LONG, &cases, |acts, played, verdict| {
         let sent = played.calls[acts[0].0] == Call::Send;
-        let strict = Verdict { records: verdict.records, ..Verdict::default() };
-        (!sent && verdict != strict).then(|| format!("{verdict:?}"))
+        (!sent && verdict != clean(verdict.records)).then(|| format!("{verdict:?}"))
     });
 }
 
@@ -189,8 +198,7 @@ fn a_call_whose_answer_is_lost_repeats_nothing_unless_it_was_a_send() {
     let cases = each_call(Act::Fail(When::After));
     play_all("any call's answer is lost", 2, LONG, &cases, |acts, played, verdict| {
         let sent = played.calls[acts[0].0] == Call::Send;
-        let strict = Verdict { records: verdict.records, ..Verdict::default() };
-        (verdict.overtook > 0 || !sent && verdict != strict).then(|| format!("{verdict:?}"))
+        (verdict.overtook > 0 || !sent && verdict != clean(verdict.records)).then(|| format!("{verdict:?}"))
     });
 }
 
@@ -221,10 +229,10 @@ fn a_call_that_never_comes_back_holds_up_no_later_event() {
 fn two_faults_in_one_run_lose_nothing_either() {
     let calls = undisturbed().calls.len() as u64;
     let acts = [When::Before, When::After].map(|when| [Act::Fail(when), Act::Kill(when)]).concat();
-    let mut state = 0x9e37_79b9_7f4a_7c15;
+    let mut drawn = 0x9e37_79b9_7f4a_7c15;
     let mut draw = |below: u64| {
-        state = random(state);
-        usize::try_from((state >> 11) % below).unwrap()
+        drawn = random(drawn);
+        usize::try_from((drawn >> 11) % below).unwrap()
     };
     let cases: Vec<_> = (0..400)
         .map(|_| {
@@ -235,4 +243,87 @@ fn two_faults_in_one_run_lose_nothing_either() {
         })
         .collect();
     play_all("any two faults", 2, LONG, &cases, |_, _, _| None);
+}
+
+/// Commits and their events in a random order: late, doubled, several at once, at either process.
+/// Every event comes at least once, and none fails. Returns what the hub has, blob by blob.
+async fn play_at_random(seed: u64) -> Result<Verdict, String> {
+    let mut drawn = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut draw = move |below: u32| {
+        drawn = random(drawn);
+        u32::try_from((drawn >> 20) % u64::from(below)).unwrap()
+    };
+    let chaos = Chaos::with_jitter([], seed);
+    let mut stage = Stage::new(chaos, MemoryHub::with_limit(TRANSFER), options(LONG));
+    let blobs = [1, 2, 3].map(blob);
+    let mut lengths = [0; 3];
+    let mut newest = [None, None, None];
+    let mut waiting = Vec::new();
+    for _ in 0..12 {
+        let which = draw(3) as usize;
+        lengths[which] += 1 + draw(9);
+        let first = 100 * u32::try_from(which).unwrap();
+        let event = stage.commit(&blobs[which], content(&records(first, first + lengths[which])));
+        waiting.extend(std::iter::repeat_n(event.clone(), 1 + usize::from(draw(4) == 0)));
+        newest[which] = Some(event);
+        let mut now = Vec::new();
+        while !waiting.is_empty() && draw(3) > 0 {
+            let event = waiting.swap_remove(draw(u32::try_from(waiting.len()).unwrap()) as usize);
+            now.push(stage.begin(&event, draw(2) as usize));
+        }
+        // A commit in the middle of runs, as often as not.
+        if draw(2) == 0 {
+            stage.finish(now).await;
+        } else {
+            for _ in 0..draw(60) {
+                tokio::task::yield_now().await;
+            }
+            let again = draw(3) as usize;
+            if let Some(event) = &newest[again] {
+                now.push(stage.begin(&event.clone(), draw(2) as usize));
+            }
+            stage.finish(now).await;
+        }
+    }
+    while !waiting.is_empty() {
+        let some = waiting.split_off(waiting.len().saturating_sub(3));
+        let deliveries = some.iter().map(|event| stage.begin(event, draw(2) as usize)).collect();
+        stage.finish(deliveries).await;
+    }
+    assert_eq!(stage.most_attempts, 1);
+    let mut verdict = Verdict::default();
+    for (which, event) in
+        newest.iter().enumerate().filter_map(|(which, event)| Some((which, event.as_ref()?)))
+    {
+        let first = 100 * u32::try_from(which).unwrap();
+        verdict += judge(&records(first, first + lengths[which]), &stage.arrivals(event)?);
+    }
+    Ok(verdict)
+}
+
+#[test]
+fn in_any_order_of_events_at_two_processes_every_record_comes_once() {
+    const RUNS: usize = 300;
+    let (next, failures) = (AtomicUsize::new(1), Mutex::new(Vec::new()));
+    let sum = Mutex::new(Verdict::default());
+    let work = || {
+        while let seed = next.fetch_add(1, Ordering::Relaxed)
+            && seed <= RUNS
+        {
+            let verdict = runtime().block_on(play_at_random(seed as u64));
+            match verdict {
+                Ok(verdict) if verdict == clean(verdict.records) => *sum.lock().unwrap() += verdict,
+                other => failures.lock().unwrap().push(format!("seed {seed}: {other:?}")),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{} of {RUNS} runs failed: {:?}", failures.len(), failures.first());
+    let verdict = sum.into_inner().unwrap();
+    let fault = "none: events late, doubled, at once, at two processes";
+    show(&Row { fault, runs: RUNS, verdict, recovered: Recovery::Deliveries(1) });
 }

@@ -77,11 +77,8 @@ fn judge_by(committed: &[String], arrivals: &[Received], units: impl Fn(String) 
     for arrival in arrivals {
         let records: Vec<String> = records_of(&arrival.body).into_iter().flat_map(&units).collect();
         if let Some(before) = first.get(&*arrival.id) {
-            if *before == records {
-                verdict.repeated += 1
-            } else {
-                verdict.altered += 1
-            }
+            let again = if *before == records { &mut verdict.repeated } else { &mut verdict.altered };
+            *again += 1;
             continue;
         }
         first.insert(&arrival.id, records);
@@ -98,7 +95,9 @@ fn judge_by(committed: &[String], arrivals: &[Received], units: impl Fn(String) 
         }
     }
     let mut missing: HashMap<&str, usize> = HashMap::new();
-    committed.iter().for_each(|record| *missing.entry(record).or_default() += 1);
+    for record in committed {
+        *missing.entry(record).or_default() += 1;
+    }
     let messages = eras.iter().flat_map(|(_, era)| era.values());
     for record in messages.flat_map(|id| &first[id]) {
         match missing.get_mut(&**record) {

@@ -12,6 +12,7 @@
 mod blob_contract;
 mod chaos;
 mod checkpoint_contract;
+mod claims;
 mod crash_matrix;
 mod forward;
 mod host_files;
