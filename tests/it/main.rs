@@ -35,4 +35,5 @@ mod server_process;
 mod settings;
 mod stage;
 mod sweep;
+mod sweep_process;
 mod world;
