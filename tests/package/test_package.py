@@ -3,6 +3,7 @@
 Run by `make package-test`, which builds the package first.
 """
 
+import calendar
 import json
 import os
 import platform
@@ -25,9 +26,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import package  # noqa: E402
 
-ZIP = ROOT / "dist" / "flowlog-forwarder.zip"
-FOLDER = ROOT / "dist" / "flowlog-forwarder"
+ARCH = os.environ.get("ARCH", "x86_64")
 BINARY = "flowlog-forwarder"
+FOLDER = ROOT / "dist" / (BINARY if ARCH == "x86_64" else f"{BINARY}-{ARCH}")
+ZIP = FOLDER.with_name(FOLDER.name + ".zip")
+SBOM = ROOT / "dist" / "flowlog-forwarder.cdx.json"
+RUNS_HERE = unittest.skipUnless(sys.platform == "linux" and platform.machine() == ARCH, f"built for {ARCH} Linux")
 
 # What a cold start downloads and unpacks. Wide enough for years of growth, narrow enough to notice symbols.
 LARGEST_ZIP = 8 << 20
@@ -92,8 +96,10 @@ class Contents(unittest.TestCase):
     def test_packing_again_gives_the_same_bytes(self):
         with tempfile.TemporaryDirectory() as scratch:
             again = Path(scratch)
-            package.pack(FOLDER / BINARY, again / "again.zip", again / "again", package.epoch())
-            self.assertEqual((again / "again.zip").read_bytes(), ZIP.read_bytes())
+            with zipfile.ZipFile(ZIP) as zipped:
+                when = calendar.timegm((*zipped.infolist()[0].date_time, 0, 0, 0))
+            package.pack(FOLDER / BINARY, again / "again.zip", again / "again", when)
+            self.assertTrue((again / "again.zip").read_bytes() == ZIP.read_bytes())
 
     def test_the_date_can_be_given(self):
         with tempfile.TemporaryDirectory() as scratch:
@@ -114,15 +120,16 @@ class Binary(unittest.TestCase):
 
     def test_it_needs_no_library_but_glibcs_own(self):
         needed = set(re.findall(rb"\0((?:lib[\w+-]+|ld-linux-[\w-]+)\.so(?:\.\d+)*)(?=\0)", self.bytes))
-        own = {b"libc.so.6", b"libm.so.6", b"libdl.so.2", b"libpthread.so.0", b"librt.so.1", b"ld-linux-x86-64.so.2"}
-        self.assertLessEqual(needed, own)
+        own = {b"libc.so.6", b"libm.so.6", b"libdl.so.2", b"libpthread.so.0", b"librt.so.1"}
+        loader = {"x86_64": b"ld-linux-x86-64.so.2", "aarch64": b"ld-linux-aarch64.so.1"}[ARCH]
+        self.assertLessEqual(needed, own | {loader})
         self.assertIn(b"libc.so.6", needed)
 
     def test_it_does_not_tell_where_it_was_built(self):
         for place in {str(ROOT), str(Path.home() / ".cargo"), os.environ.get("CARGO_HOME", str(ROOT))}:
             self.assertNotIn(place.encode(), self.bytes)
 
-    @unittest.skipUnless(platform.machine() == "x86_64" and sys.platform == "linux", "built for x86_64 Linux")
+    @RUNS_HERE
     def test_it_starts_from_the_unpacked_zip_and_answers_the_hosts_probe(self):
         with tempfile.TemporaryDirectory() as scratch:
             unpack(scratch)
@@ -138,7 +145,7 @@ class Binary(unittest.TestCase):
             process.send_signal(signal.SIGTERM)
             self.assertEqual(process.wait(timeout=20), 0)
 
-    @unittest.skipUnless(platform.machine() == "x86_64" and sys.platform == "linux", "built for x86_64 Linux")
+    @RUNS_HERE
     def test_without_settings_it_says_what_is_missing_and_ends_with_64(self):
         ended = subprocess.run([FOLDER / BINARY], env={}, capture_output=True, text=True, check=False, timeout=20)
         self.assertEqual(ended.returncode, 64)
@@ -156,6 +163,30 @@ class Binary(unittest.TestCase):
             except OSError:
                 time.sleep(0.05)
         return f"no answer, exit code {process.poll()}"
+
+
+@unittest.skipUnless(SBOM.exists(), "no list of components was made: run `make sbom`")
+class Components(unittest.TestCase):
+    def setUp(self):
+        self.text = SBOM.read_text()
+        self.listed = json.loads(self.text)
+
+    def test_it_lists_every_crate_with_its_checksum(self):
+        self.assertEqual((self.listed["bomFormat"], self.listed["specVersion"]), ("CycloneDX", "1.5"))
+        self.assertEqual(self.listed["metadata"]["component"]["name"], BINARY)
+        for component in self.listed["components"]:
+            self.assertTrue(component["purl"].startswith("pkg:cargo/"), component["name"])
+            self.assertIn("SHA-256", [checksum["alg"] for checksum in component["hashes"]], component["name"])
+
+    def test_it_agrees_with_the_lock_file(self):
+        lock = (ROOT / "Cargo.lock").read_text()
+        locked = set(re.findall(r'name = "([^"]+)"\nversion = "([^"]+)"', lock))
+        listed = {(component["name"], component["version"]) for component in self.listed["components"]}
+        self.assertLessEqual(listed, locked)
+        self.assertLessEqual({"azure_core", "fe2o3-amqp", "ring", "rustls", "tokio"}, {name for name, _ in listed})
+
+    def test_it_does_not_tell_where_it_was_made(self):
+        self.assertNotIn(str(ROOT), self.text)
 
 
 class Funcignore(unittest.TestCase):
