@@ -19,8 +19,8 @@ fn stage(acts: impl IntoIterator<Item = (usize, Act)>) -> (Stage, Arc<Chaos>) {
 
 fn stage_with(acts: impl IntoIterator<Item = (usize, Act)>, save_every: Duration) -> (Stage, Arc<Chaos>) {
     let chaos = Chaos::new(acts);
-    let options =
-        Options { window: options.window.min(1_500), max_message_bytes: NonZeroUsize::new(2_000), ..options };
+    let max_message_bytes = NonZeroUsize::new(2_000);
+    let options = Options { window: 1_500, max_message_bytes, save_every, ..Options::default() };
     (Stage::new(Arc::clone(&chaos), MemoryHub::with_limit(4_000), options), chaos)
 }
 
