@@ -37,9 +37,9 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use horizon::Horizon;
 use hours::{Hour, Retention};
 use look::{LookError, Looked, look};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How many flow logs are looked at at once.
@@ -81,6 +81,9 @@ pub struct Sweeper<B, C, H, Q> {
     clock: Clock,
     options: Options,
     discovery: Discovery,
+    /// Settled hours that this process found forwarded, behind one that is not: the horizon waits for
+    /// that one, and they are not looked at again.
+    done: Mutex<HashMap<Container, BTreeSet<Hour>>>,
     /// Held by the sweep under way.
     turn: tokio::sync::Mutex<()>,
 }
@@ -124,8 +127,17 @@ where
         clock: Clock,
         options: Options,
     ) -> Self {
-        let (discovery, turn) = (Discovery::default(), tokio::sync::Mutex::default());
-        Self { containers, listing, table, forwarder, clock, options, discovery, turn }
+        Self {
+            containers,
+            listing,
+            table,
+            forwarder,
+            clock,
+            options,
+            discovery: Discovery::default(),
+            done: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Forwards what is behind, oldest hours first, until all is done or the time is up.
@@ -204,7 +216,9 @@ where
             tracing::error!(%container, "hours from {} to {oldest} were never swept to their end, and are older \
                 than the retention: they are left as they are", horizon.hour);
         }
-        let hours = hours::to_sweep(now, horizon.hour, self.options.retention);
+        let done = self.done_in(container);
+        let hours = hours::to_sweep(now, horizon.hour, self.options.retention).into_iter();
+        let hours = hours.filter(|hour| !done.contains(hour)).collect();
         Ok(Place { container: container.clone(), horizon, flow_logs, hours })
     }
 
@@ -301,13 +315,21 @@ where
         }
     }
 
+    fn done_in(&self, container: &Container) -> BTreeSet<Hour> {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.get(container).cloned().unwrap_or_default()
+    }
+
     /// Moves each container's horizon over the hours in which nothing is open.
     async fn close(&self, places: &[Place], steps: &[Step], now: u64, swept: &mut Swept) {
         for (number, place) in places.iter().enumerate() {
             let of_place = steps.iter().filter(|step| step.place == number && step.open == 0);
-            let done: BTreeSet<Hour> = of_place.map(|step| step.hour).collect();
+            let mut done = self.done_in(&place.container);
+            done.extend(of_place.map(|step| step.hour).filter(|hour| hour.is_settled(now)));
             let old = place.horizon.hour;
             let new = hours::moved(now, old, self.options.retention, &done);
+            done.retain(|hour| *hour >= new);
+            self.done.lock().unwrap_or_else(PoisonError::into_inner).insert(place.container.clone(), done);
             if new == old {
                 continue;
             }

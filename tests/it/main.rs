@@ -35,5 +35,6 @@ mod server_process;
 mod settings;
 mod stage;
 mod sweep;
+mod sweep_chaos;
 mod sweep_process;
 mod world;

@@ -5,7 +5,7 @@ use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::{Failure, MemoryHub};
 use crate::samples::{blob_in, container, content, record};
 use crate::world::{MemorySweeper, World, play, records};
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _};
+use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _, CheckpointTable as _};
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
 use flowlog_forwarder::forward::{End, Forwarder, Options};
 use flowlog_forwarder::hub::HubError;
@@ -430,6 +430,29 @@ async fn a_failing_hub_keeps_the_hour_open_until_it_is_back() {
     assert_eq!(horizon(&world), NINE);
     assert_eq!(sweep(&sweeper).await.records, 3);
     assert_eq!(horizon(&world), hour(1));
+}
+
+#[tokio::test]
+async fn an_hour_that_can_not_be_closed_costs_no_looks_at_those_behind_it() {
+    let (world, sweeper) = world_at(0).await;
+    let stuck = blob_in(1, NINE, 1);
+    let commit = world.commit(&stuck, &records(4));
+    let row = Checkpoint::new(stuck.to_string()).claimed("somebody", u64::MAX / 2, commit.length);
+    let version = world.table.swap(&stuck.checkpoint_key(), &row, None).await.unwrap();
+    for after in 1..=30 {
+        world.commit(&blob_in(1, hour(after), 2), &own_records(u32::try_from(after).unwrap(), 1));
+    }
+    world.set_clock(hour(30), 0);
+    let swept = sweep(&sweeper).await;
+    assert_eq!((swept.looked_at, swept.records, swept.at_work), (32, 30, 1));
+    assert_eq!(horizon(&world), NINE);
+    let swept = sweep(&sweeper).await;
+    assert_eq!((swept.looked_at, swept.at_work), (3, 1), "the stuck hour, the open one and the one before");
+    let restarted = world.sweeper(&Arc::new(world.process("b")));
+    assert_eq!(sweep(&restarted).await.looked_at, 31, "another process has to see for itself");
+    world.table.delete(&stuck.checkpoint_key(), &version).await.unwrap();
+    assert_eq!(sweep(&sweeper).await.records, 4);
+    assert_eq!(horizon(&world), hour(29));
 }
 
 #[tokio::test]
