@@ -14,6 +14,7 @@
 //! are older than the retention.
 
 mod behind;
+mod catch_up;
 mod discovery;
 mod horizon;
 pub mod hours;
@@ -25,20 +26,19 @@ pub use report::{Sweep, Swept};
 
 use crate::checkpoint::CheckpointTable;
 use crate::flow_log::Container;
-use crate::forward::{End, ForwardError, Forwarded, Forwarder};
+use crate::forward::Forwarder;
 use crate::hub::Hub;
 use crate::ledger::Clock;
 use crate::quarantine::Quarantine;
 use crate::source::{BlobListing, BlobSource, ListError};
-use behind::{Behind, Compared};
+use behind::Compared;
+use catch_up::Task;
 use discovery::{Discovery, FlowLog};
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use horizon::Horizon;
 use hours::{Hour, Retention};
 use look::{LookError, Looked, look};
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -102,12 +102,6 @@ struct Step {
     hour: Hour,
     /// How many of its blobs are not known to be forwarded; too many to count before it was looked at.
     open: u64,
-}
-
-/// A blob to be forwarded.
-struct Task {
-    step: usize,
-    behind: Behind,
 }
 
 impl<B, C, H, Q> Sweeper<B, C, H, Q>
@@ -264,57 +258,6 @@ where
         seen > 0 || place.flow_logs.is_empty()
     }
 
-    /// Forwards the blobs in `queue`, several at once and each in turn: one with work left over goes to
-    /// the queue's end. What is still there after `until` stays there.
-    async fn forward(
-        &self,
-        queue: &mut VecDeque<Task>,
-        steps: &mut [Step],
-        until: Instant,
-        swept: &mut Swept,
-    ) {
-        let mut under_way = FuturesUnordered::new();
-        loop {
-            while under_way.len() < self.options.at_once
-                && Instant::now() < until
-                && let Some(task) = queue.pop_front()
-            {
-                under_way.push(async move { (self.catch_up(&task.behind).await, task) });
-            }
-            let Some((result, task)) = under_way.next().await else { break };
-            match result {
-                Ok(done) => {
-                    swept.records += done.records;
-                    swept.messages += done.messages;
-                    swept.quarantined += done.quarantined;
-                    match done.end {
-                        End::Complete | End::Gone => {
-                            swept.caught_up += 1;
-                            steps[task.step].open -= 1;
-                        }
-                        End::LeftOver => queue.push_back(task),
-                        End::Elsewhere => swept.at_work += 1,
-                    }
-                }
-                Err(failure) => {
-                    tracing::warn!("behind, and failed: {failure}");
-                    swept.failed += 1;
-                    swept.note(failure);
-                }
-            }
-        }
-    }
-
-    /// One turn of one blob. A panic fails this blob alone.
-    async fn catch_up(&self, behind: &Behind) -> Result<Forwarded, CatchUpError> {
-        let Behind { blob, commit } = behind;
-        let forwarding = AssertUnwindSafe(self.forwarder.forward(blob, commit, Instant::now()));
-        match forwarding.catch_unwind().await {
-            Ok(result) => result.map_err(CatchUpError::Forward),
-            Err(_) => Err(CatchUpError::Defect { blob: blob.url() }),
-        }
-    }
-
     fn done_in(&self, container: &Container) -> BTreeSet<Hour> {
         let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         done.get(container).cloned().unwrap_or_default()
@@ -339,15 +282,6 @@ where
             }
         }
     }
-}
-
-/// Why a blob did not catch up.
-#[derive(Debug, thiserror::Error)]
-enum CatchUpError {
-    #[error(transparent)]
-    Forward(ForwardError),
-    #[error("{blob}: a defect in the forwarder stopped it (see the log)")]
-    Defect { blob: String },
 }
 
 /// The hours of all places: each place's oldest first, the places in turns, so that one with days to

@@ -37,6 +37,4 @@ mod server_process;
 mod settings;
 mod stage;
 mod sweep;
-mod sweep_chaos;
-mod sweep_process;
 mod world;

@@ -1,6 +1,7 @@
 //! A sweep is struck at each of its calls in turn: whatever it left, the next ones finish, and what comes
 //! twice is the same twice.
 
+use super::NINE;
 use crate::chaos::{Act, Call, Chaos, Life, Through, When};
 use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::{MemoryHub, records_of};
@@ -15,8 +16,6 @@ use flowlog_forwarder::sweep::{self, Sweep, Sweeper};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-const NINE: Hour = Hour::new(498_705);
 
 type ChaosSweeper =
     Sweeper<Through<MemoryBlobs>, Through<MemoryTable>, Through<Arc<MemoryHub>>, Through<MemoryQuarantine>>;
