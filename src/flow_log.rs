@@ -10,16 +10,20 @@
 //!
 //! A `=/` stands after the first key, and `m=` stands for the month first and for the minute later.
 
+mod container;
+mod key;
 mod locate;
 mod path;
 
+pub use container::Container;
+pub use key::CheckpointKey;
 pub use locate::{NotOurs, Sources};
 pub use path::NotFlowLog;
 
+use key::hash;
 use path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use ring::digest::{Context, SHA256};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use time::Date;
 use url::Url;
 
@@ -51,22 +55,6 @@ pub enum Kind {
     VNet,
     /// A network security group (`resourceId=`), the older kind.
     Nsg,
-}
-
-/// The key of a blob's row in the checkpoint table, valid there whatever the blob's name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CheckpointKey {
-    /// `{yyyy}{mm}{dd}-{16 hex digits of the flow log}`: the date first, so that a range of keys is a
-    /// range of days.
-    pub partition: String,
-    /// `{hh}-{MAC}-{16 hex digits of the blob}`.
-    pub row: String,
-}
-
-impl fmt::Display for CheckpointKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.partition, self.row)
-    }
 }
 
 impl Kind {
@@ -170,10 +158,9 @@ impl FlowLogBlob {
         let authority = self.account.authority();
         let flow_log = hash(&[authority, self.account.path(), &self.container, &self.flow_log]);
         let blob = hash(&[authority, &self.path()]);
-        let (year, month, day) = self.date.to_calendar_date();
         let mac = &self.mac[..self.mac.len().min(MAC_IN_KEY)];
         CheckpointKey {
-            partition: format!("{year:04}{:02}{day:02}-{flow_log}", u8::from(month)),
+            partition: format!("{}-{flow_log}", key::day(self.date)),
             row: format!("{:02}-{mac}-{blob}", self.hour),
         }
     }
@@ -196,20 +183,6 @@ impl fmt::Display for FlowLogBlob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.url())
     }
-}
-
-/// The first 16 hex digits of the SHA-256 over `parts`, each ended by a byte that none of them holds.
-fn hash(parts: &[&str]) -> String {
-    let mut context = Context::new(&SHA256);
-    for part in parts {
-        context.update(part.as_bytes());
-        context.update(&[0]);
-    }
-    context.finish().as_ref().iter().take(8).fold(String::with_capacity(16), |mut hex, byte| {
-        // Writing to a String never fails.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

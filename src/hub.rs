@@ -59,7 +59,8 @@ pub struct Limits {
     pub transfer: usize,
     /// What a batch costs before its first message.
     pub envelope: usize,
-    /// What each message costs beyond its body: exact for the largest offsets, so never too little.
+    /// What each message costs beyond its body: exact for the largest offsets, so never too little,
+    /// and the same for every version of a blob.
     pub message_overhead: usize,
 }
 

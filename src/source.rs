@@ -1,6 +1,7 @@
-//! What the forwarder asks of blob storage: byte ranges of one blob, each from one known version.
+//! What is asked of blob storage: byte ranges of one blob, each from one known version, by the forwarder;
+//! and the names in a container, page by page, by the sweep.
 
-use crate::flow_log::FlowLogBlob;
+use crate::flow_log::{Container, FlowLogBlob};
 use crate::rope::Rope;
 use std::future::Future;
 use std::ops::Range;
@@ -61,6 +62,87 @@ pub enum ReadError {
     Failed {
         /// The range asked for.
         range: Range<u64>,
+        /// What storage said, without secrets.
+        reason: String,
+    },
+}
+
+/// The most names that the service puts into one page (REST reference, *List Blobs*).
+pub const LARGEST_PAGE: u32 = 5_000;
+
+/// Which names to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Names<'a> {
+    /// What the names begin with; empty for all.
+    pub prefix: &'a str,
+    /// How far to look below the prefix.
+    pub depth: Depth,
+    /// Where the page before this one ended; none for the first.
+    pub marker: Option<&'a str>,
+    /// How many names a page may have, up to [`LARGEST_PAGE`].
+    pub at_most: u32,
+}
+
+/// How far below a prefix to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Up to the next `/`: blobs there, and folders.
+    Children,
+    /// All blobs, however many `/` are in their names.
+    All,
+}
+
+/// One page of names. It may be empty and still have another one behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Names up to and with the next `/`; only for [`Depth::Children`].
+    pub folders: Vec<String>,
+    /// Blobs.
+    pub blobs: Vec<Listed>,
+    /// The marker of the next page, if there is one.
+    pub next: Option<String>,
+}
+
+/// A blob as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The name, decoded, exactly as it is stored.
+    pub name: String,
+    /// The `ETag` of the newest commit, without quotes.
+    pub etag: String,
+    /// Length of the newest commit, bytes.
+    pub length: u64,
+}
+
+/// Lists the names in containers.
+pub trait BlobListing: Send + Sync + 'static {
+    /// One page of the names in `container`, in the order of their bytes.
+    ///
+    /// # Errors
+    /// See [`ListError`].
+    fn list(
+        &self,
+        container: &Container,
+        names: Names<'_>,
+    ) -> impl Future<Output = Result<Page, ListError>> + Send;
+}
+
+/// Why names were not listed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// There is no such container (404): no flow log has written to the account yet.
+    #[error("there is no container {container}")]
+    NoContainer {
+        /// The container's URL.
+        container: String,
+    },
+    /// Storage could not be reached or refused.
+    #[error("listing {container}, names beginning with \"{prefix}\": {reason}")]
+    Failed {
+        /// The container's URL.
+        container: String,
+        /// What the names should begin with.
+        prefix: String,
         /// What storage said, without secrets.
         reason: String,
     },

@@ -6,7 +6,7 @@ use crate::config::StorageAccount;
 use crate::flow_log::FlowLogBlob;
 use crate::rope::Rope;
 use crate::source::{BlobSource, Chunk, ReadError, Version};
-use azure_core::http::{Etag, Url};
+use azure_core::http::{Etag, Pipeline, Url};
 use azure_storage_blob::models::{BlobClientDownloadOptions, HttpRange};
 use azure_storage_blob::{BlobServiceClient, BlobServiceClientOptions};
 use futures_util::TryStreamExt;
@@ -16,7 +16,14 @@ use std::ops::Range;
 /// Reads blobs of the storage accounts that the settings name, and of no others: a token or a key
 /// is only ever sent to its own account.
 pub struct AzureBlobs {
-    accounts: Vec<(Url, BlobServiceClient)>,
+    accounts: Vec<Account>,
+}
+
+/// One account, as it is read by the SDK's client and, for what that can't do, by requests of our own.
+pub(super) struct Account {
+    url: Url,
+    client: BlobServiceClient,
+    pub(super) pipeline: Pipeline,
 }
 
 impl AzureBlobs {
@@ -25,9 +32,10 @@ impl AzureBlobs {
     /// # Errors
     /// When a key or an identity can't be used.
     pub fn new(accounts: &[StorageAccount], http: &reqwest::Client) -> Result<Self, StorageSetupError> {
-        let clients = accounts.iter().map(|account| {
-            let Access { options, credential } = access(&account.access, http)?;
-            let url = account.blob_service.clone();
+        let accounts = accounts.iter().map(|account| {
+            let access = access(&account.access, http)?;
+            let (url, pipeline) = (account.blob_service.clone(), access.pipeline());
+            let Access { options, credential } = access;
             let options =
                 BlobServiceClientOptions { client_options: options, ..BlobServiceClientOptions::default() };
             let client = BlobServiceClient::new(url.clone(), credential, Some(options)).map_err(|error| {
@@ -36,13 +44,15 @@ impl AzureBlobs {
                     reason: failure::describe(&error),
                 }
             })?;
-            Ok((url, client))
+            Ok(Account { url, client, pipeline })
         });
-        Ok(Self { accounts: clients.collect::<Result<_, StorageSetupError>>()? })
+        Ok(Self { accounts: accounts.collect::<Result<_, StorageSetupError>>()? })
     }
 
-    fn client(&self, blob: &FlowLogBlob) -> Option<&BlobServiceClient> {
-        self.accounts.iter().find(|(url, _)| url == blob.account()).map(|(_, client)| client)
+    /// The account at `url`, or why it is not asked.
+    pub(super) fn account(&self, url: &Url) -> Result<&Account, String> {
+        let account = self.accounts.iter().find(|account| account.url == *url);
+        account.ok_or_else(|| format!("the settings name no storage account {url}"))
     }
 }
 
@@ -54,10 +64,8 @@ impl BlobSource for AzureBlobs {
         version: Version<'_>,
     ) -> Result<Chunk, ReadError> {
         let failed = |reason: String| ReadError::Failed { range: range.clone(), reason };
-        let client = self
-            .client(blob)
-            .ok_or_else(|| failed(format!("the settings name no storage account {}", blob.account())))?
-            .blob_client(blob.container(), blob.name());
+        let account = self.account(blob.account()).map_err(failed)?;
+        let client = account.client.blob_client(blob.container(), blob.name());
         let length = range.end.saturating_sub(range.start);
         let mut options = BlobClientDownloadOptions {
             range: Some(HttpRange::new(range.start, length)),

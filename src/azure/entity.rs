@@ -2,7 +2,7 @@
 //!
 //! 64-bit numbers travel as strings with a type annotation beside them, as `OData` wants it.
 
-use crate::checkpoint::{Broken, Checkpoint, Claim, Guard, Progress, Wanted};
+use crate::checkpoint::{Broken, Checkpoint, Claim, Guard, Progress, RowVersion, StoredRow, Wanted};
 use crate::flow_log::CheckpointKey;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ const INT64: &str = "Edm.Int64";
 pub(super) struct Entity {
     partition_key: String,
     row_key: String,
+    /// The version, where an answer holds several entities and no header can say it.
+    #[serde(rename = "odata.etag", skip_serializing)]
+    version: Option<String>,
     blob: String,
     offset: String,
     #[serde(rename = "Offset@odata.type", skip_deserializing)]
@@ -54,6 +57,17 @@ pub(super) enum EntityError {
         /// The property's name.
         property: &'static str,
     },
+    /// No version, without which the row can't be changed safely.
+    #[error("the row comes without its ETag")]
+    NoVersion,
+}
+
+/// A row that can't be read, and why.
+pub(super) type Unreadable = (CheckpointKey, EntityError);
+
+#[derive(Deserialize)]
+struct QueryAnswer {
+    value: Vec<Entity>,
 }
 
 impl Entity {
@@ -67,6 +81,7 @@ impl Entity {
         let entity = Self {
             partition_key: key.partition.clone(),
             row_key: key.row.clone(),
+            version: None,
             blob: row.blob.clone(),
             offset: offset.to_string(),
             offset_type: INT64,
@@ -88,7 +103,28 @@ impl Entity {
 
     /// The row in an answer's body.
     pub(super) fn decode(body: &[u8]) -> Result<Checkpoint, EntityError> {
-        let entity: Self = serde_json::from_slice(body)?;
+        serde_json::from_slice::<Self>(body)?.into_row()
+    }
+
+    /// The rows in the body of a query's answer; those that can't be read with the reason.
+    pub(super) fn decode_all(body: &[u8]) -> Result<Vec<Result<StoredRow, Unreadable>>, EntityError> {
+        let answer: QueryAnswer = serde_json::from_slice(body)?;
+        let stored = |mut entity: Self| {
+            let key = CheckpointKey {
+                partition: std::mem::take(&mut entity.partition_key),
+                row: std::mem::take(&mut entity.row_key),
+            };
+            let version = entity.version.take().ok_or(EntityError::NoVersion).map(RowVersion);
+            match version.and_then(|version| Ok((entity.into_row()?, version))) {
+                Ok((row, version)) => Ok(StoredRow { key, row, version }),
+                Err(error) => Err((key, error)),
+            }
+        };
+        Ok(answer.value.into_iter().map(stored).collect())
+    }
+
+    fn into_row(self) -> Result<Checkpoint, EntityError> {
+        let entity = self;
         let claim = match (entity.owner, entity.claimed_until) {
             (Some(owner), Some(until)) => Some(Claim { owner, until: number("ClaimedUntil", &until)? }),
             _ => None,
@@ -144,6 +180,27 @@ mod tests {
         for row in [full, Checkpoint::new("https://a/b".into())] {
             assert_eq!(Entity::decode(&Entity::encode(&key, &row).unwrap()).unwrap(), row);
         }
+    }
+
+    #[test]
+    fn a_row_that_cant_be_read_does_not_hide_the_others() {
+        let body = br#"{"odata.metadata":"m","value":[
+            {"odata.etag":"W/\"1\"","PartitionKey":"p","RowKey":"a","Blob":"b","Offset":"7","Length":"9"},
+            {"odata.etag":"W/\"2\"","PartitionKey":"p","RowKey":"b","Blob":"b","Offset":"x","Length":"9"},
+            {"PartitionKey":"p","RowKey":"c","Blob":"b","Offset":"7","Length":"9"}]}"#;
+        let rows = Entity::decode_all(body).unwrap();
+        let good = rows[0].as_ref().unwrap();
+        assert_eq!((good.key.to_string().as_str(), good.row.progress.offset), ("p/a", 7));
+        assert_eq!(good.version, RowVersion("W/\"1\"".into()));
+        let errors: Vec<_> = rows[1..]
+            .iter()
+            .map(|row| row.as_ref().unwrap_err())
+            .map(|(key, error)| format!("{key}: {error}"))
+            .collect();
+        assert_eq!(
+            errors,
+            ["p/b: the row's Offset is not a whole number", "p/c: the row comes without its ETag"]
+        );
     }
 
     #[test]

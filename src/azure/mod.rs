@@ -5,6 +5,7 @@ pub mod credential;
 mod entity;
 pub mod event_hubs;
 pub mod failure;
+mod listing;
 pub mod quarantine;
 pub mod sas;
 pub mod storage;

@@ -5,7 +5,8 @@ use super::sas::SasPolicy;
 use crate::config::StorageAccess;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::policies::Policy;
-use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
+use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, Pipeline, RetryOptions, Transport};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const RETRIES: u32 = 3;
 const FIRST_DELAY: time::Duration = time::Duration::milliseconds(200);
 const LONGEST_DELAY: time::Duration = time::Duration::seconds(2);
 const RETRY_FOR: time::Duration = time::Duration::seconds(10);
+/// What a token for storage is asked for, blob and table alike.
+const SCOPE: &str = "https://storage.azure.com/.default";
 
 /// Why a storage client could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +63,19 @@ pub struct Access {
     pub options: ClientOptions,
     /// The managed identity where there is one.
     pub credential: Option<Arc<dyn TokenCredential>>,
+}
+
+impl Access {
+    /// A pipeline for requests that no client of the SDK makes, with the retries, tokens and logging of
+    /// those that it does make.
+    pub(super) fn pipeline(&self) -> Pipeline {
+        let token = self.credential.clone().map(|credential| {
+            Arc::new(BearerTokenAuthorizationPolicy::new(credential, vec![SCOPE])) as Arc<dyn Policy>
+        });
+        let (name, version) = (option_env!("CARGO_PKG_NAME"), option_env!("CARGO_PKG_VERSION"));
+        let options = self.options.clone();
+        Pipeline::new(name, version, options, Vec::new(), token.into_iter().collect(), None)
+    }
 }
 
 /// How to be let in as `storage_access` says, over `http`.

@@ -1,21 +1,22 @@
 //! Checkpoints in an Azure Table, one entity per blob.
 //!
-//! There is no stable table crate from Microsoft for Rust, and three operations are all it takes:
-//! get, insert-if-absent and replace-if-unchanged. They go through the SDK's own pipeline, so that
+//! There is no stable table crate from Microsoft for Rust, and five operations are all it takes:
+//! get, insert-if-absent, replace-if-unchanged, and for the sweep query and delete. They go through the SDK's own pipeline, so that
 //! retries, tokens and logging are those of every other request.
 //! Source of the protocol: REST reference of the Table service.
 
 use super::failure;
-use super::storage::{Access, StorageSetupError, access};
-use crate::checkpoint::{Checkpoint, CheckpointStore, RowVersion, StoreError};
+use super::storage::{StorageSetupError, access};
+use crate::checkpoint::{
+    Checkpoint, CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
+};
 use crate::config::CheckpointStorage;
 use crate::flow_log::CheckpointKey;
 use azure_core::error::CheckSuccessOptions;
 use azure_core::http::headers::{HeaderName, HeaderValue};
-use azure_core::http::policies::Policy;
-use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, Url};
-use std::sync::Arc;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::ops::Range;
 
 use super::entity::Entity;
 
@@ -23,7 +24,10 @@ use super::entity::Entity;
 pub const TABLE: &str = "flowlogcheckpoints";
 /// The first version of the Table service that takes Entra tokens.
 const API_VERSION: &str = "2020-12-06";
+/// One entity, whose version is in a header.
 const NO_METADATA: &str = "application/json;odata=nometadata";
+/// Several entities, each with its version.
+const VERSIONS: &str = "application/json;odata=minimalmetadata";
 
 /// The checkpoint table.
 #[derive(Clone, Debug)]
@@ -38,13 +42,7 @@ impl AzureTable {
     /// # Errors
     /// When the account's key or identity can't be used.
     pub fn new(account: &CheckpointStorage, http: &reqwest::Client) -> Result<Self, StorageSetupError> {
-        let Access { options, credential } = access(&account.access, http)?;
-        let token = credential.map(|credential| {
-            let scopes = vec!["https://storage.azure.com/.default"];
-            Arc::new(BearerTokenAuthorizationPolicy::new(credential, scopes)) as Arc<dyn Policy>
-        });
-        let (name, version) = (option_env!("CARGO_PKG_NAME"), option_env!("CARGO_PKG_VERSION"));
-        let pipeline = Pipeline::new(name, version, options, Vec::new(), token.into_iter().collect(), None);
+        let pipeline = access(&account.access, http)?.pipeline();
         Ok(Self { service: account.table_service.clone(), pipeline })
     }
 
@@ -55,9 +53,8 @@ impl AzureTable {
     }
 
     fn entity_url(&self, key: &CheckpointKey) -> Url {
-        let quoted = |text: &str| text.replace('\'', "''");
-        let (partition, row) = (quoted(&key.partition), quoted(&key.row));
-        self.url(&format!("{TABLE}(PartitionKey='{partition}',RowKey='{row}')"))
+        let (partition, row) = (literal(&key.partition), literal(&key.row));
+        self.url(&format!("{TABLE}(PartitionKey={partition},RowKey={row})"))
     }
 
     async fn send(
@@ -67,8 +64,19 @@ impl AzureTable {
         body: Option<Vec<u8>>,
         if_match: Option<&RowVersion>,
     ) -> azure_core::Result<RawResponse> {
+        self.send_for(NO_METADATA, method, url, body, if_match).await
+    }
+
+    async fn send_for(
+        &self,
+        accept: &'static str,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
+        if_match: Option<&RowVersion>,
+    ) -> azure_core::Result<RawResponse> {
         let mut request = Request::new(url, method);
-        request.insert_header("accept", NO_METADATA);
+        request.insert_header("accept", accept);
         request.insert_header("x-ms-version", API_VERSION);
         request.insert_header("dataserviceversion", "3.0;NetFx");
         if let Some(RowVersion(version)) = if_match {
@@ -147,6 +155,105 @@ impl CheckpointStore for AzureTable {
     }
 }
 
+impl CheckpointTable for AzureTable {
+    async fn scan(
+        &self,
+        rows: &Rows,
+        after: Option<&Continuation>,
+        at_most: u32,
+    ) -> Result<RowPage, StoreError> {
+        let failed = |reason: String| {
+            let (Rows::Of { partition: from, .. } | Rows::Partitions(Range { start: from, .. })) = rows;
+            StoreError::Scan { from: from.clone(), reason }
+        };
+        let mut url = self.url(&format!("{TABLE}()"));
+        url.set_query(Some(&query(rows, after, at_most)));
+        let answer = match self.send_for(VERSIONS, Method::Get, url, None, None).await {
+            // No table yet.
+            Err(error) if failure::status(&error) == Some(404) => return Ok(RowPage::default()),
+            answer => answer.map_err(|error| failed(failure::describe(&error)))?,
+        };
+        let header =
+            |name: &'static str| answer.headers().get_optional_string(&HeaderName::from_static(name));
+        let next = header("x-ms-continuation-nextpartitionkey").map(|partition| Continuation {
+            partition,
+            row: header("x-ms-continuation-nextrowkey").filter(|row| !row.is_empty()),
+        });
+        let decoded = Entity::decode_all(answer.body()).map_err(|error| failed(error.to_string()))?;
+        let readable = decoded.into_iter().filter_map(|row| {
+            row.inspect_err(|(key, error)| tracing::warn!(%key, "a checkpoint can't be read: {error}")).ok()
+        });
+        Ok(RowPage { rows: readable.collect(), next })
+    }
+
+    async fn delete(&self, key: &CheckpointKey, expected: &RowVersion) -> Result<(), StoreError> {
+        match self.send(Method::Delete, self.entity_url(key), None, Some(expected)).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match failure::status(&error) {
+                Some(412 | 404) => StoreError::Conflict { key: key.clone() },
+                _ => StoreError::Failed {
+                    key: key.clone(),
+                    operation: "deleting",
+                    reason: failure::describe(&error),
+                },
+            }),
+        }
+    }
+}
+
+/// The query string that asks for `rows`.
+/// Source of its syntax: REST reference, *Querying tables and entities*.
+fn query(rows: &Rows, after: Option<&Continuation>, at_most: u32) -> String {
+    let within = |key: &str, range: &Range<String>| {
+        format!("{key} ge {} and {key} lt {}", literal(&range.start), literal(&range.end))
+    };
+    let filter = match rows {
+        Rows::Of { partition, rows } => {
+            format!("PartitionKey eq {} and {}", literal(partition), within("RowKey", rows))
+        }
+        Rows::Partitions(range) => within("PartitionKey", range),
+    };
+    // Spaces as %20, and keys that a continuation holds whatever they look like.
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let mut query = format!("$filter={}&$top={at_most}", encoded(&filter));
+    if let Some(Continuation { partition, row }) = after {
+        query = format!("{query}&NextPartitionKey={}", encoded(partition));
+        if let Some(row) = row {
+            query = format!("{query}&NextRowKey={}", encoded(row));
+        }
+    }
+    query
+}
+
+/// `text` as a string in a key or a filter.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 fn version(answer: &RawResponse) -> Option<RowVersion> {
     answer.headers().get_optional_string(&HeaderName::from_static("etag")).map(RowVersion)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_names_keys_as_literals_and_travels_encoded() {
+        let of = Rows::Of { partition: "it's".into(), rows: "09-".into().."09.".into() };
+        let decoded =
+            |query: &str| percent_encoding::percent_decode_str(query).decode_utf8().unwrap().into_owned();
+        let first = query(&of, None, 1000);
+        assert!(!first.contains([' ', '+', '\'']), "{first}");
+        assert_eq!(
+            decoded(&first),
+            "$filter=PartitionKey eq 'it''s' and RowKey ge '09-' and RowKey lt '09.'&$top=1000"
+        );
+        let days = Rows::Partitions("0".into().."20261115".into());
+        let after = Continuation { partition: "1!8!a=".into(), row: Some("1!4!b".into()) };
+        assert_eq!(
+            query(&days, Some(&after), 7).split_once("&$top").unwrap().1,
+            "=7&NextPartitionKey=1%218%21a%3D&NextRowKey=1%214%21b"
+        );
+    }
 }

@@ -1,8 +1,8 @@
 //! Decides from a URL whether a blob is ours: the URL comes from an event, which is input and not authority.
 //! Only the accounts that the settings name are ever asked, and only they are ever sent a token.
 
-use super::FlowLogBlob;
 use super::path::NotFlowLog;
+use super::{Container, FlowLogBlob};
 use crate::config::StorageAccount;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -90,16 +90,19 @@ impl Sources {
         FlowLogBlob::new(account, &container, &name).map_err(NotOurs::from)
     }
 
-    /// The containers to look into.
+    /// The containers to look into, each once.
     #[must_use]
-    pub fn containers(&self) -> &[String] {
-        &self.containers
-    }
-
-    /// The blob services to look into.
-    #[must_use]
-    pub fn accounts(&self) -> &[Url] {
-        &self.accounts
+    pub fn containers(&self) -> Vec<Container> {
+        let mut containers = Vec::new();
+        for (account, name) in
+            self.accounts.iter().flat_map(|account| self.containers.iter().map(move |name| (account, name)))
+        {
+            let container = Container::new(account.clone(), name.clone());
+            if !containers.contains(&container) {
+                containers.push(container);
+            }
+        }
+        containers
     }
 }
 

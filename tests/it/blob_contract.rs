@@ -6,8 +6,8 @@ use crate::samples;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::source::{BlobSource, ReadError, Version};
 
-/// Something that can commit blobs for the suite to read.
-trait Commits {
+/// Something that can commit blobs for the suites to read.
+pub trait Commits {
     async fn commit(&self, blob: &FlowLogBlob, content: &[u8]) -> String;
     async fn delete(&self, blob: &FlowLogBlob);
 }

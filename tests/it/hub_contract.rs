@@ -142,7 +142,7 @@ impl Readable for MemoryHub {
 pub fn origin() -> Origin {
     Origin {
         source: "https://logs.blob.core.windows.net/insights-logs-flowlogflowevent/a=/b/PT1H.json".to_owned(),
-        etag: "0x8DD0".to_owned(),
+        etag: "0x8DD000000000000000000000000000".to_owned(),
         partition_key: None,
         id_prefix: "9f86d081884c7d65-0".to_owned(),
     }
@@ -213,7 +213,8 @@ async fn takes_a_batch_that_just_fits_and_refuses_one_byte_more<R: Readable>(it:
     let origin = Arc::new(origin());
     let limits = it.hub().limits(&origin, soon()).await.unwrap();
     let room = limits.transfer - limits.envelope - limits.message_overhead;
-    // The largest offset has the longest id: there the arithmetic leaves no byte over.
+    // The largest offset has the longest id, and the ETag is as long as is provided for: there the
+    // arithmetic leaves no byte over.
     let of_size = |size: usize| {
         let body = body(0, size);
         Batch {

@@ -370,20 +370,19 @@ async fn a_network_that_goes_silent_is_left_for_a_new_connection() {
 
 #[tokio::test]
 async fn a_quiet_connection_is_kept_alive_and_one_that_went_silent_is_noticed_before_the_next_send() {
-    let mut it = OnRig::start().await;
+    let mut it = OnRig::with(Rig::own(&[]).await, quick());
     let (mut address, access) = it.rig.hub_access();
     let (port, freeze) = freezer(address.port).await;
     address.port = port;
     // Only the idle timeout can help here: a stall would be noticed after the deadline.
-    let options =
-        Options { idle_timeout: Duration::from_millis(400), stall: Duration::from_mins(10), ..quick() };
+    let options = Options { idle_timeout: Duration::from_secs(2), stall: Duration::from_mins(10), ..quick() };
     it.hub = Arc::new(EventHub::new(address, access, options));
     it.hub.send(batch(0), soon()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    tokio::time::sleep(Duration::from_millis(4500)).await;
     it.hub.send(batch(300), soon()).await.unwrap();
     assert_eq!(it.stats().await["attaches"], 1, "the service's empty frames keep it alive");
     freeze.store(true, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    tokio::time::sleep(Duration::from_millis(4500)).await;
     it.hub.send(batch(600), soon()).await.unwrap();
     assert_eq!((it.received().await.len(), it.stats().await["attaches"].as_u64()), (3, Some(2)));
 }

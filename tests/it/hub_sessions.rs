@@ -191,7 +191,7 @@ async fn microsoft_s_own_client_reads_what_was_sent() {
                 "contentType": "application/json",
                 "partitionKey": "6045BDAA0001",
                 "properties": {
-                    "source": keyed.source, "etag": "0x8DD0", "offset-start": start, "offset-end": start + 400,
+                    "source": keyed.source, "etag": "0x8DD000000000000000000000000000", "offset-start": start, "offset-end": start + 400,
                 },
             })
         })

@@ -1,21 +1,35 @@
 //! In-memory twins of storage, table and hub. Each passes the contract suite that the real one passes.
 
 use bytes::Bytes;
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore, RowVersion, StoreError};
-use flowlog_forwarder::flow_log::{CheckpointKey, FlowLogBlob};
+use flowlog_forwarder::checkpoint::{
+    Checkpoint, CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
+    StoredRow,
+};
+use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
 use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine, QuarantineError};
 use flowlog_forwarder::rope::Rope;
-use flowlog_forwarder::source::{BlobSource, Chunk, ReadError, Version};
-use std::collections::HashMap;
+use flowlog_forwarder::source::{
+    BlobListing, BlobSource, Chunk, Depth, ListError, Listed, Names, Page, ReadError, Version,
+};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// Blobs in memory, each with the number of its version as `ETag`.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBlobs {
-    blobs: Arc<Mutex<HashMap<String, (u64, Bytes)>>>,
+    blobs: Arc<Mutex<BTreeMap<Place, (u64, Bytes)>>>,
     reads: Arc<Mutex<Vec<Range<u64>>>>,
+    lists: Arc<Mutex<u64>>,
+    unreachable: Arc<Mutex<Option<String>>>,
     versions: Arc<Mutex<u64>>,
+}
+
+/// Account, container and name.
+type Place = (String, String, String);
+
+fn place(blob: &FlowLogBlob) -> Place {
+    (blob.account().to_string(), blob.container().to_owned(), blob.name().to_owned())
 }
 
 impl MemoryBlobs {
@@ -23,17 +37,35 @@ impl MemoryBlobs {
     pub fn commit(&self, blob: &FlowLogBlob, content: impl Into<Bytes>) -> String {
         let mut versions = self.versions.lock().unwrap();
         *versions += 1;
-        self.blobs.lock().unwrap().insert(blob.to_string(), (*versions, content.into()));
+        self.blobs.lock().unwrap().insert(place(blob), (*versions, content.into()));
         etag(*versions)
     }
 
     pub fn delete(&self, blob: &FlowLogBlob) {
-        self.blobs.lock().unwrap().remove(&blob.to_string());
+        self.blobs.lock().unwrap().remove(&place(blob));
     }
 
     /// The ranges asked for since the last call.
     pub fn take_reads(&self) -> Vec<Range<u64>> {
         std::mem::take(&mut self.reads.lock().unwrap())
+    }
+
+    /// How many pages were listed since the last call.
+    pub fn take_lists(&self) -> u64 {
+        std::mem::take(&mut self.lists.lock().unwrap())
+    }
+
+    /// Makes listings fail whose prefix begins with this; none ends that.
+    pub fn fail_lists(&self, prefix: Option<&str>) {
+        *self.unreachable.lock().unwrap() = prefix.map(str::to_owned);
+    }
+
+    /// Puts a blob of any name into `container`.
+    pub fn put(&self, container: &Container, name: &str) {
+        let mut versions = self.versions.lock().unwrap();
+        *versions += 1;
+        let place = (container.account().to_string(), container.name().to_owned(), name.to_owned());
+        self.blobs.lock().unwrap().insert(place, (*versions, Bytes::new()));
     }
 }
 
@@ -51,7 +83,7 @@ impl BlobSource for MemoryBlobs {
     ) -> Result<Chunk, ReadError> {
         self.reads.lock().unwrap().push(range.clone());
         let blobs = self.blobs.lock().unwrap();
-        let (number, content) = blobs.get(&blob.to_string()).ok_or(ReadError::NotFound)?;
+        let (number, content) = blobs.get(&place(blob)).ok_or(ReadError::NotFound)?;
         let etag = etag(*number);
         match version {
             Version::Only(wanted) if wanted != etag => return Err(ReadError::Changed),
@@ -67,16 +99,74 @@ impl BlobSource for MemoryBlobs {
     }
 }
 
+/// A container is there as soon as it holds a blob.
+impl BlobListing for MemoryBlobs {
+    async fn list(&self, container: &Container, names: Names<'_>) -> Result<Page, ListError> {
+        // Lets others in, as a network would.
+        tokio::task::yield_now().await;
+        *self.lists.lock().unwrap() += 1;
+        if self.unreachable.lock().unwrap().as_ref().is_some_and(|prefix| names.prefix.starts_with(prefix)) {
+            return Err(ListError::Failed {
+                container: container.to_string(),
+                prefix: names.prefix.to_owned(),
+                reason: "as told".to_owned(),
+            });
+        }
+        let blobs = self.blobs.lock().unwrap();
+        let mut inside = blobs
+            .iter()
+            .filter(|((account, name, _), _)| {
+                *account == container.account().to_string() && name == container.name()
+            })
+            .peekable();
+        if inside.peek().is_none() {
+            return Err(ListError::NoContainer { container: container.to_string() });
+        }
+        let mut page = Page::default();
+        let mut last = "";
+        for ((_, _, name), (version, content)) in inside {
+            let Some(rest) = name.strip_prefix(names.prefix) else { continue };
+            // A folder counts as one name: its own.
+            let shown = match rest.find('/').filter(|_| names.depth == Depth::Children) {
+                Some(slash) => &name[..=names.prefix.len() + slash],
+                None => name.as_str(),
+            };
+            if shown == last || names.marker.is_some_and(|marker| shown <= marker) {
+                continue;
+            }
+            if page.folders.len() + page.blobs.len() == usize::try_from(names.at_most).unwrap() {
+                page.next = Some(last.to_owned());
+                break;
+            }
+            last = shown;
+            if shown.len() < name.len() {
+                page.folders.push(shown.to_owned());
+            } else {
+                let (etag, length) = (etag(*version), content.len() as u64);
+                page.blobs.push(Listed { name: name.clone(), etag, length });
+            }
+        }
+        Ok(page)
+    }
+}
+
 /// A checkpoint table in memory.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryTable {
-    rows: Arc<Mutex<HashMap<CheckpointKey, (u64, Checkpoint)>>>,
+    rows: Arc<Mutex<BTreeMap<CheckpointKey, (u64, Checkpoint)>>>,
+    /// Versions never come back, not even after a row was deleted.
+    versions: Arc<Mutex<u64>>,
     calls: Arc<Mutex<u64>>,
 }
 
 impl MemoryTable {
     pub fn row(&self, key: &CheckpointKey) -> Option<Checkpoint> {
         self.rows.lock().unwrap().get(key).map(|(_, row)| row.clone())
+    }
+
+    /// The keys of all rows, in order.
+    pub fn keys(&self) -> Vec<CheckpointKey> {
+        self.rows.lock().unwrap().keys().cloned().collect()
     }
 
     /// How many calls were made since the last time this was asked.
@@ -104,15 +194,52 @@ impl CheckpointStore for MemoryTable {
         if stored.as_deref() != expected.map(|version| version.0.as_str()) {
             return Err(StoreError::Conflict { key: key.clone() });
         }
-        // Versions never come back, not even after a row was deleted.
-        let version = rows
-            .values()
-            .map(|(version, _)| version + 1)
-            .max()
-            .unwrap_or(1)
-            .max(stored.and_then(|version| version.parse::<u64>().ok()).unwrap_or(0) + 1);
-        rows.insert(key.clone(), (version, row.clone()));
-        Ok(RowVersion(version.to_string()))
+        let mut versions = self.versions.lock().unwrap();
+        *versions += 1;
+        rows.insert(key.clone(), (*versions, row.clone()));
+        Ok(RowVersion(versions.to_string()))
+    }
+}
+
+impl CheckpointTable for MemoryTable {
+    async fn scan(
+        &self,
+        wanted: &Rows,
+        after: Option<&Continuation>,
+        at_most: u32,
+    ) -> Result<RowPage, StoreError> {
+        tokio::task::yield_now().await;
+        *self.calls.lock().unwrap() += 1;
+        let rows = self.rows.lock().unwrap();
+        let is_wanted = |key: &CheckpointKey| match wanted {
+            Rows::Of { partition, rows } => key.partition == *partition && rows.contains(&key.row),
+            Rows::Partitions(partitions) => partitions.contains(&key.partition),
+        };
+        let begin = |key: &CheckpointKey| {
+            after.is_none_or(|after| {
+                (key.partition.as_str(), Some(key.row.as_str()))
+                    >= (after.partition.as_str(), after.row.as_deref())
+            })
+        };
+        let mut found = rows.iter().filter(|(key, _)| is_wanted(key) && begin(key));
+        let page = found.by_ref().take(usize::try_from(at_most).unwrap()).map(|(key, (version, row))| {
+            StoredRow { key: key.clone(), row: row.clone(), version: RowVersion(version.to_string()) }
+        });
+        let page = page.collect();
+        let next = found
+            .next()
+            .map(|(key, _)| Continuation { partition: key.partition.clone(), row: Some(key.row.clone()) });
+        Ok(RowPage { rows: page, next })
+    }
+
+    async fn delete(&self, key: &CheckpointKey, expected: &RowVersion) -> Result<(), StoreError> {
+        *self.calls.lock().unwrap() += 1;
+        let mut rows = self.rows.lock().unwrap();
+        if rows.get(key).is_none_or(|(version, _)| version.to_string() != expected.0) {
+            return Err(StoreError::Conflict { key: key.clone() });
+        }
+        rows.remove(key);
+        Ok(())
     }
 }
 

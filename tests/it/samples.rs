@@ -1,10 +1,16 @@
 //! Blobs and contents that the scenarios share.
 
-use flowlog_forwarder::flow_log::FlowLogBlob;
+use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
+use flowlog_forwarder::sweep::hours::Hour;
 use url::Url;
 
 /// The container of virtual network flow logs.
 pub const CONTAINER: &str = "insights-logs-flowlogflowevent";
+
+/// The container of virtual network flow logs in the account that exists only in memory.
+pub fn container() -> Container {
+    Container::new(Url::parse("https://memory.blob.core.windows.net/").unwrap(), CONTAINER.to_owned())
+}
 
 /// The blob of the NIC `mac` in the storage account at `account`.
 pub fn blob_of(account: &Url, mac: &str) -> FlowLogBlob {
@@ -17,7 +23,19 @@ pub fn blob_of(account: &Url, mac: &str) -> FlowLogBlob {
 
 /// The blob of the `nic`-th NIC of an account that exists only in memory.
 pub fn blob(nic: u32) -> FlowLogBlob {
-    blob_of(&Url::parse("https://memory.blob.core.windows.net/").unwrap(), &format!("6045BD{nic:06X}"))
+    blob_of(container().account(), &format!("6045BD{nic:06X}"))
+}
+
+/// The blob of the `nic`-th NIC in that account, of the `flow_log`-th flow log and of `hour`.
+pub fn blob_in(flow_log: u32, hour: Hour, nic: u32) -> FlowLogBlob {
+    let (year, month, day) = hour.date().to_calendar_date();
+    let (month, hour) = (u8::from(month), hour.of_day());
+    let name = format!(
+        "flowLogResourceID=/00000000-0000-0000-0000-000000000000_NETWORKWATCHERRG/\
+         NETWORKWATCHER_WESTEUROPE_VNET-{flow_log:03}/\
+         y={year}/m={month:02}/d={day:02}/h={hour:02}/m=00/macAddress=6045BD{nic:06X}/PT1H.json"
+    );
+    container().blob(&name).unwrap()
 }
 
 /// A record with `tuples` tuples, in the shape of flow log version 4.

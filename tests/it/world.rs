@@ -2,11 +2,13 @@
 
 use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::MemoryHub;
-use crate::samples::{content, record};
+use crate::samples::{container, content, record};
 use flowlog_forwarder::checkpoint::Wanted;
-use flowlog_forwarder::flow_log::FlowLogBlob;
+use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::forward::{ForwardError, Forwarded, Forwarder, Options};
 use flowlog_forwarder::ledger::{Clock, Ledger};
+use flowlog_forwarder::sweep::hours::Hour;
+use flowlog_forwarder::sweep::{self, Sweeper};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -23,6 +25,8 @@ pub struct World {
 
 pub type MemoryForwarder = Forwarder<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine>;
 
+pub type MemorySweeper = Sweeper<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine>;
+
 impl World {
     /// A process named `me` in this world.
     pub fn process(&self, me: &str) -> MemoryForwarder {
@@ -30,9 +34,7 @@ impl World {
     }
 
     pub fn process_with(&self, me: &str, options: Options) -> MemoryForwarder {
-        let now = Arc::clone(&self.now);
-        let clock: Clock = Arc::new(move || now.load(Ordering::Relaxed));
-        let ledger = Ledger::new(self.table.clone(), me.to_owned(), clock);
+        let ledger = Ledger::new(self.table.clone(), me.to_owned(), self.clock());
         Forwarder::new(
             Arc::new(self.blobs.clone()),
             ledger,
@@ -40,6 +42,32 @@ impl World {
             self.quarantine.clone(),
             options,
         )
+    }
+
+    /// A sweeper of the sample container in this world, which forwards through `process`.
+    pub fn sweeper(&self, process: &Arc<MemoryForwarder>) -> MemorySweeper {
+        self.sweeper_of(vec![container()], process, sweep::Options::default())
+    }
+
+    pub fn sweeper_of(
+        &self,
+        containers: Vec<Container>,
+        process: &Arc<MemoryForwarder>,
+        options: sweep::Options,
+    ) -> MemorySweeper {
+        let (blobs, table) = (Arc::new(self.blobs.clone()), self.table.clone());
+        Sweeper::new(containers, blobs, table, Arc::clone(process), self.clock(), options)
+    }
+
+    /// The world's clock.
+    pub fn clock(&self) -> Clock {
+        let now = Arc::clone(&self.now);
+        Arc::new(move || now.load(Ordering::Relaxed))
+    }
+
+    /// Sets the clock to this minute of `hour`.
+    pub fn set_clock(&self, hour: Hour, minute: u64) {
+        self.now.store(hour.number() * 3_600_000 + minute * 60_000, Ordering::Relaxed);
     }
 
     /// Commits these records and returns what the event would say.
@@ -52,8 +80,9 @@ impl World {
         Wanted { etag: self.blobs.commit(blob, content), length }
     }
 
-    /// Starts the counts of reads and table calls anew.
+    /// Starts the counts of lists, reads and table calls anew.
     pub fn forget_calls(&self) {
+        self.blobs.take_lists();
         self.blobs.take_reads();
         self.table.take_calls();
     }

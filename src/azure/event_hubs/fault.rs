@@ -262,46 +262,4 @@ impl From<RecvError> for Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use fe2o3_amqp::types::messaging::{Accepted, Modified, Rejected, Released};
-
-    const THROTTLED: &str = "The request was terminated because the entity is being throttled. \
-        Error code : 50002. Please wait 4 seconds and try again. To know more visit https://aka.ms/x";
-
-    #[test]
-    fn the_wait_is_taken_from_the_words_of_the_service() {
-        let busy = |text: &str| match Fault::of_condition("com.microsoft:server-busy", text) {
-            Fault::Busy { wait, .. } => wait,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(busy(THROTTLED), Some(Duration::from_secs(4)));
-        assert_eq!(busy("Please wait 10 seconds and try again."), Some(Duration::from_secs(10)));
-        for text in
-            ["", "wait", "wait a second", "wait -1 seconds", "wait 99999999999 seconds", "wait 5 apples"]
-        {
-            assert_eq!(busy(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn accepted_alone_is_success() {
-        let modified =
-            Modified { delivery_failed: None, undeliverable_here: None, message_annotations: None };
-        assert_eq!(Fault::of_outcome(Outcome::Accepted(Accepted {})), Ok(()));
-        assert!(matches!(Fault::of_outcome(Outcome::Released(Released {})), Err(Fault::Passing(_))));
-        assert!(matches!(Fault::of_outcome(Outcome::Modified(modified)), Err(Fault::Passing(_))));
-        let rejected = Outcome::Rejected(Rejected { error: None });
-        assert!(matches!(Fault::of_outcome(rejected), Err(Fault::Refused { .. })));
-    }
-
-    #[test]
-    fn a_condition_that_nobody_knows_is_a_refusal() {
-        let refused = Fault::of_condition("com.microsoft:argument-out-of-range", "partition 7");
-        let error = refused.error("ns/flow", 0, 0, Duration::ZERO);
-        assert_eq!(
-            error.to_string(),
-            "event hub ns/flow refused the batch: com.microsoft:argument-out-of-range: partition 7"
-        );
-    }
-}
+mod tests;

@@ -1,0 +1,190 @@
+//! Names in containers: *List Blobs*, whose hierarchical form (`delimiter`) the SDK's client lacks.
+//!
+//! Source of the protocol: REST reference, *List Blobs* and *Enumerating blob resources*.
+
+use super::blob::AzureBlobs;
+use super::failure;
+use crate::flow_log::Container;
+use crate::source::{BlobListing, Depth, ListError, Listed, Names, Page};
+use azure_core::error::CheckSuccessOptions;
+use azure_core::http::{Context, Method, PipelineSendOptions, Request, Url};
+use azure_core::xml::from_xml;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::Deserialize;
+use std::fmt::Write as _;
+
+/// The first version that percent-encodes names which XML could not hold, and says so, is 2021-02-12.
+const API_VERSION: &str = "2022-11-02";
+
+impl BlobListing for AzureBlobs {
+    async fn list(&self, container: &Container, names: Names<'_>) -> Result<Page, ListError> {
+        let failed = |reason: String| ListError::Failed {
+            container: container.to_string(),
+            prefix: names.prefix.to_owned(),
+            reason,
+        };
+        let account = self.account(container.account()).map_err(failed)?;
+        let mut request = Request::new(url(container, names), Method::Get);
+        request.insert_header("accept", "application/xml");
+        request.insert_header("x-ms-version", API_VERSION);
+        let options = PipelineSendOptions {
+            check_success: CheckSuccessOptions { success_codes: &[200] },
+            ..PipelineSendOptions::default()
+        };
+        let sent = account.pipeline.send(&Context::new(), &mut request, Some(options)).await;
+        let answer = sent.map_err(|error| match failure::status(&error) {
+            Some(404) => ListError::NoContainer { container: container.to_string() },
+            _ => failed(failure::describe(&error)),
+        })?;
+        page(answer.body()).map_err(failed)
+    }
+}
+
+fn url(container: &Container, names: Names<'_>) -> Url {
+    let mut url = container.account().clone();
+    url.set_path(&format!("{}/{}", url.path().trim_end_matches('/'), container.name()));
+    let mut query = format!("restype=container&comp=list&maxresults={}", names.at_most);
+    let mut add = |name: &str, value: &str| {
+        // Spaces as %20: a `+` in a query is a plus to some services and a space to others.
+        // Writing to a String never fails.
+        let _ = write!(query, "&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+    };
+    if names.depth == Depth::Children {
+        add("delimiter", "/");
+    }
+    if !names.prefix.is_empty() {
+        add("prefix", names.prefix);
+    }
+    if let Some(marker) = names.marker {
+        add("marker", marker);
+    }
+    url.set_query(Some(&query));
+    url
+}
+
+/// Neither part has a default: an answer that is something else must not be read as "no blobs".
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EnumerationResults {
+    blobs: Items,
+    next_marker: String,
+}
+
+/// Blobs and folders come mixed, in the order of their names.
+#[derive(Deserialize)]
+struct Items {
+    #[serde(rename = "$value", default)]
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+enum Item {
+    Blob(Blob),
+    BlobPrefix(Folder),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Blob {
+    name: Name,
+    properties: Properties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Folder {
+    name: Name,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    #[serde(rename = "@Encoded", default)]
+    encoded: bool,
+    #[serde(rename = "$text", default)]
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Properties {
+    #[serde(rename = "Etag")]
+    etag: String,
+    #[serde(rename = "Content-Length")]
+    length: u64,
+}
+
+impl Name {
+    /// The name as it is stored; one that is not UTF-8 is no flow log's, and is shown as well as can be.
+    fn decoded(self) -> String {
+        if self.encoded { percent_decode_str(&self.text).decode_utf8_lossy().into_owned() } else { self.text }
+    }
+}
+
+/// What the answer's body lists.
+fn page(body: &[u8]) -> Result<Page, String> {
+    // The error's own text repeats the whole answer.
+    let answer: EnumerationResults =
+        from_xml(body).map_err(|_| "the answer is not the XML of a listing".to_owned())?;
+    let mut page = Page { next: Some(answer.next_marker).filter(|next| !next.is_empty()), ..Page::default() };
+    for item in answer.blobs.items {
+        match item {
+            Item::BlobPrefix(folder) => page.folders.push(folder.name.decoded()),
+            Item::Blob(Blob { name, properties: Properties { etag, length } }) => {
+                let etag = etag.trim_matches('"').to_owned();
+                page.blobs.push(Listed { name: name.decoded(), etag, length });
+            }
+        }
+    }
+    Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_folders_and_blobs_in_any_order_is_read() {
+        let body = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?>\
+            <EnumerationResults ServiceEndpoint=\"https://a/\" ContainerName=\"c\"><Prefix>p/</Prefix>\
+            <MaxResults>5000</MaxResults><Delimiter>/</Delimiter><Blobs>\
+            <BlobPrefix><Name>p/a&amp;b/</Name></BlobPrefix>\
+            <Blob><Name>p/b c</Name><Properties><Last-Modified>x</Last-Modified><Etag>0x8D</Etag>\
+            <Content-Length>14</Content-Length><BlobType>BlockBlob</BlobType></Properties><OrMetadata /></Blob>\
+            <BlobPrefix><Name Encoded=\"true\">p/%EF%BF%BE/</Name></BlobPrefix>\
+            <Blob><Name>p/d</Name><Properties><Etag>\"0x9\"</Etag><Content-Length>0</Content-Length></Properties></Blob>\
+            </Blobs><NextMarker>m!1</NextMarker></EnumerationResults>";
+        let expected = Page {
+            folders: vec!["p/a&b/".into(), "p/\u{fffe}/".into()],
+            blobs: vec![
+                Listed { name: "p/b c".into(), etag: "0x8D".into(), length: 14 },
+                Listed { name: "p/d".into(), etag: "0x9".into(), length: 0 },
+            ],
+            next: Some("m!1".into()),
+        };
+        assert_eq!(page(body.as_bytes()), Ok(expected));
+    }
+
+    #[test]
+    fn a_listing_without_names_is_an_empty_page() {
+        for blobs in ["<Blobs/>", "<Blobs></Blobs>", "<Blobs />"] {
+            let body = format!("<EnumerationResults>{blobs}<NextMarker /></EnumerationResults>");
+            assert_eq!(page(body.as_bytes()), Ok(Page::default()), "{blobs}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_listing_is_an_error() {
+        assert!(page(b"<html>proxy</html>").is_err());
+        assert!(page(b"").is_err());
+    }
+
+    #[test]
+    fn names_travel_encoded_in_the_query() {
+        let container = Container::new(Url::parse("http://127.0.0.1:10000/account").unwrap(), "logs".into());
+        let names = Names { prefix: "a=/b c+d&", depth: Depth::Children, marker: Some("m/1"), at_most: 7 };
+        assert_eq!(
+            url(&container, names).as_str(),
+            "http://127.0.0.1:10000/account/logs?restype=container&comp=list&maxresults=7\
+             &delimiter=%2F&prefix=a%3D%2Fb%20c%2Bd%26&marker=m%2F1"
+        );
+    }
+}
