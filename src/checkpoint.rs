@@ -73,6 +73,15 @@ pub struct Progress {
     pub broken: Option<Broken>,
 }
 
+impl Progress {
+    /// Whether a broken blob has grown since it was put into quarantine and is final now, so that what
+    /// it gained is still to be put there.
+    #[must_use]
+    pub fn owes_quarantine(&self, hour_is_over: bool) -> bool {
+        hour_is_over && self.broken.is_some_and(|broken| broken.kept < self.length)
+    }
+}
+
 /// A blob of which everything from `Progress::offset` on is in quarantine, and not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken {
@@ -134,6 +143,12 @@ impl Checkpoint {
     #[must_use]
     pub fn is_claimed(&self, now: u64) -> bool {
         self.claim.as_ref().is_some_and(|claim| claim.until > now)
+    }
+
+    /// Whether nothing is left to do for the commit named by `etag`, of a blob whose hour is over or not.
+    #[must_use]
+    pub fn settles(&self, etag: &str, hour_is_over: bool) -> bool {
+        self.covers(etag) && !self.progress.owes_quarantine(hour_is_over)
     }
 
     /// Whether somebody other than `me` holds an unexpired claim at `now`.

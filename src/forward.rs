@@ -200,7 +200,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             return Ok(done);
         }
         let mut seen = self.recall(blob, memory).await?;
-        if seen.row.covers(&commit.etag) {
+        if seen.row.settles(&commit.etag, blob.is_over(self.ledger.now())) {
             memory.seen = Some(seen);
             return Ok(done);
         }
