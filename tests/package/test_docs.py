@@ -1,0 +1,133 @@
+"""What the documentation says of the code is so: links lead somewhere, settings and log lines exist."""
+
+import json
+import re
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", *DOCS]
+
+# Names that are not ours, as the Functions host, the Azure CLI, GitHub, the emulator or the packager know them.
+FOREIGN = {
+    "FUNCTIONS_WORKER_RUNTIME", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
+    "AZURE_SUBSCRIPTION_ID", "RESOURCE_GROUP", "FLOWLOG_ACCOUNT",
+    "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
+}
+
+
+def settings():
+    names = re.findall(r'name: "([^"]+)"', (ROOT / "src/config/settings.rs").read_text())
+    connections = ["FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION", "CHECKPOINT_STORAGE", "AzureWebJobsStorage"]
+    parts = [name.removeprefix("<NAME>") for name in names if name.startswith("<NAME>")]
+    return set(names) | {connection + part for connection in connections for part in parts} | set(parts)
+
+
+BLOCK = re.compile(r"^ *```.*?^ *```$", flags=re.M | re.S)
+
+
+def prose(text):
+    return BLOCK.sub("", text)
+
+
+def examples(text):
+    return "\n".join(BLOCK.findall(text))
+
+
+def spans(text):
+    """Inline code."""
+    return re.findall(r"`([^`\n]+)`", prose(text))
+
+
+def anchors(path):
+    headings = re.findall(r"^#+ (.*)$", prose(path.read_text()), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+class Links(unittest.TestCase):
+    def test_every_relative_link_leads_somewhere(self):
+        for page in PAGES:
+            for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+                if re.match(r"[a-z]+:", link):
+                    continue
+                name, _, anchor = link.partition("#")
+                target = (page.parent / name).resolve() if name else page
+                with self.subTest(page=page.name, link=link):
+                    self.assertTrue(target.exists())
+                    if anchor:
+                        self.assertIn(anchor, anchors(target))
+
+    def test_every_page_can_be_found_from_the_first(self):
+        index = (ROOT / "docs/README.md").read_text()
+        for page in DOCS:
+            if page.name != "README.md":
+                self.assertIn(f"]({page.relative_to(ROOT / 'docs')})", index)
+
+    def test_every_file_and_target_that_is_named_exists(self):
+        targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+        # Comes with the infrastructure.
+        targets.add("deploy")
+        for page in DOCS:
+            text = page.read_text()
+            commands = [*spans(text), *examples(text).splitlines()]
+            for target in (words[5:].split()[0] for words in commands if words.startswith("make ")):
+                self.assertIn(target, targets, page.name)
+            for path in re.findall(r"`((?:src|tests|docs|scripts|infra|\.github)/[\w./-]+)`", text):
+                self.assertTrue((ROOT / path).exists(), f"{page.name}: {path}")
+
+
+class Quotations(unittest.TestCase):
+    def test_every_setting_that_is_named_exists(self):
+        known = settings() | FOREIGN
+        for page in DOCS:
+            text = page.read_text()
+            named = {span.partition("=")[0] for span in spans(text)}
+            named |= set(re.findall(r"^ *(?:env |export )?(\w+)=", examples(text), flags=re.M))
+            named |= set(re.findall(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:__\w+)?)", prose(text)))
+            for name in named:
+                if re.fullmatch(r"([A-Z][A-Z0-9]*(_[A-Z0-9]+)+|AzureWebJobsStorage)?(__\w+)?", name) and name:
+                    with self.subTest(page=page.name):
+                        self.assertIn(name, known)
+
+    def test_every_log_line_that_is_quoted_is_written_somewhere(self):
+        # A string that goes on in the next line, as Rust has them, is one string.
+        code = "\n".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.rs")))
+        code = re.sub(r"\\\n\s*", "", code).replace('\\"', '"')
+        rows = [row.split("|")[1] for row in (ROOT / "docs/troubleshooting.md").read_text().splitlines()
+                if row.startswith("| ") and not row.startswith("| what")]
+        quoted = [span for row in rows for span in spans(row)]
+        quoted += [span for page in DOCS for span in spans(page.read_text()) if "…" in span and "{" not in span]
+        self.assertGreater(len(quoted), 40)
+        for line in set(quoted) - NOT_LINES:
+            for part in line.split("…"):
+                for words in re.split(COMPOSED, part):
+                    words = words.strip(" :;,`")
+                    with self.subTest(line=line):
+                        self.assertIn(words, code)
+
+
+# Where two strings of the code meet in one line: an outcome and its reason, a sentence and its count.
+COMPOSED = r"(?:forwarded|nothing to forward): |the blob (?=is not a)|\d+ (?=behind|caught|records|messages)|HTTP \d+|(?:\b\d+ )?(?=flow logs: )"
+
+# Quoted for other reasons than that the forwarder writes them.
+NOT_LINES = {"in_doubt", "amqp:not-found"}
+
+
+class Local(unittest.TestCase):
+    def test_the_emulators_hub_is_that_of_the_example_settings(self):
+        config = json.loads((ROOT / "docs/local/config.json").read_text())
+        (namespace,) = config["UserConfig"]["NamespaceConfig"]
+        example = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+        self.assertIn(example["EVENT_HUB_NAME"], [entity["Name"] for entity in namespace["Entities"]])
+        self.assertIn("UseDevelopmentEmulator=true", example["EVENT_HUB_CONNECTION"])
+
+    def test_the_compose_file_offers_the_ports_that_the_settings_expect(self):
+        compose = (ROOT / "docs/local/compose.yaml").read_text()
+        for port in (10000, 10001, 10002, 5672):
+            self.assertIn(f'"127.0.0.1:{port}:{port}"', compose)
+        self.assertIn("./config.json:", compose)
+
+
+if __name__ == "__main__":
+    unittest.main()
