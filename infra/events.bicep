@@ -15,9 +15,6 @@ type source = {
 
   @description('Name of the account\'s system topic.')
   topicName: string
-
-  @description('What else main.bicep says of the account.')
-  *: any
 }
 
 @description('Flow-log accounts: the output `sources` of main.bicep.')

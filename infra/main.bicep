@@ -241,7 +241,7 @@ var sources = map(flowLogAccounts, account => {
   location: account.?location ?? location
   create: account.?create ?? false
   topicName: account.?existingTopic ?? '${account.name}-flowlogs'
-  hasTopic: contains(account, 'existingTopic')
+  hasTopic: account.?existingTopic != null
 })
 
 // ---- Resources ----
@@ -326,9 +326,9 @@ module network 'modules/network.bicep' = if (createsNetwork) {
 }
 
 var functionsSubnetId = createsNetwork
-  ? network.?outputs.functionsSubnetId ?? ''
+  ? network!.outputs.functionsSubnetId
   : (isPrivate ? existingFunctionsSubnetId : '')
-var endpointsSubnetId = createsNetwork ? network.?outputs.endpointsSubnetId ?? '' : existingEndpointsSubnetId
+var endpointsSubnetId = createsNetwork ? network!.outputs.endpointsSubnetId : existingEndpointsSubnetId
 // The network of a subnet is what its id says before the subnet.
 var networkId = split('${functionsSubnetId}/subnets/', '/subnets/')[0]
 
@@ -414,8 +414,8 @@ module functionApp 'modules/function-app.bicep' = {
     planName: '${prefix}-plan-${unique}'
     location: location
     tags: tags
-    identityId: identity.?outputs.id ?? ''
-    identityClientId: identity.?outputs.clientId ?? ''
+    identityId: isUserAssigned ? identity!.outputs.id : ''
+    identityClientId: isUserAssigned ? identity!.outputs.clientId : ''
     hostStorageName: hostStorage.outputs.name
     packageUri: hostStorage.outputs.packageUri
     insightsConnectionString: monitoring.outputs.connectionString
@@ -437,7 +437,7 @@ module functionApp 'modules/function-app.bicep' = {
   ]
 }
 
-var principalId = isUserAssigned ? identity.?outputs.principalId ?? '' : functionApp.outputs.principalId
+var principalId = isUserAssigned ? identity!.outputs.principalId : functionApp.outputs.principalId
 
 module rolesOnHost 'modules/roles-host.bicep' = {
   name: 'roles-host'

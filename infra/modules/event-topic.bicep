@@ -35,8 +35,5 @@ resource present 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = if (ex
   name: name
 }
 
-@description('Resource id of the topic.')
-output id string = exists ? present.id : topic.id
-
 @description('Object id of the topic\'s identity.')
-output principalId string = exists ? present.identity.principalId : topic.identity.principalId
+output principalId string = exists ? present!.identity.principalId : topic!.identity.principalId
