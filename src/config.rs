@@ -17,6 +17,7 @@ pub use problem::{ConfigErrors, Problem, Wrong};
 pub use settings::{SETTINGS, Setting};
 pub use storage::{CheckpointStorage, StorageAccess, StorageAccount};
 
+use crate::sweep::hours::Retention;
 use reader::Reader;
 use std::num::NonZeroUsize;
 use tracing_subscriber::EnvFilter;
@@ -40,6 +41,10 @@ const HUB: &str = "EVENT_HUB_CONNECTION";
 const HUB_NAME: &str = "EVENT_HUB_NAME";
 const PARTITION_KEY: &str = "EVENT_HUB_PARTITION_KEY";
 const MAX_MESSAGE: &str = "MAX_MESSAGE_BYTES";
+/// When the sweep runs: an NCRONTAB expression that the host reads, in place of `%…%` in the function's
+/// `function.json`. Here it matters only whether it is set.
+pub const SWEEP_SCHEDULE: &str = "FLOWLOG_SWEEP_SCHEDULE";
+const RETENTION: &str = "CHECKPOINT_RETENTION_DAYS";
 const LOG_FILTER: &str = "RUST_LOG";
 const LOG_FORMAT: &str = "LOG_FORMAT";
 
@@ -60,6 +65,10 @@ pub struct Config {
     pub partition_key: PartitionKey,
     /// An upper bound for one message, bytes, below the limit that the hub itself states.
     pub max_message_bytes: Option<NonZeroUsize>,
+    /// For how long checkpoints are kept.
+    pub retention: Retention,
+    /// Whether the host can run the sweep: false where it started the process and has no schedule for it.
+    pub sweep_is_scheduled: bool,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -122,6 +131,9 @@ impl Config {
         let hub = hub::hub(&mut reader, HUB, HUB_NAME);
         let partition_key = reader.parse_or(PARTITION_KEY, PartitionKey::None, partition_key);
         let max_message_bytes = reader.parse_or(MAX_MESSAGE, None, |value| max_message(value).map(Some));
+        let retention =
+            Retention::of_days(reader.parse_or(RETENTION, Retention::DEFAULT_DAYS, retention_days));
+        let sweep_is_scheduled = reader.non_empty(SWEEP_SCHEDULE).is_some() || !under_host;
         let log = LogSettings {
             // An empty RUST_LOG is common in shells and means the same as none.
             filter: reader
@@ -143,6 +155,8 @@ impl Config {
                 hub,
                 partition_key,
                 max_message_bytes,
+                retention,
+                sweep_is_scheduled,
                 log,
             }),
             _ => Err(ConfigErrors(problems)),
@@ -181,6 +195,11 @@ fn max_message(value: &str) -> Result<NonZeroUsize, Wrong> {
         .ok()
         .filter(|bytes| bytes.get() >= LEAST_MESSAGE_BYTES)
         .ok_or(Wrong::NotAMessageSize { least: LEAST_MESSAGE_BYTES })
+}
+
+fn retention_days(value: &str) -> Result<u16, Wrong> {
+    let days = value.parse().ok().filter(|days| *days >= Retention::LEAST_DAYS);
+    days.ok_or(Wrong::NotDays { least: Retention::LEAST_DAYS })
 }
 
 fn log_filter(value: String) -> Result<String, Wrong> {

@@ -6,12 +6,13 @@
 mod answer;
 mod invocation;
 
-pub use invocation::{CommitHandler, Handled};
+pub use invocation::{Functions, Handled};
 
 use answer::Answer;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -23,8 +24,11 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-/// The function's name: the host posts to it, and its folder has to have it.
+/// The name of the function that events call: the host posts to it, and its folder has to have it.
 pub const FUNCTION: &str = "FlowLogBlobCreated";
+
+/// The name of the function that the timer calls.
+pub const SWEEP_FUNCTION: &str = "FlowLogSweep";
 
 /// Largest body that is looked at, bytes. Event Grid delivers at most 1 MB; the host may encode it twice.
 const LARGEST_BODY: usize = 8 << 20;
@@ -64,7 +68,7 @@ impl<H> Clone for Handler<H> {
 ///
 /// # Errors
 /// When the listener fails for good.
-pub async fn serve<H: CommitHandler>(
+pub async fn serve<H: Functions>(
     listener: TcpListener,
     handler: Arc<H>,
     shutdown: impl Future<Output = ()>,
@@ -96,11 +100,12 @@ pub async fn serve<H: CommitHandler>(
     }
 }
 
-fn router<H: CommitHandler>(state: Handler<H>) -> Router {
+fn router<H: Functions>(state: Handler<H>) -> Router {
     Router::new()
         // The host asks this forty times a second while it waits, and again all day: say nothing of it.
         .route("/", get(|| async { Answer::ok(vec![]) }))
         .route(&format!("/{FUNCTION}"), post(invoke::<H>))
+        .route(&format!("/{SWEEP_FUNCTION}"), post(sweep::<H>))
         .fallback(nothing_here)
         .method_not_allowed_fallback(nothing_here)
         .with_state(state)
@@ -108,26 +113,51 @@ fn router<H: CommitHandler>(state: Handler<H>) -> Router {
 
 async fn nothing_here() -> Answer {
     Answer::not_found(format!(
-        "nothing here: the Functions host posts to /{FUNCTION}, which must be the name of the folder of function.json"
+        "nothing here: the Functions host posts to /{FUNCTION} and /{SWEEP_FUNCTION}, which must be the names of the folders of function.json"
     ))
 }
 
-/// Runs an invocation in a task of its own: if the host hangs up, work in progress still ends at a
-/// checkpoint instead of anywhere.
-async fn invoke<H: CommitHandler>(State(state): State<Handler<H>>, request: Request) -> Answer {
-    let (head, body) = request.into_parts();
+/// The host's name for an invocation, as the log shows it.
+fn id_of(head: &Parts) -> String {
     let id = head.headers.get(INVOCATION_ID).and_then(|id| id.to_str().ok()).map(invocation::short_id);
-    let id = id.unwrap_or_else(|| "-".to_owned());
-    let body = match read(body).await {
-        Ok(body) => body,
+    id.unwrap_or_else(|| "-".to_owned())
+}
+
+/// Works on the events that the host hands over.
+async fn invoke<H: Functions>(State(state): State<Handler<H>>, request: Request) -> Answer {
+    let (head, body) = request.into_parts();
+    let id = id_of(&head);
+    match read(body).await {
+        Ok(body) => {
+            answered(async move { invocation::run(&*state.handler, &id, body).await }, state.running).await
+        }
         Err(error) => {
             tracing::warn!(invocation = id, "the body broke off: {error}");
-            return Answer::failed(vec![format!("the body broke off: {error}")]);
+            Answer::failed(vec![format!("the body broke off: {error}")])
         }
-    };
+    }
+}
+
+/// Sweeps. What the timer says (its schedule, whether it is late) changes nothing, and is read only so
+/// that the answer can be heard.
+async fn sweep<H: Functions>(State(state): State<Handler<H>>, request: Request) -> Answer {
+    let (head, body) = request.into_parts();
+    let id = id_of(&head);
+    if let Err(error) = read(body).await {
+        tracing::debug!(invocation = id, "the timer's body broke off: {error}");
+    }
+    answered(async move { invocation::sweep(&*state.handler, &id).await }, state.running).await
+}
+
+/// Runs an invocation in a task of its own: if the host hangs up, work in progress still ends at a
+/// checkpoint instead of anywhere. `running` tells the end of the process when it may come.
+async fn answered(
+    work: impl Future<Output = Answer> + Send + 'static,
+    running: mpsc::Sender<Infallible>,
+) -> Answer {
     let task = tokio::spawn(async move {
-        let answer = invocation::run(&*state.handler, &id, body).await;
-        drop(state.running);
+        let answer = work.await;
+        drop(running);
         answer
     });
     task.await.unwrap_or_else(|error| Answer::failed(vec![format!("the invocation did not end: {error}")]))

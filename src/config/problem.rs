@@ -100,6 +100,12 @@ pub enum Wrong {
         /// The least size, bytes.
         least: usize,
     },
+    /// Not a usable number of days.
+    #[error("is not a number of days: write a whole number of at least {least}")]
+    NotDays {
+        /// The fewest days.
+        least: u16,
+    },
     /// Not a `tracing` filter.
     #[error("is not a log filter: write a level such as info, or target=level pairs separated by commas")]
     NotAFilter,

@@ -106,6 +106,16 @@ pub const SETTINGS: &[Setting] = &[
         default: "the system-assigned identity",
     },
     Setting {
+        name: "CHECKPOINT_RETENTION_DAYS",
+        meaning: "days after which checkpoints are deleted, at least 2; how far back a sweep catches up is a day less",
+        default: "`7`",
+    },
+    Setting {
+        name: "FLOWLOG_SWEEP_SCHEDULE",
+        meaning: "when the sweep runs, an NCRONTAB expression that the Functions host reads; `0 */5 * * * *` is every five minutes",
+        default: "required by the host, which can't run `FlowLogSweep` without it",
+    },
+    Setting {
         name: "FUNCTIONS_CUSTOMHANDLER_PORT",
         meaning: "loopback port to listen on; the Functions host sets it",
         default: "`3000`",

@@ -52,6 +52,8 @@ fn four_settings_are_enough_and_the_rest_has_defaults() {
     assert_eq!((config.hub.host.as_str(), config.hub.port, config.hub.tls), ("localhost", 5672, false));
     assert_eq!(config.partition_key, PartitionKey::None);
     assert_eq!(config.max_message_bytes, None);
+    assert_eq!(config.retention, Retention::of_days(7));
+    assert!(config.sweep_is_scheduled, "whoever starts the process by hand may sweep by hand");
     assert_eq!(config.log, LogSettings { filter: None, format: LogFormat::Text });
 }
 
@@ -67,6 +69,7 @@ fn every_optional_setting_is_read() {
             ),
             ("EVENT_HUB_PARTITION_KEY", "nic"),
             ("MAX_MESSAGE_BYTES", "262144"),
+            ("CHECKPOINT_RETENTION_DAYS", "30"),
             ("RUST_LOG", "debug,hyper=warn"),
         ],
     )
@@ -75,8 +78,20 @@ fn every_optional_setting_is_read() {
     assert_eq!(config.containers.len(), 2);
     assert_eq!(config.partition_key, PartitionKey::Nic);
     assert_eq!(config.max_message_bytes.unwrap().get(), 262_144);
+    assert_eq!(config.retention, Retention::of_days(30));
     assert_eq!(config.log.filter.as_deref(), Some("debug,hyper=warn"));
     assert_eq!(config.log.format, LogFormat::Json, "under the host, lines are JSON unless asked otherwise");
+}
+
+#[test]
+fn a_host_without_a_schedule_for_the_sweep_is_noticed() {
+    let port = ("FUNCTIONS_CUSTOMHANDLER_PORT", "41234");
+    let scheduled = |schedule: &[(&'static str, &'static str)]| {
+        let settings: Vec<_> = [port].iter().chain(schedule).copied().collect();
+        read_changed(&[], &settings).unwrap().sweep_is_scheduled
+    };
+    assert!(scheduled(&[("FLOWLOG_SWEEP_SCHEDULE", "0 */5 * * * *")]));
+    assert!(!scheduled(&[]) && !scheduled(&[("FLOWLOG_SWEEP_SCHEDULE", " ")]));
 }
 
 #[test]
@@ -87,6 +102,7 @@ fn everything_wrong_is_reported_at_once_each_by_its_name() {
         ("EVENT_HUB_NAME", "a/b"),
         ("EVENT_HUB_PARTITION_KEY", "mac"),
         ("MAX_MESSAGE_BYTES", "1"),
+        ("CHECKPOINT_RETENTION_DAYS", "1"),
         ("RUST_LOG", "info=loud=very"),
         ("LOG_FORMAT", "xml"),
     ])
@@ -103,13 +119,14 @@ fn everything_wrong_is_reported_at_once_each_by_its_name() {
             "EVENT_HUB_CONNECTION",
             "EVENT_HUB_PARTITION_KEY",
             "MAX_MESSAGE_BYTES",
+            "CHECKPOINT_RETENTION_DAYS",
             "RUST_LOG",
             "LOG_FORMAT",
         ]
     );
     let text = errors.to_string();
-    assert!(text.starts_with("10 settings are wrong:\n"), "{text}");
-    assert_eq!(text.lines().count(), 11);
+    assert!(text.starts_with("11 settings are wrong:\n"), "{text}");
+    assert_eq!(text.lines().count(), 12);
     assert!(text.contains("FLOWLOG_STORAGE__blobServiceUri to read it by managed identity"), "{text}");
 }
 

@@ -17,10 +17,16 @@ const EVENTS_AT_ONCE: usize = 16;
 /// Longest name of an invocation that is kept, bytes: the host's are GUIDs.
 const LONGEST_ID: usize = 64;
 
-/// Does what a commit asks for.
-pub trait CommitHandler: Send + Sync + 'static {
+/// What the app's functions do.
+pub trait Functions: Send + Sync + 'static {
     /// Forwards what the commit has added, or finds that there is nothing to forward.
     fn handle(&self, commit: Commit) -> impl Future<Output = Handled> + Send;
+
+    /// Forwards what events did not bring; says in a line of the log what that was.
+    ///
+    /// # Errors
+    /// With such a line, when nothing at all could be done.
+    fn sweep(&self) -> impl Future<Output = Result<String, String>> + Send;
 }
 
 /// What became of a commit; the text is a line of the log.
@@ -51,7 +57,7 @@ impl fmt::Display for Handled {
 /// everything else gets 200: what is forwarded, what needs no forwarding, and also a body or an event
 /// that can't be understood, because it would be no different the next time. The last is logged as an
 /// error; what such an event might have announced stays in the blob and is not lost by this answer.
-pub(super) async fn run(handler: &impl CommitHandler, id: &str, body: Option<Bytes>) -> Answer {
+pub(super) async fn run(handler: &impl Functions, id: &str, body: Option<Bytes>) -> Answer {
     let refuse = |reason: &dyn fmt::Display| {
         tracing::error!(invocation = id, "not an invocation: {reason}");
         Answer::ok(vec![format!("not an invocation, and dropped: {reason}")])
@@ -75,12 +81,28 @@ pub(super) async fn run(handler: &impl CommitHandler, id: &str, body: Option<Byt
     if failed { Answer::failed(logs) } else { Answer::ok(logs) }
 }
 
+/// Sweeps, whatever the timer says about itself: it calls again in a few minutes, so that nothing but the
+/// log needs to know of a failure that concerns single blobs. 500 is for a sweep that could do nothing.
+pub(super) async fn sweep(functions: &impl Functions, id: &str) -> Answer {
+    let swept = functions.sweep().instrument(tracing::info_span!("sweep", invocation = id)).await;
+    match swept {
+        Ok(line) => {
+            tracing::info!(invocation = id, "{line}");
+            Answer::ok(vec![line])
+        }
+        Err(line) => {
+            tracing::error!(invocation = id, "{line}");
+            Answer::failed(vec![line])
+        }
+    }
+}
+
 struct Outcome {
     line: String,
     failed: bool,
 }
 
-async fn one(handler: &impl CommitHandler, invocation: &str, event: Event) -> Outcome {
+async fn one(handler: &impl Functions, invocation: &str, event: Event) -> Outcome {
     let commit = match event {
         Event::Commit(commit) => commit,
         Event::Ignored(reason) => {

@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+/// The path of the function that events call.
+const EVENTS: &str = "/FlowLogBlobCreated";
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -68,9 +71,14 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
         .await
 }
 
-/// Posts `body` as the Functions host does, to the function's path.
+/// Posts `body` as the Functions host does, to the path of the function that events call.
 pub(crate) async fn post(address: SocketAddr, body: &[u8]) -> Answer {
-    let mut request = post_head(&format!("Content-Length: {}", body.len()));
+    post_to(EVENTS, address, body).await
+}
+
+/// The same, to `path`.
+pub(crate) async fn post_to(path: &str, address: SocketAddr, body: &[u8]) -> Answer {
+    let mut request = head_to(path, &format!("Content-Length: {}", body.len()));
     request.extend_from_slice(body);
     raw(address, &request).await
 }
@@ -88,8 +96,12 @@ pub(crate) async fn post_chunked(address: SocketAddr, body: &[u8], size: usize) 
 }
 
 pub(crate) fn post_head(length: &str) -> Vec<u8> {
+    head_to(EVENTS, length)
+}
+
+fn head_to(path: &str, length: &str) -> Vec<u8> {
     format!(
-        "POST /FlowLogBlobCreated HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\
          Content-Type: application/json; charset=utf-8\r\nX-Azure-Functions-HostVersion: 4.1037.0.0\r\n\
          X-Azure-Functions-InvocationId: 7f1c2f5e-0d2b-4b4e-9a58-7f4cd9b1a001\r\n\
          User-Agent: Azure-Functions-Host/4.1037.0.0\r\nConnection: close\r\n{length}\r\n\r\n"

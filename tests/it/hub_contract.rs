@@ -108,7 +108,8 @@ impl Readable for OnRig {
     }
 }
 
-fn received(event: &Value) -> Received {
+/// An event as the rig's control API tells it.
+pub fn received(event: &Value) -> Received {
     let properties = &event["applicationProperties"];
     assert_eq!(event["contentType"], "application/json");
     Received {

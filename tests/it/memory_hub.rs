@@ -71,18 +71,19 @@ impl MemoryHub {
 
     /// The records of all bodies, in order, as they were written.
     pub fn records(&self) -> Vec<String> {
-        #[derive(serde::Deserialize)]
-        struct Body<'a> {
-            #[serde(borrow)]
-            records: Vec<&'a RawValue>,
-        }
-        let bodies = self.bodies();
-        let records = bodies.iter().flat_map(|body| {
-            let body: Body<'_> = serde_json::from_slice(body).expect("a body is valid JSON");
-            body.records
-        });
-        records.map(|record| record.get().to_owned()).collect()
+        self.bodies().iter().flat_map(|body| records_of(body)).collect()
     }
+}
+
+/// The records of a body as they were written, as an independent JSON library finds them.
+pub fn records_of(body: &[u8]) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        records: Vec<&'a RawValue>,
+    }
+    let body: Body<'_> = serde_json::from_slice(body).expect("a body is valid JSON");
+    body.records.iter().map(|record| record.get().to_owned()).collect()
 }
 
 const ENVELOPE: usize = 16;

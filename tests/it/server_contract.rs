@@ -2,7 +2,7 @@
 
 use crate::http;
 use flowlog_forwarder::event::Commit;
-use flowlog_forwarder::server::{self, CommitHandler, Handled, Stopped};
+use flowlog_forwarder::server::{self, Functions, Handled, Stopped};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -19,11 +19,13 @@ struct Remembers {
     seen: Mutex<Vec<Commit>>,
     /// A permit for every commit that has begun.
     begun: Semaphore,
-    /// What commits with `wait` in their url wait for.
+    /// What commits with `wait` in their url wait for, and sweeps.
     go: Notify,
+    /// What becomes of the sweep; a panic when there is nothing.
+    sweep: Option<Result<String, String>>,
 }
 
-impl CommitHandler for Remembers {
+impl Functions for Remembers {
     async fn handle(&self, commit: Commit) -> Handled {
         let url = commit.url.clone();
         self.seen.lock().unwrap().push(commit);
@@ -38,6 +40,12 @@ impl CommitHandler for Remembers {
             () => Handled::Nothing("not ours".to_owned()),
         }
     }
+
+    async fn sweep(&self) -> Result<String, String> {
+        self.begun.add_permits(1);
+        self.go.notified().await;
+        self.sweep.clone().expect("as asked")
+    }
 }
 
 struct Server {
@@ -49,10 +57,18 @@ struct Server {
 
 impl Server {
     async fn start(drain: Duration) -> Self {
+        Self::sweeping(drain, None).await
+    }
+
+    async fn sweeping(drain: Duration, sweep: Option<Result<String, String>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let handler =
-            Arc::new(Remembers { seen: Mutex::default(), begun: Semaphore::new(0), go: Notify::new() });
+        let handler = Arc::new(Remembers {
+            seen: Mutex::default(),
+            begun: Semaphore::new(0),
+            go: Notify::new(),
+            sweep,
+        });
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = server::serve(listener, Arc::clone(&handler), async { stopped.await.unwrap() }, drain);
         Self { address, handler, stop, task: tokio::spawn(serve) }
@@ -245,10 +261,11 @@ async fn other_paths_and_methods_are_answered_with_a_hint() {
     for answer in [
         http::get(server.address, "/api/FlowLogBlobCreated").await,
         http::get(server.address, "/FlowLogBlobCreated").await,
+        http::get(server.address, "/FlowLogSweep").await,
         http::raw(server.address, put).await,
     ] {
         assert_eq!(answer.status, 404);
-        assert!(answer.logs()[0].contains("/FlowLogBlobCreated"), "{answer:?}");
+        assert!(answer.logs()[0].contains("/FlowLogBlobCreated and /FlowLogSweep"), "{answer:?}");
     }
 }
 
@@ -309,4 +326,47 @@ async fn a_stop_does_not_wait_for_ever() {
     server.stop.send(()).unwrap();
     assert_eq!(server.task.await.unwrap().unwrap(), Stopped::TimedOut);
     post.abort();
+}
+
+#[tokio::test]
+async fn a_sweep_is_answered_with_what_it_did_whatever_the_timer_says() {
+    let timer = br#"{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"IsPastDue":true}},"Metadata":{}}"#;
+    for (swept, status) in [(Ok("9 blobs".to_owned()), 200), (Err("no storage".to_owned()), 500)] {
+        let line = swept.clone().unwrap_or_else(|line| line);
+        let server = Server::sweeping(LONG, Some(swept)).await;
+        for body in [&timer[..], b"", b"not json"] {
+            server.handler.go.notify_one();
+            let answer = http::post_to("/FlowLogSweep", server.address, body).await;
+            assert_eq!((answer.status, answer.logs()), (status, vec![line.clone()]));
+        }
+        assert!(server.seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_sweep_is_answered_and_the_server_goes_on() {
+    let server = Server::start(LONG).await;
+    for _ in 0..2 {
+        server.handler.go.notify_one();
+        let answer = http::post_to("/FlowLogSweep", server.address, b"{}").await;
+        assert_eq!(answer.status, 500);
+        assert!(answer.logs()[0].contains("did not end"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_answered_while_a_sweep_is_under_way_and_a_stop_waits_for_it() {
+    let server = Server::sweeping(LONG, Some(Ok("9 blobs".to_owned()))).await;
+    let address = server.address;
+    let sweep = tokio::spawn(async move { http::post_to("/FlowLogSweep", address, b"{}").await });
+    server.begun(1).await;
+    assert_eq!(http::post(address, &invocation(&["https://contoso/a"])).await.status, 200);
+    server.stop.send(()).unwrap();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!server.task.is_finished());
+    server.handler.go.notify_one();
+    assert_eq!(sweep.await.unwrap().status, 200);
+    assert_eq!(server.task.await.unwrap().unwrap(), Stopped::Drained);
 }

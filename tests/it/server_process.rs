@@ -34,18 +34,24 @@ async fn free_port() -> u16 {
 }
 
 /// The binary at work, and what it says.
-struct Running {
+pub(crate) struct Running {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     log: Lines<BufReader<ChildStdout>>,
 }
 
 impl Running {
     /// Starts the binary and waits until it says that it listens.
     async fn start() -> Self {
+        Self::with(LOCAL.map(|(name, value)| (name, value.to_owned()))).await
+    }
+
+    /// The same with these settings.
+    pub(crate) async fn with(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let port = free_port().await;
-        let mut child =
-            binary().envs(LOCAL).env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string()).spawn().unwrap();
+        let mut command = binary();
+        command.envs(settings).env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string());
+        let mut child = command.spawn().unwrap();
         let log = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut running = Self { child, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), log };
         while running.line().await["message"] != "listening" {}
@@ -53,13 +59,13 @@ impl Running {
     }
 
     /// The next line of its log.
-    async fn line(&mut self) -> Value {
+    pub(crate) async fn line(&mut self) -> Value {
         let line = self.log.next_line().await.unwrap().expect("it ended without another line");
         serde_json::from_str(&line).expect("under the host, lines are JSON")
     }
 
     /// Sends it a signal, and waits for its status and its last lines.
-    async fn stop(mut self, signal: &str) -> (Option<i32>, Vec<String>) {
+    pub(crate) async fn stop(mut self, signal: &str) -> (Option<i32>, Vec<String>) {
         let pid = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap().success());
         let mut last = Vec::new();
@@ -117,4 +123,23 @@ async fn lines_about_an_invocation_carry_its_id_and_the_probe_leaves_none() {
     assert_eq!(line["level"], "ERROR", "{line}");
     assert!(line["message"].as_str().unwrap().contains("expected the Functions host's"), "{line}");
     assert_eq!(http::get(running.address, "/").await.status, 200, "it goes on");
+}
+
+#[tokio::test]
+async fn a_host_without_a_schedule_for_the_sweep_is_warned_of_in_the_log() {
+    let warned =
+        |lines: &[String]| lines.iter().any(|line| line.contains("FLOWLOG_SWEEP_SCHEDULE is not set"));
+    for (schedule, expected) in [(None, true), (Some("0 */5 * * * *"), false)] {
+        let port = free_port().await.to_string();
+        let mut command = binary();
+        command.envs(LOCAL).env("FUNCTIONS_CUSTOMHANDLER_PORT", port).stderr(Stdio::inherit());
+        command.envs(schedule.map(|schedule| ("FLOWLOG_SWEEP_SCHEDULE", schedule)));
+        let mut child = command.spawn().unwrap();
+        let mut log = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = Vec::new();
+        while lines.last().is_none_or(|line: &String| !line.contains("listening")) {
+            lines.push(log.next_line().await.unwrap().expect("it listens"));
+        }
+        assert_eq!(warned(&lines), expected, "{lines:?}");
+    }
 }

@@ -59,7 +59,8 @@ impl World {
         Sweeper::new(containers, blobs, table, Arc::clone(process), self.clock(), options)
     }
 
-    fn clock(&self) -> Clock {
+    /// The world's clock.
+    pub fn clock(&self) -> Clock {
         let now = Arc::clone(&self.now);
         Arc::new(move || now.load(Ordering::Relaxed))
     }
