@@ -108,6 +108,13 @@ param partitionKey string = 'none'
 @minValue(0)
 param maxMessageBytes int = 0
 
+@description('When the sweep looks for what no event brought, as `FLOWLOG_SWEEP_SCHEDULE`: seconds, minutes, hours, days, months, weekdays.')
+param sweepSchedule string = '0 */5 * * * *'
+
+@description('Days that checkpoints are kept, as `CHECKPOINT_RETENTION_DAYS`: a sweep catches up from as far back, less a day.')
+@minValue(2)
+param checkpointRetentionDays int = 7
+
 @description('Redundancy of the storage accounts that are created.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
 param storageSku string = 'Standard_LRS'
@@ -425,6 +432,8 @@ module functionApp 'modules/function-app.bicep' = {
     hubName: hubName
     partitionKey: partitionKey
     maxMessageBytes: maxMessageBytes
+    sweepSchedule: sweepSchedule
+    checkpointRetentionDays: checkpointRetentionDays
     logFilter: logFilter
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount

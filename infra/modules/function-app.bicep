@@ -43,6 +43,12 @@ param partitionKey string
 @description('Upper bound for one message, bytes; 0 for what the hub takes.')
 param maxMessageBytes int
 
+@description('When the sweep runs, as the Functions host reads it.')
+param sweepSchedule string
+
+@description('Days that checkpoints are kept.')
+param checkpointRetentionDays int
+
 @description('Log filter.')
 param logFilter string
 
@@ -90,6 +96,8 @@ var settings = union(
     EVENT_HUB_CONNECTION__credential: 'managedidentity'
     EVENT_HUB_NAME: hubName
     EVENT_HUB_PARTITION_KEY: partitionKey
+    FLOWLOG_SWEEP_SCHEDULE: sweepSchedule
+    CHECKPOINT_RETENTION_DAYS: string(checkpointRetentionDays)
     RUST_LOG: logFilter
   },
   identitySettings,
