@@ -32,8 +32,8 @@ param deadLetterAccountId string
 @description('Container for them: the output `deadLetterContainer` of main.bicep.')
 param deadLetterContainer string
 
-@description('Name of the subscriptions. A subscription of this name is brought to this state, so the name that is in use goes on with the new function.')
-param subscriptionName string = 'vnet-flowlogs-to-function'
+// The name that the vendors' guide gives it: a subscription made by that guide on the same topic is brought to this state.
+var subscriptionName = 'vnet-flowlogs-to-function'
 
 module subscriptions 'modules/event-subscription.bicep' = [
   for (source, index) in sources: {
