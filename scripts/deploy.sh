@@ -177,7 +177,7 @@ check_settings() {
 # Whether the identity has the role $1 on the resource $2, or on what it lies in.
 has_role() {
   local subscription=${2#/subscriptions/} roles
-  roles=$(az role assignment list --assignee "$PRINCIPAL" --scope "$2" --include-inherited --subscription "${subscription%%/*}" \
+  roles=$(az role assignment list --assignee-object-id "$PRINCIPAL" --scope "$2" --include-inherited --subscription "${subscription%%/*}" \
     --query '[].roleDefinitionName' --output tsv </dev/null) || fail "the role assignments of $2 can't be read"
   grep -qx "$1" <<<"$roles"
 }
@@ -211,7 +211,7 @@ check_subscriptions() {
 messages() {
   local start
   start=$(date -u -d '-30 minutes' +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -v-30M +%Y-%m-%dT%H:%M:%SZ)
-  az monitor metrics list --resource "$NAMESPACE_ID" --metrics IncomingMessages --aggregation Total --interval PT1M \
+  az monitor metrics list --resource "$NAMESPACE_ID" --metrics IncomingMessages --aggregation Total --interval 1m \
     --start-time "$start" --filter "EntityName eq '$HUB'" \
     --query 'sum(value[].timeseries[].data[].total)' --output tsv | cut -d. -f1
 }
@@ -297,7 +297,7 @@ undeploy() {
   local id hub_subscription=${NAMESPACE_ID#/subscriptions/}
   { printf '%s\n' "$SUBSCRIPTION" "${hub_subscription%%/*}" && cut -f3 "$work/sources"; } | sort -u >"$work/subscriptions"
   while read -r subscription; do
-    az role assignment list --assignee "$PRINCIPAL" --all --subscription "$subscription" --query '[].id' --output tsv >"$work/roles" ||
+    az role assignment list --assignee-object-id "$PRINCIPAL" --all --subscription "$subscription" --query '[].id' --output tsv >"$work/roles" ||
       fail "the role assignments in $subscription can't be read"
     while read -r id; do
       az role assignment delete --ids "$id" --output none </dev/null || fail "the role assignment $id can't be deleted"
