@@ -101,7 +101,10 @@ where
         let arrived = Instant::now();
         let blob = match self.sources.locate(&commit.url) {
             Ok(blob) => blob,
-            Err(reason) => return Handled::Nothing(reason.to_string()),
+            Err(reason) => {
+                self.forwarder.metrics().count_not_ours();
+                return Handled::Nothing(reason.to_string());
+            }
         };
         let wanted =
             Wanted { etag: commit.etag.unwrap_or_default(), length: commit.length.unwrap_or_default() };
@@ -109,6 +112,10 @@ where
             Ok(done) => told(&done, &blob.url()),
             Err(error) => Handled::Failed(error.to_string()),
         }
+    }
+
+    fn metrics(&self) -> String {
+        self.forwarder.metrics().text()
     }
 
     async fn sweep(&self) -> Result<String, String> {

@@ -6,13 +6,13 @@
 //! both believe that they moved the same row.
 
 mod scan;
+mod store;
 
 pub use scan::{CheckpointTable, Continuation, LARGEST_PAGE, RowPage, Rows, StoredRow};
+pub use store::{CheckpointStore, RowVersion, StoreError};
 
-use crate::flow_log::CheckpointKey;
 use ring::digest;
 use std::fmt::Write as _;
-use std::future::Future;
 use std::time::Duration;
 
 /// How long a claim lasts unless it is renewed. Longer than an invocation works (25 s), so that a
@@ -71,6 +71,15 @@ pub struct Progress {
     pub generation: u32,
     /// Where the blob stops being flow-log records, if it does.
     pub broken: Option<Broken>,
+}
+
+impl Progress {
+    /// Whether a broken blob has grown since it was put into quarantine and is final now, so that what
+    /// it gained is still to be put there.
+    #[must_use]
+    pub fn owes_quarantine(&self, hour_is_over: bool) -> bool {
+        hour_is_over && self.broken.is_some_and(|broken| broken.kept < self.length)
+    }
 }
 
 /// A blob of which everything from `Progress::offset` on is in quarantine, and not forwarded.
@@ -136,6 +145,12 @@ impl Checkpoint {
         self.claim.as_ref().is_some_and(|claim| claim.until > now)
     }
 
+    /// Whether nothing is left to do for the commit named by `etag`, of a blob whose hour is over or not.
+    #[must_use]
+    pub fn settles(&self, etag: &str, hour_is_over: bool) -> bool {
+        self.covers(etag) && !self.progress.owes_quarantine(hour_is_over)
+    }
+
     /// Whether somebody other than `me` holds an unexpired claim at `now`.
     #[must_use]
     pub fn is_held_by_another(&self, me: &str, now: u64) -> bool {
@@ -185,64 +200,6 @@ impl Checkpoint {
         let progress = Progress { generation, ..Progress::default() };
         Self { progress, in_doubt: None, ..self.clone() }
     }
-}
-
-/// The version of a stored row, for compare-and-swap. Opaque.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowVersion(pub String);
-
-/// Keeps checkpoint rows with compare-and-swap on each.
-pub trait CheckpointStore: Send + Sync {
-    /// The row and its version; none when there is none.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] when the store can't answer.
-    fn load(
-        &self,
-        key: &CheckpointKey,
-    ) -> impl Future<Output = Result<Option<(Checkpoint, RowVersion)>, StoreError>> + Send;
-
-    /// Writes `row` if the stored version is still `expected`, or if there is no row when that is
-    /// none. Returns the new version.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when the row changed, appeared or vanished meanwhile;
-    /// [`StoreError::Failed`] when the store can't answer: then the write may have happened.
-    fn swap(
-        &self,
-        key: &CheckpointKey,
-        row: &Checkpoint,
-        expected: Option<&RowVersion>,
-    ) -> impl Future<Output = Result<RowVersion, StoreError>> + Send;
-}
-
-/// Why the checkpoint store did not do as asked.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Somebody else changed the row first.
-    #[error("checkpoint {key} was changed by another worker")]
-    Conflict {
-        /// The row.
-        key: CheckpointKey,
-    },
-    /// The store could not be reached or refused.
-    #[error("checkpoint {key}: {operation} failed: {reason}")]
-    Failed {
-        /// The row.
-        key: CheckpointKey,
-        /// What was tried.
-        operation: &'static str,
-        /// What the store said, without secrets.
-        reason: String,
-    },
-    /// Rows could not be scanned.
-    #[error("scanning checkpoints {from}: {reason}")]
-    Scan {
-        /// The first `PartitionKey` of the scan.
-        from: String,
-        /// What the store said, without secrets.
-        reason: String,
-    },
 }
 
 fn millis(duration: Duration) -> u64 {

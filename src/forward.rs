@@ -21,6 +21,7 @@ use crate::config::PartitionKey;
 use crate::flow_log::FlowLogBlob;
 use crate::hub::Hub;
 use crate::ledger::{Claiming, Ledger, Release};
+use crate::metrics::Metrics;
 use crate::plan::{self, Continuity};
 use crate::quarantine::Quarantine;
 use crate::source::BlobSource;
@@ -109,6 +110,7 @@ pub struct Forwarder<B, C, H, Q> {
     quarantine: Q,
     turns: Turns,
     room: Room,
+    metrics: Metrics,
     options: Options,
 }
 
@@ -139,13 +141,28 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     /// A forwarder that reads from `source`, sends to `hub`, keeps its books in `ledger`, and puts into
     /// `quarantine` what can't be sent.
     pub fn new(source: Arc<B>, ledger: Ledger<C>, hub: Arc<H>, quarantine: Q, options: Options) -> Self {
-        Self { source, ledger, hub, quarantine, turns: Turns::default(), room: Room::default(), options }
+        Self {
+            source,
+            ledger,
+            hub,
+            quarantine,
+            turns: Turns::default(),
+            room: Room::default(),
+            metrics: Metrics::default(),
+            options,
+        }
     }
 
     /// How long one call of [`Forwarder::forward`] may take.
     #[must_use]
     pub fn budget(&self) -> Duration {
         self.options.budget
+    }
+
+    /// What has been done so far.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Forwards everything committed to `blob` that has not been forwarded: at least the commit that
@@ -165,7 +182,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let turn = timeout_at(times.work_until.into(), self.turns.take(&key));
         let mut memory = turn.await.map_err(out_of_time)?;
         let work = self.in_turn(blob, commit, times, &mut memory);
-        timeout_at(times.end.into(), work).await.map_err(out_of_time)?
+        let result = timeout_at(times.end.into(), work).await.map_err(out_of_time).flatten();
+        self.metrics.count_run(&result);
+        result
     }
 
     /// The work on one event while no other run of this process has the blob.
@@ -181,7 +200,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             return Ok(done);
         }
         let mut seen = self.recall(blob, memory).await?;
-        if seen.row.covers(&commit.etag) {
+        if seen.row.settles(&commit.etag, blob.is_over(self.ledger.now())) {
             memory.seen = Some(seen);
             return Ok(done);
         }

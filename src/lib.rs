@@ -15,6 +15,8 @@
 //! - *Only JSON structure says where a record ends.* Not blocks, not separators. ([`cut`])
 //! - *Send, then checkpoint.* The offset moves when the hub has said *accepted*, and never past a
 //!   batch that it has not. ([`forward`])
+//! - *The sweep is the guarantee.* Every few minutes it compares what is committed with what is
+//!   checkpointed and forwards what is behind, whatever the events did. ([`sweep`])
 //! - *One worker per blob.* A row is claimed by compare-and-swap before anything is sent; a claim
 //!   that is lost can't move the offset any more. ([`ledger`])
 //! - *The same bounds again.* What a run set out to send stands in the row before it sends, so a
@@ -29,6 +31,8 @@
 //!     ledger, checkpoint             the claim
 //!     cut → batch → hub              records → messages → batches, accepted in order
 //!     ledger, checkpoint             progress saved, claim given back
+//!
+//! server → sweep → forward           what events did not bring, hour by hour
 //! ```
 //! Everything down to `forward` knows neither network nor SDK; [`azure`] holds the real storage, table
 //! and hub, and [`app`] puts them together as [`config`] says.

@@ -4,15 +4,15 @@
 //! blob, a NIC or an error text. A counter moves when the matter is settled, so what will be tried
 //! again is not counted as lost.
 
-use crate::forward::{End, Forwarded};
+use crate::forward::{End, ForwardError, Forwarded};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-/// What came of an event.
+/// What came of a run over a blob, on behalf of an event or of the sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+enum Outcome {
     /// Records were forwarded, to the end of the newest version.
     Forwarded,
     /// The commit had been forwarded before.
@@ -23,9 +23,7 @@ pub enum Outcome {
     Elsewhere,
     /// The blob is not there any more.
     Gone,
-    /// The event is about a blob that the settings do not name.
-    NotOurs,
-    /// It failed, and will be delivered again.
+    /// It failed, and will be tried again.
     Failed,
 }
 
@@ -37,7 +35,6 @@ impl EncodeLabelValue for Outcome {
             Self::LeftOver => "left_over",
             Self::Elsewhere => "elsewhere",
             Self::Gone => "gone",
-            Self::NotOurs => "not_ours",
             Self::Failed => "failed",
         };
         text.encode(encoder)
@@ -53,7 +50,8 @@ struct Labels {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    events: Family<Labels, Counter>,
+    runs: Family<Labels, Counter>,
+    not_ours: Counter,
     records: Counter,
     messages: Counter,
     read: Counter,
@@ -74,20 +72,22 @@ impl Default for Metrics {
         let read = counter("read_bytes", "Bytes read from flow-log blobs");
         let rewrites = counter("rewrites", "Blobs found rewritten and forwarded again from the start");
         let quarantined = counter("quarantined", "Stretches of bytes put into quarantine");
-        let events = Family::default();
-        registry.register("events", "Events by what came of them", events.clone());
-        Self { registry, events, records, messages, read, rewrites, quarantined }
+        let not_ours = counter("not_ours", "Events about blobs that the settings do not name");
+        let runs = Family::default();
+        registry.register("runs", "Runs over a blob by what came of them", runs.clone());
+        Self { registry, runs, not_ours, records, messages, read, rewrites, quarantined }
     }
 }
 
 impl Metrics {
-    /// Counts an event that came to this.
-    pub fn count(&self, outcome: Outcome) {
-        self.events.get_or_create(&Labels { outcome }).inc();
+    /// Counts an event about a blob that the settings do not name.
+    pub fn count_not_ours(&self) {
+        self.not_ours.inc();
     }
 
-    /// Counts what was done for an event, and the event.
-    pub fn count_forwarded(&self, done: &Forwarded) {
+    /// Counts a run and what it did.
+    pub fn count_run(&self, result: &Result<Forwarded, ForwardError>) {
+        let Ok(done) = result else { return self.count(Outcome::Failed) };
         self.records.inc_by(done.records);
         self.messages.inc_by(done.messages);
         self.read.inc_by(done.bytes_read);
@@ -100,6 +100,10 @@ impl Metrics {
             End::Elsewhere => Outcome::Elsewhere,
             End::Gone => Outcome::Gone,
         });
+    }
+
+    fn count(&self, outcome: Outcome) {
+        self.runs.get_or_create(&Labels { outcome }).inc();
     }
 
     /// The counters in `OpenMetrics` text form.
@@ -121,9 +125,11 @@ mod tests {
         let metrics = Metrics::default();
         let done =
             Forwarded { records: 7, messages: 2, bytes_read: 900, quarantined: 1, ..Forwarded::default() };
-        metrics.count_forwarded(&done);
-        metrics.count_forwarded(&Forwarded { end: End::Gone, ..Forwarded::default() });
-        metrics.count(Outcome::Failed);
+        metrics.count_run(&Ok(done));
+        metrics.count_run(&Ok(Forwarded { end: End::Gone, ..Forwarded::default() }));
+        let (blob, budget) = ("b".to_owned(), std::time::Duration::ZERO);
+        metrics.count_run(&Err(ForwardError::OutOfTime { blob, budget }));
+        metrics.count_not_ours();
         let text = metrics.text();
         for line in [
             "flowlog_records_total 7",
@@ -131,9 +137,10 @@ mod tests {
             "flowlog_read_bytes_total 900",
             "flowlog_quarantined_total 1",
             "flowlog_rewrites_total 0",
-            "flowlog_events_total{outcome=\"forwarded\"} 1",
-            "flowlog_events_total{outcome=\"gone\"} 1",
-            "flowlog_events_total{outcome=\"failed\"} 1",
+            "flowlog_not_ours_total 1",
+            "flowlog_runs_total{outcome=\"forwarded\"} 1",
+            "flowlog_runs_total{outcome=\"gone\"} 1",
+            "flowlog_runs_total{outcome=\"failed\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in:\n{text}");
         }

@@ -12,7 +12,9 @@ use answer::Answer;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -36,6 +38,9 @@ const LARGEST_BODY: usize = 8 << 20;
 /// Largest body that is read to its end, bytes, so that the answer can be heard; the host itself takes
 /// no more than 100 MiB. What is larger finds the connection closed.
 const LARGEST_READ: usize = 128 << 20;
+
+/// The content type of `OpenMetrics` text, version 1.0.0 of its specification.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The host's name for an invocation; every line of the log about it carries it.
 const INVOCATION_ID: &str = "x-azure-functions-invocationid";
@@ -104,11 +109,17 @@ fn router<H: Functions>(state: Handler<H>) -> Router {
     Router::new()
         // The host asks this forty times a second while it waits, and again all day: say nothing of it.
         .route("/", get(|| async { Answer::ok(vec![]) }))
+        .route("/metrics", get(metrics::<H>))
         .route(&format!("/{FUNCTION}"), post(invoke::<H>))
         .route(&format!("/{SWEEP_FUNCTION}"), post(sweep::<H>))
         .fallback(nothing_here)
         .method_not_allowed_fallback(nothing_here)
         .with_state(state)
+}
+
+/// For whoever is on the same machine: the host forwards no request to this path.
+async fn metrics<H: Functions>(State(state): State<Handler<H>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, OPEN_METRICS)], state.handler.metrics())
 }
 
 async fn nothing_here() -> Answer {

@@ -14,6 +14,7 @@
 //! are older than the retention.
 
 mod behind;
+mod catch_up;
 mod discovery;
 mod horizon;
 pub mod hours;
@@ -25,21 +26,20 @@ pub use report::{Sweep, Swept};
 
 use crate::checkpoint::CheckpointTable;
 use crate::flow_log::Container;
-use crate::forward::{End, ForwardError, Forwarded, Forwarder};
+use crate::forward::Forwarder;
 use crate::hub::Hub;
 use crate::ledger::Clock;
 use crate::quarantine::Quarantine;
 use crate::source::{BlobListing, BlobSource, ListError};
-use behind::{Behind, Compared};
+use behind::Compared;
+use catch_up::Task;
 use discovery::{Discovery, FlowLog};
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use horizon::Horizon;
 use hours::{Hour, Retention};
 use look::{LookError, Looked, look};
-use std::collections::{BTreeSet, VecDeque};
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How many flow logs are looked at at once.
@@ -81,6 +81,9 @@ pub struct Sweeper<B, C, H, Q> {
     clock: Clock,
     options: Options,
     discovery: Discovery,
+    /// Settled hours that this process found forwarded, behind one that is not: the horizon waits for
+    /// that one, and they are not looked at again.
+    done: Mutex<HashMap<Container, BTreeSet<Hour>>>,
     /// Held by the sweep under way.
     turn: tokio::sync::Mutex<()>,
 }
@@ -101,12 +104,6 @@ struct Step {
     open: u64,
 }
 
-/// A blob to be forwarded.
-struct Task {
-    step: usize,
-    behind: Behind,
-}
-
 impl<B, C, H, Q> Sweeper<B, C, H, Q>
 where
     B: BlobSource + BlobListing,
@@ -124,8 +121,17 @@ where
         clock: Clock,
         options: Options,
     ) -> Self {
-        let (discovery, turn) = (Discovery::default(), tokio::sync::Mutex::default());
-        Self { containers, listing, table, forwarder, clock, options, discovery, turn }
+        Self {
+            containers,
+            listing,
+            table,
+            forwarder,
+            clock,
+            options,
+            discovery: Discovery::default(),
+            done: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Forwards what is behind, oldest hours first, until all is done or the time is up.
@@ -204,7 +210,9 @@ where
             tracing::error!(%container, "hours from {} to {oldest} were never swept to their end, and are older \
                 than the retention: they are left as they are", horizon.hour);
         }
-        let hours = hours::to_sweep(now, horizon.hour, self.options.retention);
+        let done = self.done_in(container);
+        let hours = hours::to_sweep(now, horizon.hour, self.options.retention).into_iter();
+        let hours = hours.filter(|hour| !done.contains(hour)).collect();
         Ok(Place { container: container.clone(), horizon, flow_logs, hours })
     }
 
@@ -250,64 +258,21 @@ where
         seen > 0 || place.flow_logs.is_empty()
     }
 
-    /// Forwards the blobs in `queue`, several at once and each in turn: one with work left over goes to
-    /// the queue's end. What is still there after `until` stays there.
-    async fn forward(
-        &self,
-        queue: &mut VecDeque<Task>,
-        steps: &mut [Step],
-        until: Instant,
-        swept: &mut Swept,
-    ) {
-        let mut under_way = FuturesUnordered::new();
-        loop {
-            while under_way.len() < self.options.at_once
-                && Instant::now() < until
-                && let Some(task) = queue.pop_front()
-            {
-                under_way.push(async move { (self.catch_up(&task.behind).await, task) });
-            }
-            let Some((result, task)) = under_way.next().await else { break };
-            match result {
-                Ok(done) => {
-                    swept.records += done.records;
-                    swept.messages += done.messages;
-                    swept.quarantined += done.quarantined;
-                    match done.end {
-                        End::Complete | End::Gone => {
-                            swept.caught_up += 1;
-                            steps[task.step].open -= 1;
-                        }
-                        End::LeftOver => queue.push_back(task),
-                        End::Elsewhere => swept.at_work += 1,
-                    }
-                }
-                Err(failure) => {
-                    tracing::warn!("behind, and failed: {failure}");
-                    swept.failed += 1;
-                    swept.note(failure);
-                }
-            }
-        }
-    }
-
-    /// One turn of one blob. A panic fails this blob alone.
-    async fn catch_up(&self, behind: &Behind) -> Result<Forwarded, CatchUpError> {
-        let Behind { blob, commit } = behind;
-        let forwarding = AssertUnwindSafe(self.forwarder.forward(blob, commit, Instant::now()));
-        match forwarding.catch_unwind().await {
-            Ok(result) => result.map_err(CatchUpError::Forward),
-            Err(_) => Err(CatchUpError::Defect { blob: blob.url() }),
-        }
+    fn done_in(&self, container: &Container) -> BTreeSet<Hour> {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.get(container).cloned().unwrap_or_default()
     }
 
     /// Moves each container's horizon over the hours in which nothing is open.
     async fn close(&self, places: &[Place], steps: &[Step], now: u64, swept: &mut Swept) {
         for (number, place) in places.iter().enumerate() {
             let of_place = steps.iter().filter(|step| step.place == number && step.open == 0);
-            let done: BTreeSet<Hour> = of_place.map(|step| step.hour).collect();
+            let mut done = self.done_in(&place.container);
+            done.extend(of_place.map(|step| step.hour).filter(|hour| hour.is_settled(now)));
             let old = place.horizon.hour;
             let new = hours::moved(now, old, self.options.retention, &done);
+            done.retain(|hour| *hour >= new);
+            self.done.lock().unwrap_or_else(PoisonError::into_inner).insert(place.container.clone(), done);
             if new == old {
                 continue;
             }
@@ -317,15 +282,6 @@ where
             }
         }
     }
-}
-
-/// Why a blob did not catch up.
-#[derive(Debug, thiserror::Error)]
-enum CatchUpError {
-    #[error(transparent)]
-    Forward(ForwardError),
-    #[error("{blob}: a defect in the forwarder stopped it (see the log)")]
-    Defect { blob: String },
 }
 
 /// The hours of all places: each place's oldest first, the places in turns, so that one with days to

@@ -58,7 +58,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         loop {
             let progress = &row.progress;
             let range = plan::first_read(progress, self.options.window);
-            let version = progress.etag.as_deref().map_or(Version::Any, Version::NewerThan);
+            let owes = progress.owes_quarantine(blob.is_over(self.ledger.now()));
+            let known = progress.etag.as_deref().filter(|_| !owes);
+            let version = known.map_or(Version::Any, Version::NewerThan);
             let continuity = match self.source.read(blob, range.clone(), version).await {
                 Err(ReadError::Unchanged) => return Ok(None),
                 Err(ReadError::NotFound) => {

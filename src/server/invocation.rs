@@ -27,6 +27,9 @@ pub trait Functions: Send + Sync + 'static {
     /// # Errors
     /// With such a line, when nothing at all could be done.
     fn sweep(&self) -> impl Future<Output = Result<String, String>> + Send;
+
+    /// What was done since the start, in `OpenMetrics` text form.
+    fn metrics(&self) -> String;
 }
 
 /// What became of a commit; the text is a line of the log.

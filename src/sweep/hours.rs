@@ -52,7 +52,7 @@ impl Hour {
     }
 
     /// Whether it ended so long before `now` that nothing more is expected of it.
-    fn is_settled(self, now: u64) -> bool {
+    pub(super) fn is_settled(self, now: u64) -> bool {
         let settles = u64::try_from(SETTLES_AFTER.as_millis()).unwrap_or(u64::MAX);
         self.next().0.saturating_mul(HOUR).saturating_add(settles) <= now
     }

@@ -1,11 +1,13 @@
 //! Storage, table and hub that count the calls of all processes, and interfere with the n-th.
 
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore, RowVersion, StoreError};
-use flowlog_forwarder::flow_log::{CheckpointKey, FlowLogBlob};
+use flowlog_forwarder::checkpoint::{
+    Checkpoint, CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
+};
+use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
 use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Origin};
 use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine, QuarantineError};
 use flowlog_forwarder::rope::Rope;
-use flowlog_forwarder::source::{BlobSource, Chunk, ReadError, Version};
+use flowlog_forwarder::source::{BlobListing, BlobSource, Chunk, ListError, Names, Page, ReadError, Version};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
 use std::ops::Range;
@@ -23,6 +25,9 @@ pub enum Call {
     Limits,
     Send,
     Quarantine,
+    List,
+    Scan,
+    Delete,
 }
 
 /// On which side of its effect a call is struck.
@@ -239,6 +244,35 @@ impl<C: CheckpointStore> CheckpointStore for Through<C> {
         let failed =
             || StoreError::Failed { key: key.clone(), operation: "writing", reason: "as told".into() };
         self.pass(Call::Swap, self.inner.swap(key, row, expected), failed).await
+    }
+}
+
+impl<B: BlobListing> BlobListing for Through<B> {
+    async fn list(&self, container: &Container, names: Names<'_>) -> Result<Page, ListError> {
+        let failed = || ListError::Failed {
+            container: container.to_string(),
+            prefix: names.prefix.to_owned(),
+            reason: "as told".into(),
+        };
+        self.pass(Call::List, self.inner.list(container, names), failed).await
+    }
+}
+
+impl<C: CheckpointTable> CheckpointTable for Through<C> {
+    async fn scan(
+        &self,
+        rows: &Rows,
+        after: Option<&Continuation>,
+        at_most: u32,
+    ) -> Result<RowPage, StoreError> {
+        let failed = || StoreError::Scan { from: "somewhere".into(), reason: "as told".into() };
+        self.pass(Call::Scan, self.inner.scan(rows, after, at_most), failed).await
+    }
+
+    async fn delete(&self, key: &CheckpointKey, expected: &RowVersion) -> Result<(), StoreError> {
+        let failed =
+            || StoreError::Failed { key: key.clone(), operation: "deleting", reason: "as told".into() };
+        self.pass(Call::Delete, self.inner.delete(key, expected), failed).await
     }
 }
 

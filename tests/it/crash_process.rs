@@ -89,7 +89,9 @@ async fn whatever_a_killed_process_left_is_made_good_by_the_next() {
     let runs = moments.len();
     let verdicts: Vec<Verdict> = stream::iter(moments).map(play).buffer_unordered(AT_ONCE).collect().await;
     let mut sum = Verdict::default();
-    verdicts.into_iter().for_each(|verdict| sum += verdict);
+    for verdict in verdicts {
+        sum += verdict;
+    }
     assert!(sum.repeated > 0, "no moment came between a send and its checkpoint");
     show(&Row {
         fault: "SIGKILL of one of two processes",

@@ -37,5 +37,4 @@ mod server_process;
 mod settings;
 mod stage;
 mod sweep;
-mod sweep_process;
 mod world;

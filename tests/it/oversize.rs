@@ -108,10 +108,13 @@ async fn broken_stays_quarantined(
         assert_eq!(world.quarantine.finished(), 1, "once, not once a minute");
     }
     assert_eq!(world.received(), records(2)[..good]);
+    let last = world.commit_raw(blob, raw(6));
+    play(&world.process("a"), blob, &last).await.unwrap();
+    assert_eq!(world.quarantine.finished(), 1, "nor at the last commit within the hour");
     world.now.store(HOUR_OVER, Ordering::Relaxed);
-    for _ in 0..2 {
-        let commit = world.commit_raw(blob, raw(6));
-        play(&world.process("a"), blob, &commit).await.unwrap();
+    for _ in 0..3 {
+        // As the sweep would: nothing has been committed since.
+        play(&world.process("a"), blob, &last).await.unwrap();
     }
     assert_eq!(world.quarantine.finished(), 2, "and once more, whole, when the hour is over");
     let items = world.quarantine.items();

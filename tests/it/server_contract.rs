@@ -46,6 +46,10 @@ impl Functions for Remembers {
         self.go.notified().await;
         self.sweep.clone().expect("as asked")
     }
+
+    fn metrics(&self) -> String {
+        "flowlog_records_total 7\n".to_owned()
+    }
 }
 
 struct Server {
@@ -99,6 +103,15 @@ fn invocation(urls: &[&str]) -> Vec<u8> {
     let event = |url: &&str| serde_json::json!({"eventType": "Microsoft.Storage.BlobCreated", "id": "id", "data": {"url": url}});
     let events: Vec<_> = urls.iter().map(event).collect();
     serde_json::json!({"Data": {"eventGridEvent": events}, "Metadata": {}}).to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn the_metrics_are_there_to_be_read() {
+    let server = Server::start(Duration::ZERO).await;
+    let answer = http::get(server.address, "/metrics").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body, "flowlog_records_total 7\n");
+    assert!(answer.head.contains("application/openmetrics-text"), "{answer:?}");
 }
 
 #[tokio::test]

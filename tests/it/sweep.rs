@@ -1,21 +1,20 @@
 //! What the sweep makes of lost events, outages and dead owners: on the memory twins, with a clock that
 //! only the tests move.
 
-use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
-use crate::memory_hub::{Failure, MemoryHub};
+mod cost;
+mod process;
+mod struck;
+mod turns;
+
+use crate::memory_hub::Failure;
 use crate::samples::{blob_in, container, content, record};
 use crate::world::{MemorySweeper, World, play, records};
 use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _};
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
-use flowlog_forwarder::forward::{End, Forwarder, Options};
 use flowlog_forwarder::hub::HubError;
-use flowlog_forwarder::ledger::Ledger;
-use flowlog_forwarder::source::{BlobListing, BlobSource, Chunk, ListError, Names, Page, ReadError, Version};
-use flowlog_forwarder::sweep::hours::{Hour, Retention};
-use flowlog_forwarder::sweep::{self, Sweep, Sweeper, Swept};
-use std::ops::Range;
+use flowlog_forwarder::sweep::hours::Hour;
+use flowlog_forwarder::sweep::{self, Sweep, Swept};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use url::Url;
 
 /// 2026-11-22T09Z, a Sunday.
@@ -178,125 +177,6 @@ async fn a_commit_that_comes_after_the_hour_has_ended_arrives() {
 }
 
 #[tokio::test]
-async fn a_thousand_idle_blobs_cost_a_list_and_a_query_for_each_flow_log_and_hour() {
-    let (world, sweeper) = world_at(30).await;
-    for flow_log in 0..10 {
-        for (after, nic) in (-1..=0).flat_map(|after| (0..50).map(move |nic| (after, nic))) {
-            world.commit(&blob_in(flow_log, hour(after), nic), &own_records(1, 1));
-        }
-    }
-    // A walk of its own: the first one found one flow log.
-    let sweeper_of_ten = world.sweeper(&Arc::new(world.process("b")));
-    assert_eq!(sweep(&sweeper_of_ten).await.caught_up, 1_000);
-    let calls = || (world.blobs.take_lists(), world.table.take_calls(), world.blobs.take_reads().len());
-    calls();
-
-    let swept = sweep(&sweeper_of_ten).await;
-    assert_eq!((swept.flow_logs, swept.looked_at, swept.listed, swept.behind), (10, 20, 1_000, 0));
-    // A list for each of ten flow logs and two hours. The horizon, a query for each list, and one for
-    // rows that are too old.
-    assert_eq!(calls(), (20, 1 + 20 + 1, 0));
-
-    // Once an hour: a walk through the root, the two folders below, and each flow log's folder; and for
-    // the hour that settles a last look, and the horizon written.
-    world.set_clock(hour(1), 31);
-    sweep(&sweeper_of_ten).await;
-    // Ten empty lists for the hour that began: no query for those.
-    assert_eq!(calls(), (3 + 10 + 30, 1 + 20 + 1 + 1, 0));
-    drop(sweeper);
-}
-
-#[tokio::test]
-async fn more_than_a_page_of_blobs_and_rows_is_compared_whole() {
-    let (world, sweeper) = world_at(30).await;
-    for nic in 0..5_001 {
-        world.commit(&blob_in(1, NINE, nic), &own_records(1, 1));
-    }
-    assert_eq!(sweep(&sweeper).await.caught_up, 5_001);
-    world.forget_calls();
-    let swept = sweep(&sweeper).await;
-    assert_eq!((swept.listed, swept.behind), (5_001, 0));
-    assert_eq!((world.blobs.take_lists(), world.table.take_calls()), (1 + 2, 1 + 6 + 1));
-}
-
-/// How long one turn may take where the source is slow, and how much it reads at once.
-const TURN: Duration = Duration::from_secs(1);
-const WINDOW: u64 = 8_192;
-
-/// A source that takes the better part of a turn for everything behind the first window.
-#[derive(Clone)]
-struct Slow(MemoryBlobs);
-
-impl BlobSource for Slow {
-    async fn read(
-        &self,
-        blob: &FlowLogBlob,
-        range: Range<u64>,
-        version: Version<'_>,
-    ) -> Result<Chunk, ReadError> {
-        // Windows behind the first are read from the version that the first one found.
-        if matches!(version, Version::Only(_)) {
-            tokio::time::sleep(TURN * 7 / 10).await;
-        }
-        self.0.read(blob, range, version).await
-    }
-}
-
-impl BlobListing for Slow {
-    async fn list(&self, container: &Container, names: Names<'_>) -> Result<Page, ListError> {
-        self.0.list(container, names).await
-    }
-}
-
-type SlowForwarder = Forwarder<Slow, MemoryTable, MemoryHub, MemoryQuarantine>;
-
-fn slow_process(world: &World) -> (Arc<Slow>, Arc<SlowForwarder>) {
-    let (clock, blobs) = (world.clock(), Arc::new(Slow(world.blobs.clone())));
-    let ledger = Ledger::new(world.table.clone(), "slow".to_owned(), clock);
-    let options = Options { window: WINDOW, budget: TURN, ..Options::default() };
-    let hub = Arc::clone(&world.hub);
-    let process = Forwarder::new(Arc::clone(&blobs), ledger, hub, world.quarantine.clone(), options);
-    (blobs, Arc::new(process))
-}
-
-#[tokio::test]
-async fn work_that_an_event_had_no_time_for_is_finished() {
-    let world = World { hub: Arc::new(MemoryHub::with_limit(2_000)), ..World::default() };
-    let (blob, all) = (blob_in(1, NINE, 1), records(40));
-    world.set_clock(NINE, 10);
-    let commit = world.commit(&blob, &all);
-    let (_, process) = slow_process(&world);
-    let done = process.forward(&blob, &commit, Instant::now()).await.unwrap();
-    assert_eq!(done.end, End::LeftOver);
-    assert!(done.records > 0 && done.records < 40, "{done:?}");
-    let swept = sweep(&world.sweeper(&Arc::new(world.process("a")))).await;
-    assert_eq!((swept.behind, swept.caught_up, swept.records), (1, 1, 40 - done.records), "{swept}");
-    assert_eq!(world.received(), all);
-}
-
-#[tokio::test]
-async fn a_blob_with_work_left_over_waits_until_the_others_had_their_turn() {
-    let world = World { hub: Arc::new(MemoryHub::with_limit(2_000)), ..World::default() };
-    world.set_clock(NINE, 10);
-    let large = records(40);
-    world.commit(&blob_in(1, hour(-1), 1), &large);
-    let small: Vec<_> = (2..10).flat_map(|nic| own_records(nic, 1)).collect();
-    for nic in 2..10 {
-        world.commit(&blob_in(1, NINE, nic), &own_records(nic, 1));
-    }
-    let (blobs, process) = slow_process(&world);
-    let options = sweep::Options { at_once: 1, ..sweep::Options::default() };
-    let table = world.table.clone();
-    let sweeper = Sweeper::new(vec![container()], blobs, table, process, world.clock(), options);
-    let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
-    assert_eq!((swept.caught_up, swept.left_over), (9, 0), "{swept}");
-    let order = world.received();
-    assert_eq!(order[0], large[0], "the oldest hour comes first");
-    assert_eq!(order.last(), large.last(), "the others did not wait for its end");
-    assert_eq!(sorted(order), sorted([large, small].concat()));
-}
-
-#[tokio::test]
 async fn a_live_owners_blob_is_left_alone_and_a_dead_ones_is_taken_over() {
     let (world, sweeper) = world_at(10).await;
     let blob = blob_in(1, NINE, 1);
@@ -367,50 +247,6 @@ async fn events_and_a_sweep_at_once_send_nothing_twice() {
         }
     }
     assert_eq!(received(&world), sorted(all));
-}
-
-#[tokio::test]
-async fn a_second_sweep_of_one_process_answers_at_once() {
-    let (world, sweeper) = world_at(0).await;
-    world.commit(&blob_in(1, NINE, 1), &records(1));
-    let sweeper = Arc::new(sweeper);
-    let other = Arc::clone(&sweeper);
-    // The server runs each sweep in a task of its own, too.
-    let first = tokio::spawn(async move { other.sweep().await });
-    // It comes as far as its first call.
-    tokio::task::yield_now().await;
-    assert_eq!(sweeper.sweep().await, Sweep::UnderWay);
-    assert!(matches!(first.await.unwrap(), Sweep::Done(Swept { records: 1, .. })));
-}
-
-#[tokio::test]
-async fn commits_that_bring_no_record_are_read_once() {
-    let (world, sweeper) = world_at(0).await;
-    let one = content(&records(1));
-    let grown = format!("{} \r\n\t ]}}", one.strip_suffix("]}").unwrap());
-    for (step, raw) in ["", "{\"records\":[]}", "{\"records\":[ \n]}", &one, &grown].into_iter().enumerate() {
-        world.commit_raw(&blob_in(1, NINE, 1), raw.to_owned());
-        assert_eq!(sweep(&sweeper).await.caught_up, 1, "step {step}");
-        world.forget_calls();
-        assert_eq!(sweep(&sweeper).await.behind, 0, "step {step}");
-        assert_eq!(world.blobs.take_reads().len(), 0, "step {step}");
-    }
-    assert_eq!(world.received(), records(1));
-}
-
-#[tokio::test]
-async fn without_time_nothing_is_begun_and_all_of_it_is_left_for_the_next_sweep() {
-    let (world, sweeper) = world_at(0).await;
-    world.commit(&blob_in(1, NINE, 1), &records(2));
-    world.set_clock(hour(4), 0);
-    let options = sweep::Options { budget: Duration::ZERO, ..sweep::Options::default() };
-    let hurried = world.sweeper_of(vec![container()], &Arc::new(world.process("b")), options);
-    let swept = sweep(&hurried).await;
-    assert_eq!((swept.looked_at, swept.left_over, swept.records), (0, 6, 0), "{swept}");
-    assert!(!swept.saw_nothing(), "nothing failed");
-    assert_eq!(horizon(&world), hour(-1), "hours that nobody looked at are not passed");
-    assert_eq!(sweep(&sweeper).await.records, 2);
-    assert_eq!(horizon(&world), hour(3));
 }
 
 #[tokio::test]
@@ -514,89 +350,4 @@ async fn a_flow_log_that_begins_in_the_last_minute_of_an_hour_is_found_before_th
         sweep(&sweeper).await;
     }
     assert_eq!(world.received(), records(1));
-}
-
-#[tokio::test]
-async fn rows_older_than_the_retention_are_deleted_and_their_blobs_are_not_sent_again() {
-    let world = World::default();
-    let process = Arc::new(world.process("a"));
-    for days in 0..12 {
-        let blob = blob_in(1, hour(-24 * days), 1);
-        play(&process, &blob, &world.commit(&blob, &own_records(1, 1))).await.unwrap();
-    }
-    let claimed = blob_in(1, hour(-24 * 9), 1).checkpoint_key();
-    world.set_clock(NINE, 0);
-    let (row, version) = world.table.load(&claimed).await.unwrap().unwrap();
-    let now = NINE.number() * 3_600_000;
-    let version = world.table.swap(&claimed, &row.claimed("somebody", now, 1), Some(&version)).await.unwrap();
-    let sent = world.received().len();
-
-    let options = sweep::Options { retention: Retention::of_days(7), ..sweep::Options::default() };
-    let sweeper = world.sweeper_of(vec![container()], &Arc::new(world.process("b")), options);
-    let swept = sweep(&sweeper).await;
-    assert_eq!(swept.deleted, 3, "8, 10 and 11 days old; 9 days old is claimed: {swept}");
-    let kept: Vec<String> = world.table.keys().iter().map(|key| key.partition[..8].to_owned()).collect();
-    assert_eq!(
-        kept,
-        [
-            "20261113", "20261115", "20261116", "20261117", "20261118", "20261119", "20261120", "20261121",
-            "20261122", "sweep-20"
-        ]
-        .map(|day| if day.starts_with("sweep") {
-            kept.last().unwrap().clone()
-        } else {
-            day.to_owned()
-        })
-    );
-    assert_eq!(world.table.load(&claimed).await.unwrap().unwrap().1, version);
-    assert_eq!(horizon(&world), hour(-1), "the horizon's row has no day");
-    assert_eq!(sweep(&sweeper).await.deleted, 0);
-    assert_eq!(world.received().len(), sent);
-}
-
-#[tokio::test]
-async fn at_most_a_thousand_rows_are_deleted_by_one_sweep() {
-    let (world, sweeper) = world_at(0).await;
-    for nic in 0..1_500 {
-        let blob = blob_in(nic % 3, hour(-24 * 20), nic);
-        world.table.swap(&blob.checkpoint_key(), &Checkpoint::new(blob.to_string()), None).await.unwrap();
-    }
-    world.table.take_calls();
-    assert_eq!(sweep(&sweeper).await.deleted, 1_000);
-    assert_eq!(world.table.take_calls(), 1 + 1 + 1_000);
-    assert_eq!(sweep(&sweeper).await.deleted, 500);
-    assert_eq!(sweep(&sweeper).await.deleted, 0);
-}
-
-#[tokio::test]
-async fn a_horizon_older_than_the_retention_is_lifted_to_it() {
-    let (world, sweeper) = world_at(0).await;
-    world.commit(&blob_in(1, hour(24), 1), &records(1));
-    let inside = own_records(5, 2);
-    world.commit(&blob_in(1, hour(24 * 20), 1), &inside);
-    world.set_clock(hour(24 * 25), 0);
-    let swept = sweep(&sweeper).await;
-    assert_eq!(swept.hours.unwrap().0.to_string(), "2026-12-11T00Z");
-    assert_eq!(world.received(), inside);
-}
-
-#[tokio::test]
-async fn a_container_with_days_to_catch_up_does_not_keep_the_others_waiting() {
-    let (world, _) = world_at(0).await;
-    let fresh = Container::new(Url::parse("https://memory.blob.core.windows.net/").unwrap(), "fresh".into());
-    world.set_clock(hour(100), 0);
-    let mut old = Vec::new();
-    for after in 0..100 {
-        let records = own_records(u32::try_from(after).unwrap() + 10, 1);
-        world.commit(&blob_in(1, hour(after), 1), &records);
-        old.extend(records);
-    }
-    let of_fresh = fresh.blob(blob_in(1, hour(100), 1).name()).unwrap();
-    world.commit(&of_fresh, &records(1));
-    let options = sweep::Options { at_once: 1, ..sweep::Options::default() };
-    let sweeper = world.sweeper_of(vec![container(), fresh], &Arc::new(world.process("a")), options);
-    assert_eq!(sweep(&sweeper).await.records, 101);
-    let place = world.received().iter().position(|record| *record == records(1)[0]).unwrap();
-    assert!(place <= 4, "the other container's hour came {place}th");
-    assert_eq!(received(&world), sorted([old, records(1)].concat()));
 }
