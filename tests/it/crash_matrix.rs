@@ -220,8 +220,8 @@ fn a_call_that_never_comes_back_holds_up_no_later_event() {
     for (fault, when) in
         [("any call hangs before its effect", When::Before), ("any call hangs after its effect", When::After)]
     {
-        let budget = Duration::from_millis(400);
-        play_all(fault, 48, budget, &each_call(Act::Hang(when)), |_, _, _| None);
+        let budget = Duration::from_millis(500);
+        play_all(fault, 32, budget, &each_call(Act::Hang(when)), |_, _, _| None);
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 /// How many processes there are at any time.
 pub const PROCESSES: usize = 2;
 /// How often an event is delivered before that counts as a failure.
-const ATTEMPTS: usize = 12;
+const ATTEMPTS: usize = 30;
 
 type StageForwarder =
     Forwarder<Through<MemoryBlobs>, Through<MemoryTable>, Through<Arc<MemoryHub>>, Through<MemoryQuarantine>>;
