@@ -10,7 +10,7 @@ CARGO_DENY_VERSION := 0.20.2
 ACTIONLINT_VERSION := 1.6.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint start package package-test sbom rig fuzz clean
+.PHONY: help demo test lint start package package-test sbom deploy undeploy infra-test rig fuzz clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,6 +46,20 @@ package-test: package ## tests the package, the workflows, and what docs/ says o
 sbom: ## what is linked into the binary, as CycloneDX: dist/flowlog-forwarder.cdx.json
 	python3 scripts/package.py sbom
 
+deploy: package ## brings it all to Azure: see infra/README.md; needs az and RESOURCE_GROUP
+	scripts/deploy.sh deploy
+
+undeploy: ## takes away what deploy made
+	scripts/deploy.sh undeploy
+
+infra-test: tests/infra/.venv/installed ## parses and checks the Bicep templates, and plays the deployment offline
+	PATH="$(CURDIR)/tests/infra/.venv/bin:$$PATH" python3 -B -m unittest discover -s tests/infra
+
+tests/infra/.venv/installed: tests/infra/requirements.txt
+	python3 -m venv tests/infra/.venv
+	tests/infra/.venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 rig: tests/rig/node_modules/.package-lock.json
 
 tests/rig/node_modules/.package-lock.json: tests/rig/package-lock.json
@@ -58,4 +72,4 @@ fuzz: ## fuzzes the cutter for a minute; needs a nightly toolchain and cargo-fuz
 
 clean: ## removes what was built
 	cargo clean
-	rm -rf tests/rig/node_modules $(BINARY)
+	rm -rf tests/rig/node_modules tests/infra/.venv $(BINARY)

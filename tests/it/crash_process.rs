@@ -67,6 +67,7 @@ async fn play(moment: Moment) -> Verdict {
         scene.let_go(&struck).await;
     }
     scene.persist(&successor, &last).await;
+    scene.assert_at_rest(&[&struck, &other]).await;
     let verdict = scene.verdict(&[&struck, &other]).await;
     assert!(verdict.is_kept(), "{moment:?}: {verdict:?}");
     verdict

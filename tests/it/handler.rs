@@ -102,6 +102,17 @@ impl Handler {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
+    /// The records and messages of which its log says that they were forwarded.
+    pub fn forwarded(&self) -> (u64, u64) {
+        let log = self.log.lock().unwrap();
+        let counts = log.iter().filter_map(|line| {
+            let (records, rest) = line.split_once("forwarded: ")?.1.split_once(" records in ")?;
+            let (messages, _) = rest.split_once(" messages ")?;
+            Some((records.parse::<u64>().ok()?, messages.parse::<u64>().ok()?))
+        });
+        counts.fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1))
+    }
+
     /// The last lines of its log.
     pub fn last_lines(&self) -> String {
         let log = self.log.lock().unwrap();
@@ -110,6 +121,7 @@ impl Handler {
 }
 
 /// The binary under test: another build of it when the environment names one.
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the program")]
 fn binary() -> String {
     std::env::var("FLOWLOG_FORWARDER_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_flowlog-forwarder").into())
 }
@@ -172,6 +184,14 @@ impl Scene {
         self.rig.call("POST", "/storage/faults", Some(fault)).await;
     }
 
+    /// Ends the faults of the storage of `hour`.
+    pub async fn end_storage_faults(&self, hour: &Hour) {
+        let faults = self.rig.call("GET", "/storage/faults", None).await;
+        for fault in faults.as_array().unwrap().iter().filter(|fault| fault["path"] == hour.blob.mac()) {
+            self.rig.call("DELETE", &format!("/storage/faults?id={}", fault["id"]), None).await;
+        }
+    }
+
     /// Sets something of this scenario's hub.
     pub async fn set(&self, mut setting: Value) {
         setting["hub"] = self.rig.hub().into();
@@ -180,21 +200,26 @@ impl Scene {
 
     /// Waits until a statistic of the hub reaches `least`.
     pub async fn until(&self, statistic: &str, least: u64) {
-        while self.stats().await[statistic].as_u64().unwrap() < least {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.poll(&format!("/hub/{}/stats", self.rig.hub()), statistic, least).await;
+    }
+
+    /// Waits until a request to the storage of `hour` is held.
+    pub async fn until_held(&self, hour: &Hour) {
+        self.poll(&format!("/storage/requests?path={}", hour.blob.mac()), "held", 1).await;
     }
 
     pub async fn stats(&self) -> Value {
         self.rig.call("GET", &format!("/hub/{}/stats", self.rig.hub()), None).await
     }
 
-    /// Waits until a request to the storage of `hour` is held.
-    pub async fn until_held(&self, hour: &Hour) {
-        let path = format!("/storage/requests?path={}", hour.blob.mac());
-        while self.rig.call("GET", &path, None).await["held"] == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    async fn poll(&self, path: &str, field: &str, least: u64) {
+        let poll = async {
+            while self.rig.call("GET", path, None).await[field].as_u64().unwrap() < least {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let limit = format!("{path}: {field} reaches {least} within {PATIENCE:?}");
+        tokio::time::timeout(PATIENCE, poll).await.expect(&limit);
     }
 
     /// Lets the requests to the storage of `hour` go that are held.
@@ -219,7 +244,7 @@ impl Scene {
         }
     }
 
-    /// Delivers again until the answer is content; says how long that took.
+    /// Delivers, again and again, until the answer is content; says how long that took.
     pub async fn persist(&self, handler: &Handler, event: &Value) -> Duration {
         let began = Instant::now();
         for _ in 0..ATTEMPTS {
@@ -233,22 +258,24 @@ impl Scene {
     }
 
     /// What became of the records of these blobs.
-    ///
-    /// # Panics
-    /// When a row is not at rest.
     pub async fn verdict(&self, hours: &[&Hour]) -> Verdict {
         let path = format!("/hub/{}/events", self.rig.hub());
         let events = self.rig.call("GET", &path, None).await;
         let arrivals: Vec<Received> = events.as_array().unwrap().iter().map(received).collect();
         let mut sum = Verdict::default();
         for hour in hours {
-            let (row, _) = self.rig.table().load(&hour.blob.checkpoint_key()).await.unwrap().expect("a row");
-            assert!(row.progress.etag.is_some() && row.claim.is_none() && row.in_doubt.is_none(), "{row:?}");
             let url = hour.blob.url();
-            let arrivals: Vec<Received> =
-                arrivals.iter().filter(|arrival| arrival.source == url).cloned().collect();
+            let arrivals: Vec<_> = arrivals.iter().filter(|event| event.source == url).cloned().collect();
             sum += judge(&hour.records, &arrivals);
         }
         sum
+    }
+
+    /// Makes sure that nobody is at work on these blobs, and nothing is left to do.
+    pub async fn assert_at_rest(&self, hours: &[&Hour]) {
+        for hour in hours {
+            let (row, _) = self.rig.table().load(&hour.blob.checkpoint_key()).await.unwrap().expect("a row");
+            assert!(row.progress.etag.is_some() && row.claim.is_none() && row.in_doubt.is_none(), "{row:?}");
+        }
     }
 }

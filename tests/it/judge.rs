@@ -142,10 +142,10 @@ impl fmt::Display for Row<'_> {
     }
 }
 
-/// Shows the row, for the reader of the tests' output.
+/// Shows a row or a figure to whoever reads the tests' output.
 #[expect(clippy::print_stdout, reason = "the table is for people")]
-pub fn show(row: &Row<'_>) {
-    println!("{row}");
+pub fn show(what: &impl fmt::Display) {
+    println!("{what}");
 }
 
 #[cfg(test)]

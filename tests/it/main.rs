@@ -10,6 +10,7 @@
 )]
 
 mod blob_contract;
+mod budget;
 mod chaos;
 mod checkpoint_contract;
 mod claims;
@@ -27,6 +28,7 @@ mod judge;
 mod listing_contract;
 mod memory;
 mod memory_hub;
+mod outages;
 mod oversize;
 mod quarantine_contract;
 mod rig;

@@ -3,6 +3,9 @@
 //! Most tests share one rig, each with a hub and blobs of its own; a test that breaks what others
 //! use starts one for itself. A rig ends when this process does, for then its standard input closes.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use flowlog_forwarder::azure::blob::AzureBlobs;
 use flowlog_forwarder::azure::event_hubs::{HubAccess, HubAddress};
 use flowlog_forwarder::azure::quarantine::AzureQuarantine;
@@ -107,6 +110,23 @@ impl Rig {
         read(&self.settings())
     }
 
+    /// The settings with which the handler reaches a rig with TLS and identity, and shows no secret.
+    pub fn identity_settings(&self) -> Vec<(&'static str, String)> {
+        [
+            ("FLOWLOG_STORAGE__blobServiceUri", "blob"),
+            ("CHECKPOINT_STORAGE__blobServiceUri", "hostBlob"),
+            ("CHECKPOINT_STORAGE__tableServiceUri", "hostTable"),
+            ("EVENT_HUB_CONNECTION__fullyQualifiedNamespace", "hubTlsHost"),
+            ("IDENTITY_ENDPOINT", "identityEndpoint"),
+            ("IDENTITY_HEADER", "identityHeader"),
+            ("SSL_CERT_FILE", "caFile"),
+        ]
+        .map(|(setting, endpoint)| (setting, self.endpoint(endpoint).to_owned()))
+        .into_iter()
+        .chain([("EVENT_HUB_NAME", self.hub())])
+        .collect()
+    }
+
     pub fn blobs(&self) -> AzureBlobs {
         AzureBlobs::new(&self.config().sources, &http_client().unwrap()).unwrap()
     }
@@ -167,6 +187,23 @@ impl Rig {
     pub async fn put_blob(&self, blob: &FlowLogBlob, content: &[u8]) -> String {
         let request = self.http.put(self.signed(blob)).header("x-ms-blob-type", "BlockBlob");
         let answer = request.body(content.to_vec()).send().await.unwrap().error_for_status().unwrap();
+        answer.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned()
+    }
+
+    /// Commits `blocks` as the whole of `blob`, in order, and returns its `ETag`.
+    pub async fn put_blocks(&self, blob: &FlowLogBlob, blocks: impl IntoIterator<Item = Bytes>) -> String {
+        let url = self.signed(blob);
+        let mut list = String::from("<BlockList>");
+        for (number, block) in blocks.into_iter().enumerate() {
+            // Base64 of twelve digits, all ids equally long, as the service asks.
+            let id = STANDARD.encode(format!("{number:012}"));
+            list.extend(["<Latest>", &id, "</Latest>"]);
+            let request = self.http.put(format!("{url}&comp=block&blockid={id}")).body(block);
+            request.send().await.unwrap().error_for_status().unwrap();
+        }
+        list.push_str("</BlockList>");
+        let request = self.http.put(format!("{url}&comp=blocklist")).body(list);
+        let answer = request.send().await.unwrap().error_for_status().unwrap();
         answer.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned()
     }
 

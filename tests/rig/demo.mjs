@@ -24,7 +24,7 @@ const OPTIONS = {
   nics: { type: "string" },
   commits: { type: "string" },
   seed: { type: "string", default: "1" },
-  lose: { type: "string", default: "0" },
+  lose: { type: "string", default: "0.05" },
   help: { type: "boolean", default: false },
 };
 
@@ -34,7 +34,7 @@ const HELP = `node demo.mjs [option…]
   --nics N         network interfaces, one blob each (6)
   --commits N      commits of each in the hour (60)
   --seed N         of everything random (1)
-  --lose P         the part of the events that never arrive, 0 to 1; the sweep must find what they told (0)
+  --lose P         the part of the events that never arrive, 0 to 1; the sweep must find what they told (0.05)
 `;
 
 class UsageError extends Error {}

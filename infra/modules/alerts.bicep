@@ -1,0 +1,204 @@
+@description('What the alerts\' names begin with.')
+param prefix string
+
+@description('Region of the alerts on logs: that of the Application Insights component.')
+param location string
+
+@description('Tags of the alerts.')
+param tags object
+
+@description('Resource id of the Application Insights component.')
+param insightsId string
+
+@description('Resource id of the Event Hubs namespace.')
+param namespaceId string
+
+@description('Name of the event hub.')
+param hubName string
+
+@description('Resource ids of the flow-log accounts\' system topics.')
+param topicIds string[]
+
+@description('Whether an hour without any message at the hub raises an alert.')
+param alertOnSilence bool
+
+@description('Address that alerts are sent to; empty for alerts that are only shown.')
+param emailAddress string
+
+// The forwarder writes one JSON object a line, which the host passes on as a trace's message.
+var lines = 'traces | where message startswith "{" | extend line = parse_json(message)'
+
+var queries = [
+  {
+    name: 'quarantined'
+    severity: 1
+    description: 'Records were put into quarantine: kept, but not forwarded.'
+    query: '${lines} | where tostring(line.message) startswith "quarantined, not forwarded" | project timestamp, blob = tostring(line.blob), item = tostring(line.item), reason = tostring(line.message)'
+    threshold: 0
+  }
+  {
+    name: 'errors'
+    severity: 2
+    description: 'The forwarder logged errors. What failed is delivered again and swept; an error that stays needs a hand.'
+    query: '${lines} | where tostring(line.level) == "ERROR" | project timestamp, reason = tostring(line.message)'
+    threshold: 20
+  }
+  {
+    name: 'failures'
+    severity: 2
+    description: 'Invocations failed: the forwarder answered with an error, or did not run.'
+    query: 'requests | where success == false | project timestamp, name, resultCode'
+    threshold: 20
+  }
+]
+
+var hasEmail = !empty(emailAddress)
+
+resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (hasEmail) {
+  name: '${prefix}-alerts'
+  location: 'global'
+  tags: tags
+  properties: {
+    enabled: true
+    groupShortName: 'flowlogs'
+    emailReceivers: [
+      {
+        name: 'email'
+        emailAddress: emailAddress
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for alert in queries: {
+    name: '${prefix}-${alert.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: '${prefix}: ${alert.name}'
+      description: alert.description
+      severity: alert.severity
+      enabled: true
+      scopes: [insightsId]
+      evaluationFrequency: 'PT5M'
+      windowSize: 'PT15M'
+      criteria: {
+        allOf: [
+          {
+            query: alert.query
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: alert.threshold
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
+          }
+        ]
+      }
+      autoMitigate: true
+      actions: {
+        actionGroups: hasEmail ? [group.id] : []
+      }
+    }
+  }
+]
+
+resource deadLettered 'Microsoft.Insights/metricAlerts@2018-03-01' = [
+  for (topicId, index) in topicIds: {
+    name: '${prefix}-dead-lettered-${index}'
+    location: 'global'
+    tags: tags
+    properties: {
+      description: 'Event Grid gave up on events. The sweep forwards what they were about; the reason needs a look.'
+      severity: 2
+      enabled: true
+      scopes: [topicId]
+      evaluationFrequency: 'PT5M'
+      windowSize: 'PT15M'
+      criteria: {
+        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+        allOf: [
+          {
+            criterionType: 'StaticThresholdCriterion'
+            name: 'dead-lettered'
+            metricName: 'DeadLetteredCount'
+            timeAggregation: 'Total'
+            operator: 'GreaterThan'
+            threshold: 0
+          }
+        ]
+      }
+      autoMitigate: true
+      actions: hasEmail ? [{ actionGroupId: group.id }] : []
+    }
+  }
+]
+
+resource throttled 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: '${prefix}-throttled'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'The namespace throttles: it needs more throughput units.'
+    severity: 2
+    enabled: true
+    scopes: [namespaceId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'throttled'
+          metricName: 'ThrottledRequests'
+          timeAggregation: 'Total'
+          operator: 'GreaterThan'
+          threshold: 100
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: hasEmail ? [{ actionGroupId: group.id }] : []
+  }
+}
+
+resource silent 'Microsoft.Insights/metricAlerts@2018-03-01' = if (alertOnSilence) {
+  name: '${prefix}-silent'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'No message reached the hub for an hour, though flow logs are written every minute while there is traffic.'
+    severity: 1
+    enabled: true
+    scopes: [namespaceId]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'PT1H'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'silent'
+          metricName: 'IncomingMessages'
+          timeAggregation: 'Total'
+          operator: 'LessThanOrEqual'
+          threshold: 0
+          dimensions: [
+            {
+              name: 'EntityName'
+              operator: 'Include'
+              values: [hubName]
+            }
+          ]
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: hasEmail ? [{ actionGroupId: group.id }] : []
+  }
+}

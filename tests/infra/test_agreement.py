@@ -1,0 +1,207 @@
+"""Do the templates, the script and the README say what the code says?"""
+
+import json
+import re
+import unittest
+
+from bicep import INFRA, MAIN, ROOT, TEMPLATES, properties, read, string, text, walk
+
+# Settings that the host reads and the forwarder does not.
+HOST_SETTINGS = {"APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"}
+
+# Settings of the code that a deployment leaves alone, and why.
+LEFT_ALONE = {
+    "FLOWLOG_STORAGE": "a connection string; the deployment knows identities only",
+    "FLOWLOG_STORAGE__accountName": "blobServiceUri says the same, for several accounts",
+    "EVENT_HUB_CONNECTION": "a connection string",
+    "CHECKPOINT_STORAGE": "checkpoints are kept in the host's account",
+    "CHECKPOINT_STORAGE__blobServiceUri": "checkpoints are kept in the host's account",
+    "CHECKPOINT_STORAGE__tableServiceUri": "checkpoints are kept in the host's account",
+    "CHECKPOINT_STORAGE__accountName": "checkpoints are kept in the host's account",
+    "AzureWebJobsStorage": "a connection string",
+    "AzureWebJobsStorage__blobServiceUri": "accountName says the same",
+    "AzureWebJobsStorage__tableServiceUri": "accountName says the same",
+    "FUNCTIONS_CUSTOMHANDLER_PORT": "the host sets it",
+    "LOG_FORMAT": "json under the host, as the alerts and the workbook expect",
+}
+
+APP = INFRA / "modules/function-app.bicep"
+SUBSCRIPTION = INFRA / "modules/event-subscription.bicep"
+README = (INFRA / "README.md").read_text()
+
+
+def code(*parts):
+    return ROOT.joinpath("src", *parts).read_text()
+
+
+def constant(source, name):
+    return re.search(rf'const {name}: &str = "([^"]+)"', source)[1]
+
+
+def literals(node):
+    """The strings without interpolation under `node`."""
+    for found in walk(node):
+        if found.type == "string" and not any(child.type == "interpolation" for child in found.named_children):
+            yield string(found)
+
+
+class Settings(unittest.TestCase):
+    def setUp(self):
+        declared = re.search(r"SETTINGS: &\[Setting\] = &\[(.*?)\n\];", code("config", "settings.rs"), re.S)[1]
+        names = set(re.findall(r'name: "([^"]+)"', declared))
+        connections = ["FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION", "CHECKPOINT_STORAGE", "AzureWebJobsStorage"]
+        self.known = {name for name in names if "<" not in name}
+        for pattern in names - self.known:
+            self.known |= {pattern.replace("<NAME>", connection) for connection in connections}
+        variables = read(APP).of("var")
+        self.written = set()
+        for name in ["settings", "identitySettings", "optionalSettings"]:
+            for node in walk(variables[name].node):
+                if node.type == "object":
+                    self.written |= set(properties(node))
+
+    def test_what_is_written_is_read(self):
+        self.assertGreater(len(self.written), 12)
+        self.assertEqual(self.written - self.known - HOST_SETTINGS, set())
+
+    def test_what_is_read_is_written_or_left_alone_for_a_reason(self):
+        unsaid = {name for name in self.known - self.written if not re.search("__(credential|clientId)$", name)}
+        self.assertEqual(unsaid, set(LEFT_ALONE))
+
+    def test_each_connection_in_use_names_its_identity(self):
+        for name in self.written:
+            if re.search("__(accountName|blobServiceUri|fullyQualifiedNamespace)$", name):
+                connection = name.split("__")[0]
+                self.assertLessEqual({f"{connection}__credential", f"{connection}__clientId"}, self.written)
+
+    def test_settings_that_bindings_name_are_written(self):
+        for path in ROOT.glob("*/function.json"):
+            for name in re.findall(r"%(\w+)%", path.read_text()):
+                self.assertIn(name, self.written, path)
+
+    def test_the_script_asks_for_settings_that_are_written(self):
+        script = (ROOT / "scripts/deploy.sh").read_text()
+        asked = re.search(r"for name in (AzureWebJobsStorage__.*?); do", script, re.S)[1]
+        self.assertLessEqual(set(re.findall(r"\w+", asked)), self.written)
+
+    def test_defaults_are_those_of_the_code(self):
+        parameters = read(MAIN).of("param")
+        example = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+        default = {name: text(parameters[name].named[-1]).strip("'") for name in ["sweepSchedule", "checkpointRetentionDays"]}
+        self.assertEqual(default["sweepSchedule"], example["FLOWLOG_SWEEP_SCHEDULE"])
+        declared = re.search(r'name: "CHECKPOINT_RETENTION_DAYS".*?default: "`(\d+)`"', code("config", "settings.rs"), re.S)
+        self.assertEqual(default["checkpointRetentionDays"], declared[1])
+
+
+class Functions(unittest.TestCase):
+    def trigger(self, folder):
+        return json.loads((ROOT / folder / "function.json").read_text())["bindings"][0]["type"]
+
+    def test_events_go_to_the_function_with_the_event_trigger(self):
+        target = re.search(r"functions/(\w+)'", (INFRA / "events.bicep").read_text())[1]
+        self.assertEqual(self.trigger(target), "eventGridTrigger")
+        warm = re.search(r"'function:(\w+)'", APP.read_text())[1]
+        self.assertEqual(warm, target)
+
+    def test_each_folder_is_a_route_of_the_code(self):
+        folders = [path.parent.name for path in ROOT.glob("*/function.json")]
+        self.assertGreater(len(folders), 1)
+        served = {constant(code("server.rs"), name) for name in ["FUNCTION", "SWEEP_FUNCTION"]}
+        self.assertEqual(set(folders), served)
+
+    def test_the_runtime_is_that_of_a_custom_handler(self):
+        self.assertIn("customHandler", json.loads((ROOT / "host.json").read_text()))
+        self.assertRegex(APP.read_text(), r"runtime: \{\s+name: 'custom'")
+
+
+class Events(unittest.TestCase):
+    def setUp(self):
+        resource = read(SUBSCRIPTION).of("resource")["subscription"]
+        self.properties = properties(properties(resource.body)["properties"])
+        self.filter = properties(self.properties["filter"])
+
+    def test_the_filter_is_the_codes(self):
+        self.assertEqual(list(literals(self.filter["includedEventTypes"])), [constant(code("event.rs"), "BLOB_CREATED")])
+        suffix = string(self.filter["subjectEndsWith"])
+        self.assertEqual(suffix, constant(code("flow_log", "path.rs"), "FILE_NAME"))
+        container = constant(code("config.rs"), "VNET_CONTAINER")
+        default = read(MAIN).of("param")["containers"].named[-1]
+        self.assertEqual(list(literals(default)), [container])
+        self.assertIn("/blobServices/default/containers/${containers[0]}/", text(self.filter["subjectBeginsWith"]))
+
+    def test_no_call_that_the_code_ignores_is_asked_for(self):
+        ignored = re.search(r"const NO_CONTENT.*?= \[(.*?)\]", code("event.rs"), re.S)[1]
+        ignored = set(re.findall(r'"(\w+)"', ignored)) | {"CreateFile"}
+        calls = re.search(r"key: 'data.api'\s+values: \[(.*?)\]", SUBSCRIPTION.read_text(), re.S)[1]
+        calls = set(re.findall(r"'(\w+)'", calls))
+        self.assertTrue(calls)
+        self.assertEqual(calls & ignored, set())
+
+    def test_event_grid_tries_as_long_as_it_can(self):
+        retry = {name: text(value) for name, value in properties(self.properties["retryPolicy"]).items()}
+        self.assertEqual(retry, {"maxDeliveryAttempts": "30", "eventTimeToLiveInMinutes": "1440"})
+
+    def test_the_script_names_the_subscription_as_the_template_does(self):
+        name = re.search(r"SUBSCRIPTION_NAME=(\S+)", (ROOT / "scripts/deploy.sh").read_text())[1]
+        self.assertEqual(string(read(INFRA / "events.bicep").of("var")["subscriptionName"].named[-1]), name)
+
+
+class Names(unittest.TestCase):
+    def test_table_and_containers_are_those_that_the_code_creates(self):
+        variables = read(MAIN).of("var")
+        self.assertEqual(string(variables["checkpointTable"].named[-1]), constant(code("azure", "table.rs"), "TABLE"))
+        self.assertEqual(string(variables["quarantineContainer"].named[-1]), constant(code("azure", "quarantine.rs"), "CONTAINER"))
+
+    def test_the_log_lines_that_alerts_and_workbook_look_for_are_logged(self):
+        logged = "".join(path.read_text() for path in ROOT.glob("src/**/*.rs"))
+        asked = (INFRA / "modules/alerts.bicep").read_text() + (INFRA / "workbook.json").read_text()
+        found = re.findall(r'line\.message\) (?:startswith|==) \\?"([^"\\]+)', asked)
+        self.assertGreaterEqual(len(set(found)), 3)
+        for message in found:
+            self.assertIn(message, logged)
+
+
+class Roles(unittest.TestCase):
+    # The ids that Azure gives its built-in roles.
+    BUILT_IN = {
+        "storageBlobDataReader": ("Storage Blob Data Reader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"),
+        "storageBlobDataContributor": ("Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
+        "storageBlobDataOwner": ("Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"),
+        "storageTableDataContributor": ("Storage Table Data Contributor", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3"),
+        "eventHubsDataSender": ("Azure Event Hubs Data Sender", "2b629674-e913-4c01-ae53-ef4638d8f975"),
+        "eventHubsDataReceiver": ("Azure Event Hubs Data Receiver", "a638d3c7-ab3a-418d-83e6-5f17a39d4fde"),
+        "monitoringMetricsPublisher": ("Monitoring Metrics Publisher", "3913510d-42f4-4e42-8a64-420c390055eb"),
+    }
+
+    def test_the_table_and_the_templates_name_the_same_roles(self):
+        roles = json.loads((INFRA / "roles.json").read_text())
+        self.assertEqual(roles, {name: id for name, (_, id) in self.BUILT_IN.items()})
+        assigned = set()
+        for path in TEMPLATES:
+            assigned |= set(re.findall(r"roleDefinitions', roles\.(\w+)\)", path.read_text()))
+        self.assertEqual(assigned, set(roles))
+        rows = set(re.findall(r"^\| \*(.+?)\* \| `([0-9a-f-]{36})` \|", README, re.M))
+        self.assertEqual(rows, set(self.BUILT_IN.values()))
+
+    def test_an_assignment_is_named_for_what_it_assigns(self):
+        for path in TEMPLATES:
+            for resource in read(path).of("resource").values():
+                if resource.target.startswith("Microsoft.Authorization/roleAssignments"):
+                    given = properties(resource.body)
+                    inner = properties(given["properties"])
+                    role = re.search(r"roles\.\w+", text(inner["roleDefinitionId"]))[0]
+                    self.assertEqual(text(given["name"]), f"guid({text(given['scope'])}.id, {text(inner['principalId'])}, {role})")
+
+
+class Readme(unittest.TestCase):
+    def test_every_parameter_is_in_the_table(self):
+        rows = re.findall(r"^\| `(\w+)` \|", README, re.M)
+        self.assertEqual(sorted(rows), sorted(read(MAIN).of("param")))
+
+    def test_files_it_names_are_there(self):
+        for name in re.findall(r"`((?:infra|scripts|tests)/[\w./-]+)`", README):
+            self.assertTrue((ROOT / name).exists(), name)
+
+
+if __name__ == "__main__":
+    unittest.main()
