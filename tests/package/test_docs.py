@@ -13,8 +13,7 @@ PAGES = [ROOT / "README.md", *DOCS]
 # Names that are not ours, as the Functions host, the Azure CLI, GitHub, the emulator or the packager know them.
 FOREIGN = {
     "FUNCTIONS_WORKER_RUNTIME", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
-    "AZURE_SUBSCRIPTION_ID", "RESOURCE_GROUP", "FLOWLOG_ACCOUNT",
-    "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
+    "AZURE_SUBSCRIPTION_ID", "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
 }
 
 
@@ -26,6 +25,13 @@ def settings():
 
 
 BLOCK = re.compile(r"^ *```.*?^ *```$", flags=re.M | re.S)
+
+
+def deployment_variables():
+    """What scripts/deploy.sh and the parameters files read."""
+    sources = [ROOT / "scripts/deploy.sh", *(ROOT / "infra/parameters").glob("*.bicepparam")]
+    found = re.findall(r"^(\w+)=\$\{\1|readEnvironmentVariable\('(\w+)'", "\n".join(map(Path.read_text, sources)), flags=re.M)
+    return {name for names in found for name in names if name}
 
 
 def prose(text):
@@ -53,9 +59,7 @@ def written_texts():
 
 
 def make_targets():
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
-    # Comes with the infrastructure.
-    return targets | {"deploy"}
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
 
 
 def anchors(path):
@@ -94,7 +98,7 @@ class Links(unittest.TestCase):
 
 class Quotations(unittest.TestCase):
     def test_every_setting_that_is_named_exists(self):
-        known = settings() | FOREIGN
+        known = settings() | deployment_variables() | FOREIGN
         for page in DOCS:
             text = page.read_text()
             named = {span.partition("=")[0] for span in spans(text)}
@@ -142,6 +146,11 @@ class Workflows(unittest.TestCase):
         for name, text in self.texts.items():
             for target in re.findall(r"\bmake ([a-z-]+)", text):
                 self.assertIn(target, make_targets(), name)
+
+    def test_the_deployment_is_given_what_it_reads(self):
+        given = set(re.findall(r"^ {10}(\w+): ", self.texts["deploy.yml"], flags=re.M))
+        # Either has a default that holds here.
+        self.assertEqual(deployment_variables() - given, {"PACKAGE", "TEST_BLOB"})
 
     def test_every_action_has_its_version(self):
         for name, text in self.texts.items():
