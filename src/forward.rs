@@ -186,9 +186,12 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let out_of_time = |_| ForwardError::OutOfTime { blob: blob.url(), budget: self.options.budget };
         let key = blob.checkpoint_key();
         let turn = timeout_at(times.work_until.into(), self.turns.take(&key));
-        let mut memory = turn.await.map_err(out_of_time)?;
-        let work = self.in_turn(blob, commit, times, &mut memory);
-        let result = timeout_at(times.end.into(), work).await.map_err(out_of_time).flatten();
+        let result = async {
+            let mut memory = turn.await.map_err(out_of_time)?;
+            let work = self.in_turn(blob, commit, times, &mut memory);
+            timeout_at(times.end.into(), work).await.map_err(out_of_time).flatten()
+        };
+        let result = result.await;
         self.metrics.count_run(&result);
         result
     }

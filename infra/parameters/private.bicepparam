@@ -8,6 +8,15 @@ param flowLogAccounts = [
     resourceGroup: readEnvironmentVariable('FLOWLOG_ACCOUNT_GROUP')
   }
 ]
+// Switches the flow log itself on, too, where FLOWLOG_TARGET is the resource id of a virtual network.
+param flowLogs = empty(readEnvironmentVariable('FLOWLOG_TARGET', ''))
+  ? []
+  : [
+      {
+        name: 'flowlogs'
+        targetId: readEnvironmentVariable('FLOWLOG_TARGET', '')
+      }
+    ]
 param privateStorage = true
 param networkAddressPrefix = '10.90.0.0/23'
 param alwaysReadyInstances = 1

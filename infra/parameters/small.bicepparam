@@ -8,6 +8,15 @@ param flowLogAccounts = [
     create: true
   }
 ]
+// Switches the flow log itself on, too, where FLOWLOG_TARGET is the resource id of a virtual network.
+param flowLogs = empty(readEnvironmentVariable('FLOWLOG_TARGET', ''))
+  ? []
+  : [
+      {
+        name: 'flowlogs'
+        targetId: readEnvironmentVariable('FLOWLOG_TARGET', '')
+      }
+    ]
 param instanceMemoryMB = 512
 param logDailyQuotaGb = 1
 param alertOnSilence = false

@@ -116,7 +116,7 @@ class Functions(unittest.TestCase):
 
 class Events(unittest.TestCase):
     def setUp(self):
-        resource = read(SUBSCRIPTION).of("resource")["subscription"]
+        resource = read(SUBSCRIPTION).of("resource")["delivery"]
         self.properties = properties(properties(resource.body)["properties"])
         self.filter = properties(self.properties["filter"])
 
