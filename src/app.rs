@@ -15,10 +15,10 @@ use crate::forward::{End, Forwarded, Forwarder, Options};
 use crate::hub::Hub;
 use crate::ledger::{Ledger, system_clock};
 use crate::quarantine::Quarantine;
+use crate::random;
 use crate::server::{Functions, Handled, SWEEP_FUNCTION};
 use crate::source::{BlobListing, BlobSource};
 use crate::sweep::{self, Sweep, Sweeper};
-use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -77,10 +77,8 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
 
 /// A name that no other process has or had: two claims are told apart by it.
 fn worker_name() -> String {
-    let mut random = [0; 8];
     // Without randomness the process id still tells this instance's processes apart.
-    let _ = SystemRandom::new().fill(&mut random);
-    format!("{:016x}-{}", u64::from_be_bytes(random), std::process::id())
+    format!("{}-{}", random::hex(), std::process::id())
 }
 
 /// Forwards the commits of blobs that the settings name, and sweeps.

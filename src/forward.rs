@@ -24,6 +24,7 @@ use crate::ledger::{Claiming, Ledger, Release};
 use crate::metrics::Metrics;
 use crate::plan::{self, Continuity};
 use crate::quarantine::Quarantine;
+use crate::random;
 use crate::source::BlobSource;
 use room::Room;
 use run::Ended;
@@ -32,6 +33,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 use turns::{Memory, Turns};
+
+/// About the wait after a row changed under us; it doubles each time.
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+/// Where that doubling ends.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// How a forwarder works; the defaults suit Functions behind Event Grid.
 #[derive(Clone, Debug)]
@@ -199,6 +205,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         if memory.complete_as_of.is_some_and(|read| read > times.arrived) {
             return Ok(done);
         }
+        let mut stale = 0;
         let mut seen = self.recall(blob, memory).await?;
         if seen.row.settles(&commit.etag, blob.is_over(self.ledger.now())) {
             memory.seen = Some(seen);
@@ -218,6 +225,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                         }
                         Ok(Claiming::Theirs) => return Ok(Forwarded { end: End::Elsewhere, ..done }),
                         Ok(Claiming::Stale) => {
+                            stale += 1;
+                            tokio::time::sleep(back_off(stale)).await;
                             seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
                             continue;
                         }
@@ -250,4 +259,10 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         }
         Err(ForwardError::OutOfTime { blob: blob.url(), budget: self.options.budget })
     }
+}
+
+/// How long to wait before a row is looked at again that has changed under us so many times in a row.
+fn back_off(times: u32) -> Duration {
+    let wait = FIRST_WAIT.saturating_mul(1 << times.min(16)).min(LONGEST_WAIT);
+    wait.mul_f64(0.5 + random::fraction() / 2.0)
 }

@@ -54,6 +54,7 @@ pub mod batch;
 pub mod cut;
 pub mod hub;
 pub mod quarantine;
+mod random;
 pub mod rope;
 pub mod split;
 

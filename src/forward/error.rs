@@ -73,8 +73,12 @@ pub enum ForwardError {
         /// What went wrong.
         cause: NotHeld,
     },
-    /// Another event's work on the same blob took all of this one's time.
-    #[error("{blob}: other work on this blob took the whole budget of {} s", budget.as_secs())]
+    /// All of the event's time went by: with another event's work on the same blob, or with waiting.
+    #[error(
+        "{blob}: the budget of {} s is over; other work on this blob took it, or storage, table or a token \
+         did not come in time",
+        budget.as_secs()
+    )]
     OutOfTime {
         /// The blob's URL.
         blob: String,

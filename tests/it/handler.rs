@@ -203,6 +203,12 @@ impl Scene {
         self.poll(&format!("/hub/{}/stats", self.rig.hub()), statistic, least).await;
     }
 
+    /// How many requests there were to the storage of `hour`.
+    pub async fn requests(&self, hour: &Hour) -> u64 {
+        let path = format!("/storage/requests?path={}", hour.blob.mac());
+        self.rig.call("GET", &path, None).await["requests"].as_u64().unwrap()
+    }
+
     /// Waits until a request to the storage of `hour` is held.
     pub async fn until_held(&self, hour: &Hour) {
         self.poll(&format!("/storage/requests?path={}", hour.blob.mac()), "held", 1).await;

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 /// More than any test asks for.
 const ALWAYS: u32 = 1_000_000;
+/// How often storage may be asked on behalf of one event that can't succeed.
+const MOST_REQUESTS: u64 = 100;
 /// How many short scenarios are played at once.
 const AT_ONCE: usize = 4;
 /// Makes records of about 4 KB: sixteen fit a transfer of 64 KB.
@@ -126,6 +128,8 @@ enum Outage {
     HubRefusesTokens,
     Storage,
     Table,
+    /// Every row that is to be written has been changed by somebody.
+    Conflicts,
     Identity,
 }
 
@@ -137,6 +141,7 @@ impl Outage {
             Self::HubRefusesTokens => "hub refuses tokens past an event's budget",
             Self::Storage => "storage 503 past an event's budget",
             Self::Table => "table 503 past an event's budget",
+            Self::Conflicts => "table 412 past an event's budget",
             Self::Identity => "no tokens past an event's budget",
         }
     }
@@ -151,7 +156,7 @@ impl Outage {
     }
 
     fn is_about_one_blob(self) -> bool {
-        matches!(self, Self::Storage | Self::Table)
+        matches!(self, Self::Storage | Self::Table | Self::Conflicts)
     }
 
     /// Whether it strikes only who has no connection yet.
@@ -179,6 +184,11 @@ impl Outage {
                 let down = json!({"action": "status", "service": "table", "count": ALWAYS});
                 scene.storage_fault(hour, down).await;
             }
+            Self::Conflicts => {
+                let changed = json!({"action": "status", "status": 412, "code": "UpdateConditionNotSatisfied",
+                                     "service": "table", "kind": "table update", "count": ALWAYS});
+                scene.storage_fault(hour, changed).await;
+            }
             Self::Identity => {
                 scene.rig.call("POST", "/identity", Some(json!({"fail": ALWAYS}))).await;
             }
@@ -191,7 +201,7 @@ impl Outage {
             Self::HubGone | Self::HubRefusesTokens => {
                 scene.rig.call("DELETE", "/hub/faults", None).await;
             }
-            Self::Storage | Self::Table => scene.end_storage_faults(hour).await,
+            Self::Storage | Self::Table | Self::Conflicts => scene.end_storage_faults(hour).await,
             Self::Identity => {
                 scene.rig.call("POST", "/identity", Some(json!({"fail": 0}))).await;
             }
@@ -217,6 +227,8 @@ async fn outlast(outage: Outage) {
     let answers = tokio::join!(handler.deliver(&delta), handler.deliver(&elsewhere));
     let expected = if outage.is_about_one_blob() { Answer::Done } else { Answer::Failed };
     assert_eq!(answers, (Answer::Failed, expected), "{outage:?}\n{}", handler.last_lines());
+    let asked = scene.requests(&struck).await;
+    assert!(asked < MOST_REQUESTS, "{outage:?}: {asked} requests for one event");
     outage.end(&scene, &struck).await;
     let took = scene.persist(&handler, &delta).await;
     scene.persist(&handler, &elsewhere).await;
@@ -232,6 +244,7 @@ async fn outlast(outage: Outage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_an_outage_events_that_failed_succeed_without_a_restart() {
-    use Outage::{HubBusy, HubGone, HubRefusesTokens, Identity, Storage, Table};
-    join_all([HubBusy, HubGone, HubRefusesTokens, Storage, Table, Identity].map(outlast)).await;
+    use Outage::{Conflicts, HubBusy, HubGone, HubRefusesTokens, Identity, Storage, Table};
+    let outages = [HubBusy, HubGone, HubRefusesTokens, Storage, Table, Conflicts, Identity];
+    join_all(outages.map(outlast)).await;
 }

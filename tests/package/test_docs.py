@@ -1,4 +1,5 @@
-"""What the documentation says of the code is so: links lead somewhere, settings and log lines exist."""
+"""What the documentation and the workflows say of the code is so: links lead somewhere, settings, log lines and make
+targets exist."""
 
 import json
 import re
@@ -12,8 +13,7 @@ PAGES = [ROOT / "README.md", *DOCS]
 # Names that are not ours, as the Functions host, the Azure CLI, GitHub, the emulator or the packager know them.
 FOREIGN = {
     "FUNCTIONS_WORKER_RUNTIME", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
-    "AZURE_SUBSCRIPTION_ID", "RESOURCE_GROUP", "FLOWLOG_ACCOUNT",
-    "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
+    "AZURE_SUBSCRIPTION_ID", "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
 }
 
 
@@ -27,6 +27,13 @@ def settings():
 BLOCK = re.compile(r"^ *```.*?^ *```$", flags=re.M | re.S)
 
 
+def deployment_variables():
+    """What scripts/deploy.sh and the parameters files read."""
+    sources = [ROOT / "scripts/deploy.sh", *(ROOT / "infra/parameters").glob("*.bicepparam")]
+    found = re.findall(r"^(\w+)=\$\{\1|readEnvironmentVariable\('(\w+)'", "\n".join(map(Path.read_text, sources)), flags=re.M)
+    return {name for names in found for name in names if name}
+
+
 def prose(text):
     return BLOCK.sub("", text)
 
@@ -38,6 +45,21 @@ def examples(text):
 def spans(text):
     """Inline code."""
     return re.findall(r"`([^`\n]+)`", prose(text))
+
+
+def written_texts():
+    """What stands in the code's strings, but not in its tests' and comments."""
+    texts = []
+    for path in sorted((ROOT / "src").rglob("*.rs")):
+        code = path.read_text().partition("#[cfg(test)]\nmod tests {")[0]
+        code = re.sub(r"(?m)^\s*//.*$", "", code)
+        # One string may go on in the next line.
+        texts += [re.sub(r"\\\n\s*", "", text) for text in re.findall(r'"((?:[^"\\]|\\.)*)"', code, flags=re.S)]
+    return "\n".join(texts)
+
+
+def make_targets():
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
 
 
 def anchors(path):
@@ -65,21 +87,18 @@ class Links(unittest.TestCase):
                 self.assertIn(f"]({page.relative_to(ROOT / 'docs')})", index)
 
     def test_every_file_and_target_that_is_named_exists(self):
-        targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
-        # Comes with the infrastructure.
-        targets.add("deploy")
         for page in DOCS:
             text = page.read_text()
             commands = [*spans(text), *examples(text).splitlines()]
             for target in (words[5:].split()[0] for words in commands if words.startswith("make ")):
-                self.assertIn(target, targets, page.name)
+                self.assertIn(target, make_targets(), page.name)
             for path in re.findall(r"`((?:src|tests|docs|scripts|infra|\.github)/[\w./-]+)`", text):
                 self.assertTrue((ROOT / path).exists(), f"{page.name}: {path}")
 
 
 class Quotations(unittest.TestCase):
     def test_every_setting_that_is_named_exists(self):
-        known = settings() | FOREIGN
+        known = settings() | deployment_variables() | FOREIGN
         for page in DOCS:
             text = page.read_text()
             named = {span.partition("=")[0] for span in spans(text)}
@@ -91,27 +110,52 @@ class Quotations(unittest.TestCase):
                         self.assertIn(name, known)
 
     def test_every_log_line_that_is_quoted_is_written_somewhere(self):
-        # A string that goes on in the next line, as Rust has them, is one string.
-        code = "\n".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.rs")))
-        code = re.sub(r"\\\n\s*", "", code).replace('\\"', '"')
+        written = written_texts()
         rows = [row.split("|")[1] for row in (ROOT / "docs/troubleshooting.md").read_text().splitlines()
                 if row.startswith("| ") and not row.startswith("| what")]
         quoted = [span for row in rows for span in spans(row)]
         quoted += [span for page in DOCS for span in spans(page.read_text()) if "…" in span and "{" not in span]
         self.assertGreater(len(quoted), 40)
         for line in set(quoted) - NOT_LINES:
-            for part in line.split("…"):
-                for words in re.split(COMPOSED, part):
-                    words = words.strip(" :;,`")
-                    with self.subTest(line=line):
-                        self.assertIn(words, code)
+            for part in re.split(COMPOSED, line):
+                fixed = [words.strip(" :;,`") for words in re.split(r"…|\b\d+\b", part)]
+                pattern = ".*".join(rf"(?<!\w){re.escape(words)}(?!\w)" for words in fixed if words)
+                with self.subTest(line=line):
+                    self.assertTrue(re.search(pattern, written), pattern)
 
 
-# Where two strings of the code meet in one line: an outcome and its reason, a sentence and its count.
-COMPOSED = r"(?:forwarded|nothing to forward): |the blob (?=is not a)|\d+ (?=behind|caught|records|messages)|HTTP \d+|(?:\b\d+ )?(?=flow logs: )"
+# Where strings of the code meet in one line: an outcome and its reason, a sentence and its counts, an error and a status.
+COMPOSED = r"""(?x) (?<=forwarded):[ ] | (?<=nothing\ to\ forward):[ ] | (?<=the\ blob)[ ](?=is\ not\ a) |
+               (?<=flow\ logs): | ;[ ]|[ ](?=HTTP) """
 
 # Quoted for other reasons than that the forwarder writes them.
 NOT_LINES = {"in_doubt", "amqp:not-found"}
+
+
+class Workflows(unittest.TestCase):
+    def setUp(self):
+        self.texts = {path.name: path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")}
+
+    def test_they_build_with_the_version_that_the_manifest_asks_for(self):
+        asked = re.search(r'^rust-version = "([^"]+)"', (ROOT / "Cargo.toml").read_text(), flags=re.M).group(1)
+        for name, text in self.texts.items():
+            for version in re.findall(r'^  RUST: "([^"]+)"', text, flags=re.M):
+                self.assertEqual(version.split(".")[:2], asked.split(".")[:2], name)
+
+    def test_they_run_what_exists(self):
+        for name, text in self.texts.items():
+            for target in re.findall(r"\bmake ([a-z-]+)", text):
+                self.assertIn(target, make_targets(), name)
+
+    def test_the_deployment_is_given_what_it_reads(self):
+        given = set(re.findall(r"^ {10}(\w+): ", self.texts["deploy.yml"], flags=re.M))
+        # Either has a default that holds here.
+        self.assertEqual(deployment_variables() - given, {"PACKAGE", "TEST_BLOB"})
+
+    def test_every_action_has_its_version(self):
+        for name, text in self.texts.items():
+            for action in re.findall(r"uses: (\S+)", text):
+                self.assertRegex(action, r"@(v\d+|[0-9a-f]{40})$", name)
 
 
 class Local(unittest.TestCase):

@@ -7,7 +7,7 @@
 
 use super::access::Token;
 use super::fault::Fault;
-use super::random;
+use crate::random;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::messaging::{AmqpValue, ApplicationProperties, Body, Message, Properties, Target};
 use fe2o3_amqp::types::primitives::{SimpleValue, Timestamp, Value};

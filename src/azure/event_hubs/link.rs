@@ -3,13 +3,14 @@
 //! Whatever of it ends (link, session, connection, claim), all of it is given up and opened anew: one way
 //! to recover instead of four.
 
+use super::Options;
 use super::access::{HubAccess, Token};
 use super::address::HubAddress;
 use super::cbs::Cbs;
 use super::encode::Payload;
 use super::fault::Fault;
 use super::stream::{self, CutOnDrop};
-use super::{Options, random};
+use crate::random;
 use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::link::delivery::DeliveryFut;

@@ -15,7 +15,6 @@ mod encode;
 mod fault;
 mod link;
 mod pace;
-mod random;
 mod request;
 mod sas;
 mod stream;

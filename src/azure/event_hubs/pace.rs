@@ -1,7 +1,7 @@
 //! When to try again: at once, after a short and growing wait, or when the service says.
 
 use super::fault::Fault;
-use super::random;
+use crate::random;
 use std::time::Duration;
 use tokio::time::Instant;
 

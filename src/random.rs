@@ -10,12 +10,12 @@ fn number() -> u64 {
 }
 
 /// Sixteen hexadecimal digits.
-pub(super) fn hex() -> String {
+pub(crate) fn hex() -> String {
     format!("{:016x}", number())
 }
 
 /// A fraction of at least 0 and less than 1.
-pub(super) fn fraction() -> f64 {
+pub(crate) fn fraction() -> f64 {
     // 53 bits are what an f64 holds exactly.
     #[allow(clippy::cast_precision_loss)]
     let fraction = (number() >> 11) as f64 / (1_u64 << 53) as f64;
