@@ -3,7 +3,7 @@ metadata description = 'The event subscriptions of the flow-log accounts. They n
 targetScope = 'resourceGroup'
 
 @description('A flow-log account\'s place, as main.bicep gives it.')
-type source = {
+type subscribedAccount = {
   @description('Name of the account.')
   name: string
 
@@ -18,7 +18,7 @@ type source = {
 }
 
 @description('Flow-log accounts: the output `sources` of main.bicep.')
-param sources source[]
+param sources subscribedAccount[]
 
 @description('Resource id of the function app: the output `functionAppId` of main.bicep.')
 param functionAppId string
