@@ -100,7 +100,7 @@ param alwaysReadyInstances int = 0
 @description('Log filter, as `RUST_LOG`.')
 param logFilter string = 'info'
 
-@description('Order of records, as `EVENT_HUB_PARTITION_KEY`: `none`, or `nic` to keep the order of each network interface\'s records.')
+@description('Order of records, as `EVENT_HUB_PARTITION_KEY`: `none`, or `nic` to send each network interface\'s records to one partition.')
 @allowed(['none', 'nic'])
 param partitionKey string = 'none'
 

@@ -51,7 +51,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "EVENT_HUB_PARTITION_KEY",
-        meaning: "`none`, or `nic` to keep the order of each network interface's records",
+        meaning: "`none`, or `nic` to send each network interface's records to one partition, in order unless a batch must be sent again",
         default: "`none`",
     },
     Setting {
