@@ -10,7 +10,7 @@ CARGO_DENY_VERSION := 0.20.2
 ACTIONLINT_VERSION := 1.6.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint start package package-test sbom deploy undeploy infra-test rig fuzz clean
+.PHONY: help demo test bench lint start package package-test sbom deploy undeploy infra-test rig fuzz clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ demo: rig ## plays an hour of flow logs through the real binary; FILE=path/to/PT
 test: rig ## runs everything: unit, property, contract and end-to-end tests, and the rig's own
 	cargo test --locked
 	cd tests/rig && npm test
+
+bench: rig ## measures the release binary beside what limits it, and writes docs/benchmarks.md; some minutes
+	cd tests/rig && node bench.mjs
 
 lint: ## formatting, clippy, licences and bans
 	cargo fmt --check
