@@ -22,9 +22,6 @@ use crate::sweep::{self, Sweep, Sweeper};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A forwarder between real services.
-pub type AzureForwarder = Forwarder<AzureBlobs, AzureTable, EventHub, AzureQuarantine>;
-
 /// What the process is made of.
 pub struct App {
     /// Answers the host.

@@ -110,6 +110,11 @@ impl ForwardError {
         move |cause| Self::Internal { blob: blob.clone(), cause }
     }
 
+    /// Whether another version was committed in mid-read: nothing failed, it is to be planned anew.
+    pub(super) fn is_new_version(&self) -> bool {
+        matches!(self, Self::Read { cause: ReadError::Changed, .. })
+    }
+
     /// Whether nothing more may be sent: a batch is missing already, or another worker is at it.
     pub(super) fn forbids_sending(&self) -> bool {
         matches!(self, Self::Send { .. } | Self::Checkpoint { cause: LedgerError::ClaimLost { .. }, .. })

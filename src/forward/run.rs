@@ -16,7 +16,7 @@ use crate::ledger::Seen;
 use crate::plan;
 use crate::quarantine::Quarantine;
 use crate::rope::Rope;
-use crate::source::{BlobSource, ReadError};
+use crate::source::BlobSource;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
@@ -95,12 +95,16 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let job = Job { blob, etag, length, until, generation, max_body, times };
         let flight = Flight::new(&*self.hub, times.send_until);
         let mut outbound = Outbound::new(Batcher::new(limits, origin), flight, offset, trail);
-        let reached = self.drive(&job, seen, first, &mut outbound, done).await;
+        let mut reached = self.drive(&job, seen, first, &mut outbound, done).await;
         if let Err(error) = &reached
             && !error.forbids_sending()
         {
             // What the hub accepts now need not be sent again; a failure shows by what has not landed.
-            let _ = outbound.drain(blob).await;
+            let drained = outbound.drain(blob).await;
+            // Whichever read found the new version: of a window, of a record to be split, for quarantine.
+            if error.is_new_version() {
+                reached = drained.map(|()| Reached::NewVersion);
+            }
         }
         done.records += outbound.accepted().records;
         done.messages += outbound.accepted().messages;
@@ -117,7 +121,10 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                 progress.broken = None;
                 Ok(())
             }
-            Ok(Reached::Broken(cause)) => self.set_aside(&job, &mut progress, cause, done).await,
+            Ok(Reached::Broken(cause)) => match self.set_aside(&job, &mut progress, cause, done).await {
+                Err(error) if error.is_new_version() => Ok(()),
+                set_aside => set_aside,
+            },
             Ok(reached) => {
                 if reached == Reached::Budget {
                     done.end = End::LeftOver;
@@ -149,7 +156,6 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                     Ok(Dealt::Unfinished) => Reached::End,
                     Ok(Dealt::Beyond) => Reached::Doubt,
                     Ok(Dealt::Broken(cause)) => Reached::Broken(cause),
-                    Err(ForwardError::Read { cause: ReadError::Changed, .. }) => Reached::NewVersion,
                     Err(error) => return Err(error),
                 },
                 reached => reached,
@@ -213,14 +219,13 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             window = match reader.next().await {
                 Ok(Some(next)) => next,
                 Ok(None) => break Reached::End,
-                Err(ReadError::Changed) => break Reached::NewVersion,
                 Err(cause) => return Err(ForwardError::read(blob)(cause)),
             };
             done.bytes_read += window.len() as u64;
         };
         // Where the data ends, the last message ends. Where only this run ends, what is packed but
         // not full is left for the next run to pack, with the bounds that it would have had here.
-        if !matches!(reached, Reached::Budget | Reached::NewVersion)
+        if reached != Reached::Budget
             && let Some(plan) = packer.finish(cutter.closed())
         {
             outbound.add(blob, plan, &mut cutter).await?;
