@@ -26,6 +26,7 @@ use crate::plan::{self, Continuity};
 use crate::quarantine::Quarantine;
 use crate::random;
 use crate::source::BlobSource;
+use futures_util::FutureExt;
 use room::Room;
 use run::Ended;
 use std::num::NonZeroUsize;
@@ -219,12 +220,16 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             let began = Instant::now();
             let ended = match self.open(blob, &seen, &mut done).await {
                 Ok(Some(opened)) => {
+                    let origin = self.origin(blob, &opened.etag, opened.row.progress.generation);
+                    // Asked for now, for the first time it attaches; waited for once the blob is ours.
+                    let limits = self.hub.limits(&origin, times.send_until).shared();
+                    let _ = limits.clone().now_or_never();
                     match self.ledger.claim(&seen, &opened.row, opened.length, commit).await {
                         Ok(Claiming::Ours(ours)) => {
                             seen = ours;
                             memory.unsaved = None;
                             done.note_rewrite(blob, opened.rewritten);
-                            self.run(blob, &mut seen, opened, times, &mut done).await
+                            self.run(blob, &mut seen, opened, limits, times, &mut done).await
                         }
                         Ok(Claiming::Theirs) => return Ok(Forwarded { end: End::Elsewhere, ..done }),
                         Ok(Claiming::Stale) => {

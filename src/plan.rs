@@ -111,6 +111,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// [`GUARD_BYTES`], to count with.
+    const COVERED: usize = 160;
+
     fn forwarded(content: &[u8], offset: usize) -> Progress {
         let guard = Trail::behind(&content[..offset]).guard();
         Progress { offset: offset as u64, guard: Some(guard), ..Progress::default() }
@@ -133,13 +136,17 @@ mod tests {
     #[test]
     fn a_blob_of_which_nothing_was_accepted_is_known_by_its_beginning() {
         let content = [b'x'; 600];
-        let guard = first_guard(&content[..256], 600);
+        let guard = first_guard(&content[..COVERED], 600);
         let progress = Progress { guard, ..Progress::default() };
         assert!(progress.guard.is_some());
-        assert_eq!(continuity(&progress, &content[..256], 900), Continuity::Grown { skip: 0 });
-        assert_eq!(continuity(&progress, &[b'y'; 256], 900), Continuity::Altered);
+        assert_eq!(continuity(&progress, &content[..COVERED], 900), Continuity::Grown { skip: 0 });
+        assert_eq!(continuity(&progress, &[b'y'; COVERED], 900), Continuity::Altered);
         assert_eq!(continuity(&progress, &content[..100], 100), Continuity::Altered);
-        for (first, length) in [(&content[..256], 511), (&content[..255], 600), (&content[..14], 14)] {
+        for (first, length) in [
+            (&content[..COVERED], 2 * COVERED as u64 - 1),
+            (&content[..COVERED - 1], 600),
+            (&content[..14], 14),
+        ] {
             assert_eq!(first_guard(first, length), None, "{length}");
         }
     }
@@ -161,7 +168,7 @@ mod tests {
             let offset = cut.index(old.len()) + 1;
             let progress = forwarded(&old, offset);
             let now = [&old[..offset], &grown].concat();
-            let skip = offset.min(256);
+            let skip = offset.min(COVERED);
             prop_assert_eq!(judged(&progress, &now), Continuity::Grown { skip });
         }
 
@@ -172,7 +179,7 @@ mod tests {
         ) {
             let progress = forwarded(&old, old.len());
             let mut now = old.clone();
-            let start = old.len().saturating_sub(256);
+            let start = old.len().saturating_sub(COVERED);
             now[start + at.index(old.len() - start)] ^= flip;
             prop_assert_eq!(judged(&progress, &now), Continuity::Altered);
         }

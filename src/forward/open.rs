@@ -1,5 +1,6 @@
 //! The first read of a run: what is new, and whether the old is still in place.
 
+use super::reader::{Reader, Supply};
 use super::turns::Memory;
 use super::{End, ForwardError, Forwarded, Forwarder};
 use crate::checkpoint::{Checkpoint, CheckpointStore};
@@ -8,7 +9,6 @@ use crate::hub::Hub;
 use crate::ledger::{Release, Seen};
 use crate::plan::{self, Continuity, Trail};
 use crate::quarantine::Quarantine;
-use crate::rope::Rope;
 use crate::source::{BlobSource, ReadError, Version};
 
 /// A blob version found to hold bytes that were not forwarded.
@@ -17,8 +17,8 @@ pub(super) struct Opened {
     pub etag: String,
     /// Its length, bytes.
     pub length: u64,
-    /// The new bytes read so far: they start at the checkpoint's offset.
-    pub first: Rope,
+    /// The new bytes, from the checkpoint's offset on.
+    pub supply: Supply,
     /// The bytes before them.
     pub trail: Trail,
     /// What showed that the blob was rewritten, if it was.
@@ -78,11 +78,15 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                             let mut first = chunk.bytes;
                             first.drop_front(skip);
                             let (etag, length) = (chunk.etag, chunk.blob_length);
+                            let from = progress.offset;
+                            let rest = plan::windows(from + first.len() as u64, length, self.options.window);
+                            let rest = Reader::start(&self.source, blob, &etag, rest);
+                            let supply = Supply { from, first, rest };
                             let trail = Trail::behind(&guarded[..skip]);
                             if progress.offset == 0 && progress.guard.is_none() {
                                 row.progress.guard = plan::first_guard(&guarded, length);
                             }
-                            return Ok(Some(Opened { etag, length, first, trail, rewritten, row }));
+                            return Ok(Some(Opened { etag, length, supply, trail, rewritten, row }));
                         }
                         broken => broken,
                     }

@@ -1,7 +1,7 @@
 //! Records that fit no message: split where their schema repeats, quarantined where that can't be.
 
 use super::outbound::Outbound;
-use super::reader::Reader;
+use super::reader::{Reader, Supply};
 use super::run::Job;
 use super::{ForwardError, Forwarded, Forwarder};
 use crate::checkpoint::CheckpointStore;
@@ -9,6 +9,7 @@ use crate::cut::{CutError, Cutter};
 use crate::hub::Hub;
 use crate::plan;
 use crate::quarantine::{ItemName, Note, Quarantine};
+use crate::rope::Rope;
 use crate::source::BlobSource;
 use crate::split::{Divider, Skeleton, SplitError, Survey, split};
 use std::ops::Range;
@@ -155,6 +156,11 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             "quarantined, not forwarded: {reason}"
         );
         Ok(tail)
+    }
+
+    /// The bytes from `from` on, none of them read yet.
+    pub(super) fn supply(&self, job: &Job<'_>, from: u64) -> Supply {
+        Supply { from, first: Rope::default(), rest: self.reader(job, from..job.length) }
     }
 
     fn reader(&self, job: &Job<'_>, range: Range<u64>) -> Reader {

@@ -1,13 +1,15 @@
 //! Bounds the memory of all runs together: a run enters with as much as it may hold at once.
 
+use super::reader;
+use crate::plan;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What is counted: small enough that a minute's block counts once, large enough that the counts fit.
 const UNIT: u64 = 64 << 10;
-/// The most that one run holds: three windows of 4 MiB and 8 MiB on the way to the hub.
-const LARGEST: u64 = 20 << 20;
+/// The most that one run holds: its windows, and 8 MiB on the way to the hub.
+const LARGEST: u64 = reader::WINDOWS * plan::WINDOW + (8 << 20);
 /// What all runs may hold together. A minute of a thousand quiet NICs fits at once; of blobs with a
-/// long way to catch up, three.
+/// long way to catch up, two.
 const ALL: u64 = 64 << 20;
 
 /// Room for runs, in bytes.
@@ -39,7 +41,7 @@ mod tests {
 
     #[test]
     fn many_small_runs_fit_at_once_and_few_large_ones() {
-        for (bytes, fit) in [(0, 1024), (3_000, 1024), (UNIT + 1, 512), (LARGEST, 3), (u64::MAX, 3)] {
+        for (bytes, fit) in [(0, 1024), (3_000, 1024), (UNIT + 1, 512), (LARGEST, 2), (u64::MAX, 2)] {
             let room = Room::default();
             let runs: Vec<_> = (0..2_000).map_while(|_| room.enter(bytes).now_or_never()).collect();
             assert_eq!(runs.len(), fit, "{bytes}");

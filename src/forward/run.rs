@@ -4,18 +4,16 @@ use super::flight::Flight;
 use super::open::Opened;
 use super::outbound::Outbound;
 use super::oversize::Dealt;
-use super::reader::Reader;
+use super::reader::Supply;
 use super::{End, ForwardError, Forwarded, Forwarder, Times};
 use crate::batch::{self, Added, Batcher, Packer};
 use crate::checkpoint::{Broken, CheckpointStore, Progress};
 use crate::config::PartitionKey;
 use crate::cut::{CutError, Cutter};
 use crate::flow_log::FlowLogBlob;
-use crate::hub::{Hub, Origin};
+use crate::hub::{Hub, HubError, Limits, Origin};
 use crate::ledger::Seen;
-use crate::plan;
 use crate::quarantine::Quarantine;
-use crate::rope::Rope;
 use crate::source::BlobSource;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -78,24 +76,25 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         blob: &FlowLogBlob,
         seen: &mut Seen,
         opened: Opened,
+        limits: impl Future<Output = Result<Limits, HubError>>,
         times: Times,
         done: &mut Forwarded,
     ) -> Ended {
-        let Opened { etag, length, first, trail, row, .. } = opened;
+        let Opened { etag, length, supply, trail, row, .. } = opened;
         let Progress { offset, generation, .. } = seen.row.progress;
-        let origin = Arc::new(self.origin(blob, &etag, generation));
-        let limits = match self.hub.limits(&origin, times.send_until).await {
+        let limits = match limits.await {
             Ok(limits) => limits,
             Err(cause) => {
                 return Ended::unchanged(seen, Err(ForwardError::send(blob, offset, cause)));
             }
         };
+        let origin = Arc::new(self.origin(blob, &etag, generation));
         let max_body = batch::max_body(limits, self.options.max_message_bytes.map(NonZeroUsize::get));
         let until = seen.row.in_doubt.unwrap_or(length);
         let job = Job { blob, etag, length, until, generation, max_body, times };
         let flight = Flight::new(&*self.hub, times.send_until);
         let mut outbound = Outbound::new(Batcher::new(limits, origin), flight, offset, trail);
-        let mut reached = self.drive(&job, seen, first, &mut outbound, done).await;
+        let mut reached = self.drive(&job, seen, supply, &mut outbound, done).await;
         if let Err(error) = &reached
             && !error.forbids_sending()
         {
@@ -141,16 +140,15 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         &self,
         job: &Job<'_>,
         seen: &mut Seen,
-        first: Rope,
+        mut supply: Supply,
         outbound: &mut Outbound<'_, H>,
         done: &mut Forwarded,
     ) -> Result<Reached, ForwardError> {
-        let (mut from, mut first) = (seen.row.progress.offset, first);
         loop {
-            let reached = match self.pump(job, seen, from, first, outbound, done).await? {
+            let reached = match self.pump(job, seen, supply, outbound, done).await? {
                 Reached::Endless(start) => match self.split_streamed(job, start, outbound, done).await {
                     Ok(Dealt::Done(end)) => {
-                        (from, first) = (end, Rope::default());
+                        supply = self.supply(job, end);
                         continue;
                     }
                     Ok(Dealt::Unfinished) => Reached::End,
@@ -165,23 +163,19 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         }
     }
 
-    /// read → cut → batch → send, with the progress saved now and then, from byte `from` on, of which
-    /// `first` has been read already.
+    /// read → cut → batch → send, with the progress saved now and then.
     async fn pump(
         &self,
         job: &Job<'_>,
         seen: &mut Seen,
-        from: u64,
-        first: Rope,
+        supply: Supply,
         outbound: &mut Outbound<'_, H>,
         done: &mut Forwarded,
     ) -> Result<Reached, ForwardError> {
         let blob = job.blob;
-        let rest = plan::windows(from + first.len() as u64, job.length, self.options.window);
-        let mut reader = Reader::start(&self.source, blob, &job.etag, rest);
+        let Supply { from, first: mut window, mut rest } = supply;
         let mut cutter = if from == 0 { Cutter::from_start() } else { Cutter::after_record(from) };
         let mut packer = Packer::new(job.max_body);
-        let mut window = first;
         let mut saved = Instant::now();
         let reached = 'read: loop {
             window.pieces().for_each(|piece| cutter.push(piece.clone()));
@@ -216,7 +210,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             {
                 break Reached::Endless(start);
             }
-            window = match reader.next().await {
+            window = match rest.next().await {
                 Ok(Some(next)) => next,
                 Ok(None) => break Reached::End,
                 Err(cause) => return Err(ForwardError::read(blob)(cause)),
@@ -255,7 +249,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         Ok(())
     }
 
-    fn origin(&self, blob: &FlowLogBlob, etag: &str, generation: u32) -> Origin {
+    /// What messages of `blob` say of where they come from.
+    pub(super) fn origin(&self, blob: &FlowLogBlob, etag: &str, generation: u32) -> Origin {
         let by_nic = self.options.partition_key == PartitionKey::Nic;
         Origin {
             source: blob.url(),

@@ -29,7 +29,7 @@ impl BlobSource for Slow {
         range: Range<u64>,
         version: Version<'_>,
     ) -> Result<Chunk, ReadError> {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(15)).await;
         self.0.read(blob, range, version).await
     }
 }

@@ -132,8 +132,8 @@ async fn a_wish_for_what_is_done_already_leaves_no_claim_behind() {
 #[tokio::test]
 async fn a_loser_that_finds_a_rewrite_notes_its_wish_and_changes_nothing_else() {
     let numbers = numbers_of(Call::Swap, 5).await;
-    // After the release a read, the claim, and whatever comes next.
-    let next_run = numbers[1] + 3;
+    // After the release a read, the limits, the claim, and whatever comes next.
+    let next_run = numbers[1] + 4;
     let (mut stage, chaos) = stage([(next_run, Act::Hold(When::Before))]);
     let first = stage.commit(&blob(1), content(&records(5)));
     stage.deliver(&[(&first, 0)]).await;
@@ -157,7 +157,7 @@ async fn a_new_commit_during_a_takeover_leaves_the_bounds_of_repeated_messages_a
     let last_send = *numbers_of(Call::Send, 30).await.last().unwrap();
     for read in 2..6 {
         // All is sent and nothing saved when the first process ends. Its successor loads and reads,
-        // claims, asks for the limits, and reads on.
+        // asks for the limits, claims, and reads on.
         let acts = [(last_send, Act::Kill(When::After)), (last_send + 3 + read, Act::Hold(When::Before))];
         let (mut stage, chaos) = stage(acts);
         let first = stage.commit(&blob(1), content(&records(30)));
