@@ -12,6 +12,10 @@ use std::ops::Range;
 /// transfer, small enough that a few windows in memory stay far below the smallest instance.
 pub const WINDOW: u64 = 4 << 20;
 
+/// How many windows are on their way, or wait to be cut: storage has its next request before it has
+/// answered the last.
+pub const AHEAD: usize = 3;
+
 /// The range of the first read after `progress`: the guarded bytes, then up to `window` new ones.
 #[must_use]
 pub fn first_read(progress: &Progress, window: u64) -> Range<u64> {

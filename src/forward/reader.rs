@@ -1,18 +1,13 @@
 //! Reads windows of one blob version ahead of the cutter.
 
 use crate::flow_log::FlowLogBlob;
+use crate::plan::AHEAD;
 use crate::rope::Rope;
 use crate::source::{BlobSource, ReadError, Version};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
-
-/// How many windows are on their way, or wait for the cutter: storage has its next request before it has
-/// answered the last.
-const AHEAD: usize = 3;
-/// How many windows one run holds at most: these, and the one being cut.
-pub(super) const WINDOWS: u64 = AHEAD as u64 + 1;
 
 /// The bytes of a blob from an offset on.
 pub(super) struct Supply {
@@ -142,13 +137,13 @@ mod tests {
         let source = Arc::new(Distant::default());
         let mut reader = read(&source);
         sleep(10 * LATENCY).await;
-        assert_eq!(source.asked.lock().unwrap().len() as u64, WINDOWS - 1, "and one is being cut");
+        assert_eq!(source.asked.lock().unwrap().len(), AHEAD);
         reader.next().await.unwrap();
         sleep(10 * LATENCY).await;
-        assert_eq!(source.asked.lock().unwrap().len() as u64, WINDOWS);
+        assert_eq!(source.asked.lock().unwrap().len(), AHEAD + 1);
         drop(reader);
         sleep(10 * LATENCY).await;
-        assert_eq!(source.asked.lock().unwrap().len() as u64, WINDOWS);
+        assert_eq!(source.asked.lock().unwrap().len(), AHEAD + 1);
     }
 
     #[tokio::test(start_paused = true)]

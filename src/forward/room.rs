@@ -1,13 +1,12 @@
 //! Bounds the memory of all runs together: a run enters with as much as it may hold at once.
 
-use super::reader;
-use crate::plan;
+use crate::plan::{AHEAD, WINDOW};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What is counted: small enough that a minute's block counts once, large enough that the counts fit.
 const UNIT: u64 = 64 << 10;
-/// The most that one run holds: its windows, and 8 MiB on the way to the hub.
-const LARGEST: u64 = reader::WINDOWS * plan::WINDOW + (8 << 20);
+/// The most that one run holds: the window being cut, those ahead of it, and 8 MiB on the way to the hub.
+const LARGEST: u64 = (1 + AHEAD as u64) * WINDOW + (8 << 20);
 /// What all runs may hold together. A minute of a thousand quiet NICs fits at once; of blobs with a
 /// long way to catch up, two.
 const ALL: u64 = 64 << 20;
