@@ -23,8 +23,8 @@ test: rig ## runs everything: unit, property, contract and end-to-end tests, and
 	cargo test --locked
 	cd tests/rig && npm test
 
-bench: rig ## measures the release binary beside what limits it, and writes docs/benchmarks.md; some minutes
-	cd tests/rig && node bench.mjs
+bench: rig ## measures the release binary beside what limits it, and writes docs/benchmarks.md; BENCH_ARGS="--only cut"
+	cd tests/rig && node bench.mjs $(BENCH_ARGS)
 
 lint: ## formatting, clippy, licences and bans
 	cargo fmt --check

@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { BlobServiceClient } from "@azure/storage-blob";
+import { chosen, HELP } from "./bench/args.mjs";
 import { FunctionsHost } from "./host.mjs";
 import { release, spawnScript } from "./leash.mjs";
 import { startRig } from "./rig.mjs";
@@ -20,9 +21,10 @@ import { makeRecord } from "./watcher/records.mjs";
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const HANDLER = `${ROOT}target/release/flowlog-forwarder`;
-const RUNS = 3;
+const asked = chosen(process.argv.slice(2));
+const RUNS = asked.runs;
 const HUB = "flowlogs";
-const SIZES = [1, 64, 512];
+const SIZES = asked.sizes;
 const HOUR = "2026-11-22T09:00:00Z";
 const MB = 1e6;
 
@@ -267,23 +269,31 @@ function bill(hour, prices) {
   };
 }
 
+if (asked.help) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
 const { cut: CUT, limits: LIMITS } = await build();
 const { page } = await import("./bench/page.mjs");
-const table = await cut();
-const rig = await separateRig();
-let figures;
-try {
-  const catchUp = await catchUps(rig);
-  figures = { catchUp, concurrent: await concurrent(rig), startMs: await startUp(rig) };
-} finally {
-  await rig.stop();
+const all = { runs: RUNS, binary: statSync(HANDLER).size, machine: { cores: cpus().length, node: process.version } };
+const wanted = (part) => asked.parts.includes(part);
+if (wanted("cut")) all.cut = await cut();
+if (["catch-up", "memory", "start"].some(wanted)) {
+  const rig = await separateRig();
+  try {
+    if (wanted("catch-up")) all.catchUp = await catchUps(rig);
+    if (wanted("memory")) all.concurrent = await concurrent(rig);
+    if (wanted("start")) all.startMs = await startUp(rig);
+  } finally {
+    await rig.stop();
+  }
 }
-const hour = await steady();
-const prices = JSON.parse(readFileSync(`${ROOT}benches/prices.json`, "utf8"));
-const all = {
-  cut: table, ...figures, steady: hour, bill: bill(hour, prices), binary: statSync(HANDLER).size, runs: RUNS,
-  machine: { cores: cpus().length, node: process.version },
-};
-const text = page(all);
-writeFileSync(`${ROOT}docs/benchmarks.md`, text);
-process.stdout.write(text);
+if (wanted("steady")) all.steady = await steady();
+if (asked.whole) {
+  all.bill = bill(all.steady, JSON.parse(readFileSync(`${ROOT}benches/prices.json`, "utf8")));
+  const text = page(all);
+  writeFileSync(`${ROOT}docs/benchmarks.md`, text);
+  process.stdout.write(text);
+} else {
+  process.stdout.write(`${JSON.stringify(all, undefined, 2)}\n`);
+}
