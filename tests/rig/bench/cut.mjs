@@ -15,7 +15,7 @@ export function parse(text) {
     const rates = [...line.matchAll(/([\d.]+) ([KMGT])?B\/s/g)];
     if (rates.length > MEDIAN) {
       const [, n, unit] = rates[MEDIAN];
-      (table[name] ??= {})[shape] = Number(n) * (unit ? UNITS[unit] : 1e-9);
+      (table[name] ??= {})[shape] = Number((n * (unit ? UNITS[unit] : 1e-9)).toPrecision(4));
     } else if (/^[├╰]─/.test(line)) {
       [name] = words;
     } else if (words[0] !== "") {

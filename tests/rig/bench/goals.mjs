@@ -1,20 +1,20 @@
 // The goals, what was measured for each, and by how much it is missed: always in the goal's own unit.
 
+import { sizeName } from "./names.mjs";
+
 const MIB = 2 ** 20;
 
-const UNITS = {
-  percent: { show: (n) => `${Math.round(n * 100)} %`, gap: (n) => `${digits(n * 100)} points` },
-  times: { show: (n) => `${n.toFixed(2)} ×`, gap: (n) => `${n.toFixed(2)} ×` },
-  MiB: { show: (n) => `${n.toFixed(1)} MiB`, gap: (n) => `${digits(n)} MiB` },
-  MB: { show: (n) => `${n.toFixed(2)} MB`, gap: (n) => `${n.toFixed(2)} MB` },
-  ms: { show: (n) => `${n.toFixed(1)} ms`, gap: (n) => `${n.toFixed(1)} ms` },
-  number: { show: (n) => n.toFixed(n < 2 ? 4 : 2), gap: (n) => n.toPrecision(2) },
-};
+/** Rounded, but never so far that a gap reads as none. */
+const rounded = (n, places) => (n < 10 ** -places ? n.toPrecision(1) : n.toFixed(places));
 
-/** A gap never reads as none. */
-function digits(n) {
-  return n >= 1 ? n.toFixed(0) : n.toPrecision(1);
-}
+const UNITS = {
+  percent: { show: (n) => `${Math.round(n * 100)} %`, gap: (n) => `${rounded(n * 100, 0)} points` },
+  times: { show: (n) => `${n.toFixed(2)} ×`, gap: (n) => `${rounded(n, 2)} ×` },
+  MiB: { show: (n) => `${n.toFixed(1)} MiB`, gap: (n) => `${rounded(n, 1)} MiB` },
+  MB: { show: (n) => `${n.toFixed(2)} MB`, gap: (n) => `${rounded(n, 2)} MB` },
+  ms: { show: (n) => `${n.toFixed(1)} ms`, gap: (n) => `${rounded(n, 1)} ms` },
+  number: { show: (n) => n.toFixed(n < 2 ? 4 : 2), gap: (n) => rounded(n, n < 0.1 ? 4 : 2) },
+};
 
 /** `{what, aim, measured, verdict}` as texts. Without a figure, the verdict says so. */
 export function judge({ what, aim, atMost = false, unit, figure }) {
@@ -36,14 +36,14 @@ const cutGoals = ({ cut }) => [
 
 /** Every goal of which the figures may say something. */
 export function goals(figures) {
-  const { cut, catchUp, memory, steady, start, hour } = figures;
+  const { cut, catchUp, steady, start, hour } = figures;
   const peaks = peaksOf(figures);
   const large = catchUp?.filter(({ size }) => size > 1) ?? [];
   return [
     ...large.map(({ size, toLimit }) => (
-      { what: `catch-up of ${size} MB, of the slower of reading and sending alone`, aim: 0.9, unit: "percent", figure: toLimit })),
+      { what: `catch-up of ${sizeName(size)}, of the slower of reading and sending alone`, aim: 0.9, unit: "percent", figure: toLimit })),
     ...large.filter(({ toVendors }) => toVendors !== undefined).map(({ size, toVendors }) => (
-      { what: `catch-up of ${size} MB, beside the faster of the vendors' functions, made incremental and split`, aim: 8, unit: "times", figure: toVendors })),
+      { what: `catch-up of ${sizeName(size)}, beside the faster of the vendors' functions, made incremental and split`, aim: 8, unit: "times", figure: toVendors })),
     ...(cut ? cutGoals(figures) : []),
     { what: "peak memory, at any blob size", aim: 64, unit: "MiB", atMost: true, figure: peaks.length > 0 ? Math.max(...peaks) / MIB : undefined },
     { what: "storage calls for an event", aim: 4, unit: "number", atMost: true, figure: storageCalls(steady) ?? hour?.calls },

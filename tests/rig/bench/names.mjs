@@ -5,6 +5,11 @@ export const CONTENDERS = {
   python: "vendors' function, made incremental and split: Python", node: "the same in JavaScript",
 };
 
+/** The same, where there is less room. */
+export const SHORT = {
+  whole: "forwarder", read: "GETs alone", send: "sends alone", python: "vendors' split, Python", node: "vendors' split, JavaScript",
+};
+
 export const FUNCTIONS = {
   cutter: "cutter", raw_value: "`RawValue`", sonic_rs: "`sonic-rs`", simd_json: "`simd-json`", memchr3: "`memchr3`",
   memchr_none: "`memchr`, no match", memcpy: "memcpy",

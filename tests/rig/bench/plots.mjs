@@ -1,7 +1,7 @@
 // The page's plots, as SVG texts: the same figures give the same bytes.
 
 import * as echarts from "echarts";
-import { CONTENDERS, DESIGNS, functionsOf, shapesOf, sizeName } from "./names.mjs";
+import { DESIGNS, functionName, functionsOf, shapesOf, SHORT, sizeName } from "./names.mjs";
 
 const MIB = 2 ** 20;
 const [WIDTH, HEIGHT] = [860, 420];
@@ -16,8 +16,20 @@ const axis = (name, more) => ({
 const categories = (data, name) => axis(name, { type: "category", data, nameGap: 30, splitLine: { show: false } });
 const values = (name, more) => axis(name, { type: "value", ...more });
 
+// Where bars on a logarithmic scale begin.
+const floorOf = (list) => 10 ** Math.floor(Math.log10(Math.min(...list)));
+
 const short = (n) => (n === undefined || n === null ? "" : Number(n.toPrecision(n >= 100 ? 3 : 2)).toString());
 const label = { show: true, position: "top", fontSize: 10, color: INK, formatter: ({ value }) => short(Array.isArray(value) ? value[1] : value) };
+
+/** Without what moves under a mouse; and with ids counted from 0, for the library goes on counting from chart to chart. */
+function still(svg) {
+  const ids = new Map();
+  return svg.replace(/<style .*?<\/style>\n?/gs, "").replace(/ (?:class|ecmeta_\w+)="[^"]*"/g, "").replace(/\bzr\d+-\w+\b/g, (id) => {
+    if (!ids.has(id)) ids.set(id, `id-${ids.size}`);
+    return ids.get(id);
+  });
+}
 
 /** Renders on white, which both of GitHub's themes can show. */
 function render({ title, ...option }) {
@@ -26,18 +38,18 @@ function render({ title, ...option }) {
     chart.setOption({
       animation: false, backgroundColor: "#ffffff", color: COLOURS, textStyle: { fontFamily: "sans-serif", color: INK },
       title: { text: title, left: 16, top: 10, textStyle: { fontSize: 16, color: INK } },
-      legend: { bottom: 8, left: "center", itemGap: 16, textStyle: { fontSize: 12, color: INK } },
+      legend: { bottom: 8, left: "center", itemGap: 26, textStyle: { fontSize: 12, color: INK } },
       grid: { left: 76, right: 28, top: 56, bottom: 96 }, ...option,
     });
-    // The library numbers its charts; how many there were before must not show.
-    return `${chart.renderToSVGString().replace(/\bzr\d+-/g, "zr-").trim()}\n`;
+    return `${still(chart.renderToSVGString()).trim()}\n`;
   } finally {
     chart.dispose();
   }
 }
 
 const bars = (name, data) => ({ name, type: "bar", barMaxWidth: 44, label, data: data.map((n) => n ?? null) });
-const line = (name, data) => ({ name, type: "line", symbolSize: 8, lineStyle: { width: 2.5 }, label, data });
+const line = (name, data, position = "top") => ({ name, type: "line", symbolSize: 8, lineStyle: { width: 2.5 }, label: { ...label, position }, data });
+const from = (n) => ({ min: n, startValue: n });
 const plain = (text) => text.replaceAll("`", "");
 
 /** Each plot: its file, what it shows in words, and how it is drawn, or nothing where there are no figures. */
@@ -46,15 +58,15 @@ const PLOTS = [
     name: "catch-up", alt: "Catching up: MB/s by blob size, for the forwarder, its limits and the vendors' functions",
     draw: ({ catchUp }) => catchUp && {
       title: "Catching up with one blob", xAxis: categories(catchUp.map(({ size }) => sizeName(size)), "blob"), yAxis: values("MB/s"),
-      series: Object.entries(CONTENDERS).map(([name, words]) => bars(words, catchUp.map((row) => row[name]?.rate))),
+      series: Object.entries(SHORT).map(([name, words]) => bars(words, catchUp.map((row) => row[name]?.rate))),
     },
   },
   {
     name: "memory-size", alt: "Peak memory in MiB against blob size, for the forwarder and the vendors' functions",
     draw: ({ catchUp }) => catchUp && {
       title: "Peak memory against blob size", xAxis: axis("blob, MB", { type: "log", nameGap: 30 }), yAxis: axis("MiB", { type: "log" }),
-      series: ["whole", "python", "node"].map((name) => line(CONTENDERS[name],
-        catchUp.filter((row) => Number.isFinite(row[name]?.peak)).map((row) => [row.length / 1e6, row[name].peak / MIB]))),
+      series: ["whole", "python", "node"].map((name) => line(SHORT[name],
+        catchUp.filter((row) => Number.isFinite(row[name]?.peak)).map((row) => [row.length / 1e6, row[name].peak / MIB]), name === "python" ? "bottom" : "top")),
     },
   },
   {
@@ -68,8 +80,8 @@ const PLOTS = [
   {
     name: "cut", alt: "Cutting: GB/s by the records' shape, for the cutter and what else finds records in the same bytes, on a logarithmic scale",
     draw: ({ cut }) => cut && {
-      title: "Cutting in memory", xAxis: categories(shapesOf(cut), "records"), yAxis: axis("GB/s", { type: "log" }),
-      series: functionsOf(cut).map((name) => bars(plain(name.replaceAll("_", " ")), shapesOf(cut).map((shape) => cut[name][shape]))),
+      title: "Cutting in memory", xAxis: categories(shapesOf(cut), "records"), yAxis: axis("GB/s", { type: "log", ...from(floorOf(Object.values(cut).flatMap(Object.values))) }),
+      series: functionsOf(cut).map((name) => bars(plain(functionName(name)), shapesOf(cut).map((shape) => cut[name][shape]))),
     },
   },
   {
