@@ -1,6 +1,7 @@
 // One large blob through the release binary, from its first byte, beside reading alone, sending alone, and what the
 // vendors' function does with it.
 
+import { existsSync } from "node:fs";
 import { freemem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { MB, upload } from "./blobs.mjs";
@@ -12,8 +13,8 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const PYTHON = here(".venv/bin/python");
 // A blob of this size or more is played once: it takes minutes.
 const ONCE = 1000;
-// Python's records and texts took 5 times the blob when this was written; what does not fit would be killed.
-const PYTHON_TIMES = 7;
+// Python's records and texts took 4 times the blob when this was written; what does not fit would be killed.
+const PYTHON_TIMES = 6;
 // One string of Node's may have no more.
 const NODE_STRING = 2 ** 29 - 24;
 
@@ -25,6 +26,7 @@ const forwarder = (rig, { event, length }) => withHandler(rig, async ({ host, pe
 });
 
 async function vendors(program, args) {
+  if (!existsSync(program)) throw new Error("not run: `make bench` installs what it needs");
   const result = JSON.parse(await output(program, args, { timeoutMs: 240_000 }));
   if (result.failed) throw new Error(result.failed);
   return result;

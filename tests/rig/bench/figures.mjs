@@ -1,5 +1,7 @@
 // What is made of several measurements.
 
+import { ROOT } from "./build.mjs";
+
 const sorted = (list) => [...list].sort((a, b) => a - b);
 
 /** The value below which `part` of them lie. */
@@ -15,12 +17,12 @@ export function median(list) {
 /** The median of what `figure` says of each, leaving out those of which it says nothing. */
 export const medianOf = (list, figure) => median(list.map(figure).filter((n) => Number.isFinite(n)));
 
-/** What `work` gives, or `{failed}`: a figure that can't be had must not cost the others. */
+/** What `work` gives, or `{failed}`, without this machine's paths: a figure that can't be had must not cost the others. */
 export async function attempt(work) {
   try {
     return await work();
   } catch (error) {
-    return { failed: error.message.trim().split("\n")[0] };
+    return { failed: error.message.trim().split("\n")[0].replaceAll(ROOT, "").replaceAll("|", "/") };
   }
 }
 

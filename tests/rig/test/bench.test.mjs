@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { chosen, PARTS } from "../bench/args.mjs";
 import { bill, COMMITS_A_MONTH, lineOf } from "../bench/bill.mjs";
+import { ROOT } from "../bench/build.mjs";
 import { ratios, summary } from "../bench/catch-up.mjs";
 import { parse } from "../bench/cut.mjs";
 import { atOnce, attempt, median, medianOf, quantile } from "../bench/figures.mjs";
@@ -89,6 +90,7 @@ describe("what is made of several measurements", () => {
 
   test("a failure is a figure's, not the run's", async () => {
     assert.deepEqual(await attempt(() => { throw new Error("too long\nat length"); }), { failed: "too long" });
+    assert.deepEqual(await attempt(() => { throw new Error(`${ROOT}target/it ended`); }), { failed: "target/it ended" });
     assert.equal(await attempt(async () => 1), 1);
   });
 
