@@ -180,5 +180,5 @@ export function page(figures, { drawn } = {}) {
     ...(figures.start ? [start(figures)] : []),
     ...(figures.bill ? [billSection(figures, plot)] : []),
     ...(missing.length > 0 ? [`## Not measured\n\n${missing.map(([part, why]) => `- ${part}: ${why}`).join("\n")}\n`] : []),
-  ].join("\n");
+  ].join("\n").replace(/\n{3,}/g, "\n\n");
 }
