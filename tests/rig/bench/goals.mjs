@@ -42,10 +42,12 @@ export function goals(figures) {
   return [
     ...large.map(({ size, toLimit }) => (
       { what: `catch-up of ${sizeName(size)}, of the slower of reading and sending alone`, aim: 0.9, unit: "percent", figure: toLimit })),
-    ...large.filter(({ toVendors }) => toVendors !== undefined).map(({ size, toVendors }) => (
-      { what: `catch-up of ${sizeName(size)}, beside the faster of the vendors' functions, made incremental and split`, aim: 8, unit: "times", figure: toVendors })),
+    ...large.map(({ size, toVendors }) => ({
+      what: `catch-up of ${sizeName(size)}, beside the faster of the vendors' functions, made incremental and split`,
+      aim: 8, unit: "times", figure: toVendors,
+    })),
     ...(cut ? cutGoals(figures) : []),
-    { what: "peak memory, at any blob size", aim: 64, unit: "MiB", atMost: true, figure: peaks.length > 0 ? Math.max(...peaks) / MIB : undefined },
+    { what: "peak memory, at any blob size", aim: 64, unit: "MiB", atMost: true, figure: Math.max(...peaks) / MIB },
     { what: "storage calls for an event", aim: 4, unit: "number", atMost: true, figure: storageCalls(steady) ?? hour?.calls },
     { what: "bytes read per byte delivered", aim: 1.01, unit: "number", atMost: true, figure: hour?.readPerDelivered },
     { what: "ready after the start in", aim: 50, unit: "ms", atMost: true, figure: start?.ms },
@@ -54,4 +56,5 @@ export function goals(figures) {
 }
 
 /** Of the calls per event, those to storage. */
-export const storageCalls = (steady) => steady && Object.entries(steady.kinds).filter(([kind]) => !kind.startsWith("hub")).reduce((sum, [, n]) => sum + n, 0);
+export const storageCalls = (steady) => steady && Object.entries(steady.kinds)
+  .filter(([kind]) => !kind.startsWith("hub")).reduce((sum, [, n]) => sum + n, 0);

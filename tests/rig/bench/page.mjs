@@ -23,18 +23,20 @@ GB/s over 4 MiB in memory. \`RawValue\` is serde_json's; \`memchr3\` visits each
 nothing with them; \`memchr\` looks for a byte that does not occur; memcpy copies.
 
 ${table(["records", ...names.map(functionName), ...others.map((name) => `cutter / ${functionName(name)}`)],
-    shapesOf(cut).map((shape) => [shape, ...names.map((name) => fixed(cut[name][shape])), ...others.map((name) => times(cut.cutter[shape] / cut[name][shape]))]))}
+    shapesOf(cut).map((shape) => [
+      shape, ...names.map((name) => fixed(cut[name][shape])), ...others.map((name) => times(cut.cutter[shape] / cut[name][shape])),
+    ]))}
 ${plot("cut")}`;
 }
 
 const rateOf = ({ rate, failed }) => failed ?? fixed(rate, 1);
 const peakOf = (one, digits) => (Number.isFinite(one?.peak) ? mib(one.peak, digits) : "–");
 
-const NAIVE = ({ largest, catchUp }) => (largest.failed ? `The naive function was not measured: ${largest.failed}.` : `
-In its naive form, the whole blob in one message, the function gets ${fixed(largest.largest / 1e6, 3)} MB through at most: ${largest.largest} bytes,
-found by halving. With a blob of ${fixed(largest.length / 1e6)} MB it does ${fixed(largest.rate, 1)} MB/s. Beyond, it fails, again at every event:
+const naive = ({ largest, catchUp }) => (largest.failed ? `The naive function was not measured: ${largest.failed}.` : `
+In its naive form, the whole blob in one message, the function gets ${largest.largest} bytes through at most, found by
+halving. With a blob of ${fixed(largest.length / 1e6)} MB it does ${fixed(largest.rate, 1)} MB/s. Beyond, it fails, and would again at every event:
 
-${table(["blob", "the naive function"], catchUp.map(({ size, naive }) => [sizeName(size), rateOf(naive)]))}`.trim());
+${table(["blob", "the naive function, MB/s"], catchUp.map((one) => [sizeName(one.size), rateOf(one.naive)]))}`.trim());
 
 const catchingUp = (figures, plot) => `## Catching up
 
@@ -42,7 +44,9 @@ One blob through the release binary, from its first byte: Azurite, forwarder, an
 two ratios are medians of each run's own, in which one was measured right after the other.
 
 ${table(["blob", "runs", ...Object.values(CONTENDERS), "forwarder, of the slower of reading and sending", "forwarder / the faster of the vendors'"],
-    figures.catchUp.map((one) => [sizeName(one.size), one.runs, ...Object.keys(CONTENDERS).map((name) => rateOf(one[name])), percent(one.toLimit), times(one.toVendors)]))}
+    figures.catchUp.map((one) => [
+      sizeName(one.size), one.runs, ...Object.keys(CONTENDERS).map((name) => rateOf(one[name])), percent(one.toLimit), times(one.toVendors),
+    ]))}
 ${plot("catch-up")}
 The forwarder's time begins with a process that has no connection yet, and includes claim and checkpoint; the two columns
 beside it connect as well, and do nothing else. Both are this program's own way of doing it (\`benches/limits.rs\`). The
@@ -50,7 +54,7 @@ vendors' function is in \`tests/rig/bench/vendors.py\` and \`tests/rig/bench/ven
 reads what is new, which here is all of the blob, parses it, puts the records into messages that fit and sends batch after
 batch. It keeps no checkpoint.
 
-${NAIVE(figures)}
+${naive(figures)}
 
 Azurite and the stand-in are single-threaded Node programs and, on ${figures.machine.cores} cores, compete with what is measured.
 [Performance](performance.md) says what profiles show of the rest.
@@ -63,11 +67,14 @@ function memorySection({ catchUp, memory }, plot) {
     parts.push(`Peak of the process, which begins and ends with one blob.
 
 ${table(["blob", "forwarder", "vendors', Python", "vendors', JavaScript", "forwarder's CPU s per GB"],
-    catchUp.map((one) => [sizeName(one.size), peakOf(one.whole), peakOf(one.python, 0), peakOf(one.node, 0), one.whole.cpu > 0 ? fixed(one.whole.cpu) : "too little to see"]))}
+    catchUp.map((one) => [
+      sizeName(one.size), peakOf(one.whole), peakOf(one.python, 0), peakOf(one.node, 0), one.whole.cpu === 0 ? "too little to see" : fixed(one.whole.cpu),
+    ]))}
 ${plot("memory-size")}`);
     if (few.length > 1) {
       const [first, last] = [few[0], few.at(-1)];
-      parts.push(`From ${sizeName(first.size)} to ${sizeName(last.size)}, ${fixed(last.length / first.length, 0)} times the blob, the forwarder's peak grows ${fixed(last.whole.peak / first.whole.peak, 1)} times.`);
+      const [longer, more] = [last.length / first.length, last.whole.peak / first.whole.peak];
+      parts.push(`From ${sizeName(first.size)} to ${sizeName(last.size)}, ${fixed(longer, 0)} times the blob, the forwarder's peak grows ${fixed(more, 1)} times.`);
     }
   }
   if (memory) {
@@ -90,7 +97,8 @@ ${steady.nics} interfaces, an event for each commit of two records; the commits 
 blob's first is forwarded before. Medians of ${steady.runs} rounds of ${steady.nics} events.
 
 ${table(["figure", ""], [
-    [`events a second, one process, ${steady.atOnce} at once`, `${fixed(steady.perSecond, 0)}, which is ${fixed(steady.perSecond / (steady.nics / 60), 0)} times what ${steady.nics} interfaces commit`],
+    [`events a second, one process, ${steady.atOnce} at once`,
+      `${fixed(steady.perSecond, 0)}, which is ${fixed(steady.perSecond / (steady.nics / 60), 0)} times what ${steady.nics} interfaces commit`],
     ["CPU per event", `${fixed(steady.cpuMs)} ms`],
     ...(steady.pace === undefined ? [["invocation at a fixed pace", "not measured: even real time is near saturation here"]] : [
       [`invocation at ${steady.pace} times real time, median`, `${fixed(steady.p50, 1)} ms`],
@@ -117,13 +125,14 @@ function billSection({ hour, bill }, plot) {
   const extra = (hour.read - hour.delivered) / hour.events;
   const commit = hour.delivered / hour.events;
   const names = Object.keys(DESIGNS);
+  const kinds = [...new Set(names.flatMap((name) => Object.keys(hour.designs[name].kinds)))];
   return `## The bill
 
 An hour of ${hour.nics} interfaces, ${hour.commits} commits of ${fixed(commit / 1000, 1)} kB each, played through the forwarder with every storage call
 counted. Per event, by kind:
 
 ${table(["", ...names.map((name) => DESIGNS[name])],
-    [...new Set(names.flatMap((name) => Object.keys(hour.designs[name].kinds)))].map((kind) => [kind, ...names.map((name) => fixed(hour.designs[name].kinds[kind] ?? 0, 3))]))}
+    kinds.map((kind) => [kind, ...names.map((name) => fixed(hour.designs[name].kinds[kind] ?? 0, 3))]))}
 
 The forwarder reads ${fixed(hour.readPerDelivered, 4)} bytes for each one delivered: ${fixed(extra, 0)} an event besides the new ones, the fingerprint of those
 before them and the blob's closer, which stays below 1 % when a commit has ${fixed(extra / 10, 0)} kB or more. The naive function reads and

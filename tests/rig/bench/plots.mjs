@@ -66,7 +66,8 @@ const PLOTS = [
     draw: ({ catchUp }) => catchUp && {
       title: "Peak memory against blob size", xAxis: axis("blob, MB", { type: "log", nameGap: 30 }), yAxis: axis("MiB", { type: "log" }),
       series: ["whole", "python", "node"].map((name) => line(SHORT[name],
-        catchUp.filter((row) => Number.isFinite(row[name]?.peak)).map((row) => [row.length / 1e6, row[name].peak / MIB]), name === "python" ? "bottom" : "top")),
+        catchUp.filter((row) => Number.isFinite(row[name]?.peak)).map((row) => [row.length / 1e6, row[name].peak / MIB]),
+        name === "python" ? "bottom" : "top")),
     },
   },
   {
@@ -78,7 +79,8 @@ const PLOTS = [
     },
   },
   {
-    name: "cut", alt: "Cutting: GB/s by the records' shape, for the cutter and what else finds records in the same bytes, on a logarithmic scale",
+    name: "cut",
+    alt: "Cutting: GB/s by the records' shape, for the cutter and what else finds records in the same bytes, on a logarithmic scale",
     draw: ({ cut }) => cut && {
       title: "Cutting in memory", xAxis: categories(shapesOf(cut), "records"), yAxis: axis("GB/s", { type: "log", ...from(floorOf(Object.values(cut).flatMap(Object.values))) }),
       series: functionsOf(cut).map((name) => bars(plain(functionName(name)), shapesOf(cut).map((shape) => cut[name][shape]))),

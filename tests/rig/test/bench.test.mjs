@@ -50,7 +50,10 @@ const FIGURES = {
   cut: parse(TABLE),
   largest: { largest: 1_048_532, beyond: "refused", length: 900_000, rate: 2 },
   catchUp: [summary(1, 1e6, [run(0.1)]), summary(64, 64e6, [run(2), run(3), run(4)]), { ...summary(2000, 2e9, [run(4)]), node: { failed: "not run" } }],
-  steady: { nics: 1000, atOnce: 64, runs: 3, perSecond: 600, cpuMs: 0.5, pace: 10, p50: 4, p99: 20, peak: 20 * MIB, kinds: { "blob read": 1, "table update": 2, "hub transfer": 1 } },
+  steady: {
+    nics: 1000, atOnce: 64, runs: 3, perSecond: 600, cpuMs: 0.5, pace: 10, p50: 4, p99: 20, peak: 20 * MIB,
+    kinds: { "blob read": 1, "table update": 2, "hub transfer": 1 },
+  },
   memory: [{ many: 1, size: 0.06, peak: 10 * MIB }, { many: 256, size: 0.06, peak: 40 * MIB }, { many: 16, size: 16, peak: 80 * MIB }],
   start: { ms: 8, times: 20, binary: 8e6 },
   hour: {
@@ -227,6 +230,14 @@ describe("the page", () => {
   test("says what could not be measured, and why", () => {
     const { cut, ...rest } = FIGURES;
     assert.match(page({ ...rest, missing: { cut: "the bench ended with 101" } }), /## Not measured\n\n- cut: the bench ended with 101/);
+  });
+
+  test("stands although the forwarder failed, and says why", () => {
+    const broken = summary(64, 64e6, [{ ...run(1), whole: { failed: "it does not get on" } }]);
+    const text = page({ ...FIGURES, catchUp: [broken] }, { drawn: plots({ ...FIGURES, catchUp: [broken] }) });
+    assert.match(text, /\| 64 MB \| 1 \| it does not get on \|/);
+    assert.match(text, /catch-up of 64 MB.*\| not measured \|/);
+    assert.doesNotMatch(text, /NaN|undefined|Infinity/);
   });
 
   test("is written with its plots, and every link of it leads somewhere", async () => {
