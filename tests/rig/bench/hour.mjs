@@ -14,8 +14,8 @@ const LEASE_SECONDS = 60;
 const perEvent = ({ byKind }, events) => Object.fromEntries(Object.entries(byKind).map(([kind, { requests }]) => [kind, requests / events]));
 
 /**
- * The same commits with a checkpoint blob for each flow log, whose lease is the claim and whose metadata is the
- * checkpoint, as in Microsoft's blob checkpoint store: acquire, get properties, read what is new, set metadata, release.
+ * The same commits with a checkpoint blob for each flow log, whose lease is the claim and whose metadata, as in
+ * Microsoft's checkpoint stores, is the checkpoint: acquire, get properties, read what is new, set metadata, release.
  */
 export async function leases({ endpoints }, logs) {
   const container = BlobServiceClient.fromConnectionString(endpoints.hostConnection).getContainerClient("leases");
