@@ -23,8 +23,8 @@ test: rig ## runs everything: unit, property, contract and end-to-end tests, and
 	cargo test --locked
 	cd tests/rig && npm test
 
-bench: rig ## measures the release binary beside what limits it, and writes docs/benchmarks.md; some minutes
-	cd tests/rig && node bench.mjs
+bench: rig tests/rig/bench/.venv/installed ## measures the release binary beside what limits it, and writes docs/benchmarks.md; BENCH_ARGS="--only cut"
+	cd tests/rig && node bench.mjs $(BENCH_ARGS)
 
 lint: ## formatting, clippy, licences and bans
 	cargo fmt --check
@@ -58,9 +58,9 @@ undeploy: ## takes away what deploy made
 infra-test: tests/infra/.venv/installed ## parses and checks the Bicep templates, and plays the deployment offline
 	PATH="$(CURDIR)/tests/infra/.venv/bin:$$PATH" python3 -B -m unittest discover -s tests/infra
 
-tests/infra/.venv/installed: tests/infra/requirements.txt
-	python3 -m venv tests/infra/.venv
-	tests/infra/.venv/bin/pip install --quiet --disable-pip-version-check -r $<
+%/.venv/installed: %/requirements.txt
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 rig: tests/rig/node_modules/.package-lock.json
@@ -75,4 +75,4 @@ fuzz: ## fuzzes the cutter for a minute; needs a nightly toolchain and cargo-fuz
 
 clean: ## removes what was built
 	cargo clean
-	rm -rf tests/rig/node_modules tests/infra/.venv $(BINARY)
+	rm -rf tests/rig/node_modules tests/rig/bench/.venv tests/infra/.venv $(BINARY)

@@ -1,119 +1,193 @@
-// The page that `make bench` writes: every figure beside what it is to be compared with, and the goals with their gaps.
+// The page: every figure beside what it is to be compared with. Only what was measured has a section, or is named as
+// not measured.
 
-const SHAPES = ["compact", "pretty", "escapes", "tiny", "huge"];
+import { COMMITS_A_MONTH } from "./bill.mjs";
+import { goals, storageCalls } from "./goals.mjs";
+import { CONTENDERS, DESIGNS, functionName, functionsOf, shapesOf, sizeName } from "./names.mjs";
+
 const MIB = 2 ** 20;
 
-const fixed = (n, digits = 2) => n.toFixed(digits);
-const times = (n) => `${fixed(n)} ×`;
-const row = (...cells) => `| ${cells.join(" | ")} |`;
-const table = (head, ...rows) => [row(...head), row(...head.map(() => "---")), ...rows.map((cells) => row(...cells))].join("\n");
+const fixed = (n, digits = 2) => (Number.isFinite(n) ? n.toFixed(digits) : "–");
+const times = (n) => (Number.isFinite(n) ? `${fixed(n)} ×` : "–");
+const percent = (n) => (Number.isFinite(n) ? `${fixed(n * 100, 0)} %` : "–");
+const mib = (bytes, digits = 1) => `${fixed(bytes / MIB, digits)} MiB`;
+const row = (cells) => `| ${cells.join(" | ")} |`;
+const table = (head, rows) => [row(head), row(head.map(() => "---")), ...rows.map(row)].join("\n");
 
-/** A goal, what was measured, and whether that reaches it: by how much not, if not. */
-function goal(what, aim, measured, text, { atMost = false } = {}) {
-  const met = atMost ? measured <= aim : measured >= aim;
-  const gap = Math.abs(measured / aim - 1) * 100;
-  return [what, text, met ? "met" : `**missed** by ${fixed(gap, gap < 10 ? 1 : 0)} %`];
-}
-
-export function page({ cut, catchUp, concurrent, startMs, steady, bill, binary, runs, machine }) {
-  const large = catchUp.at(-1);
-  const beside = catchUp.filter(({ naive }) => naive !== undefined).at(-1);
-  const peaks = catchUp.map(({ peak }) => peak / MIB);
-  const goals = [
-    ...catchUp.filter(({ size }) => size > 1).map((one) => {
-      const part = one.whole / Math.min(one.read, one.send);
-      return goal(`catch-up of ${one.size} MB ≥ 90 % of the slower of reading and sending alone`, 0.9, part, `${fixed(part * 100, 0)} %`);
-    }),
-    goal(`catch-up of ${beside.size} MB ≥ 8 × the vendors' function, made incremental and split`, 8, beside.whole / beside.naive, times(beside.whole / beside.naive)),
-    ...SHAPES.map((shape) => goal(`cut, ${shape}: ≥ 3 × \`RawValue\``, 3, cut.cutter[shape] / cut.raw_value[shape], times(cut.cutter[shape] / cut.raw_value[shape]))),
-    ...SHAPES.map((shape) => goal(`cut, ${shape}: at least half of \`memchr3\` over quotes and closing brackets`, 0.5, cut.cutter[shape] / cut.memchr3[shape], times(cut.cutter[shape] / cut.memchr3[shape]))),
-    ...SHAPES.map((shape) => goal(`cut, ${shape}: at least half of plain \`memchr\`, which stops nowhere`, 0.5, cut.cutter[shape] / cut.memchr_none[shape], times(cut.cutter[shape] / cut.memchr_none[shape]))),
-    goal("peak memory ≤ 64 MiB at any blob size", 64, Math.max(...peaks), `${fixed(Math.max(...peaks), 0)} MiB`, { atMost: true }),
-    goal("storage calls for an event ≤ 4", 4, steady.calls, fixed(steady.calls), { atMost: true }),
-    goal("bytes read per byte delivered ≤ 1.01", 1.01, steady.readPerDelivered, fixed(steady.readPerDelivered, 4), { atMost: true }),
-    goal("ready in ≤ 50 ms", 50, startMs, `${fixed(startMs, 1)} ms`, { atMost: true }),
-    goal("binary ≤ 12 MB", 12, binary / 1e6, `${fixed(binary / 1e6)} MB`, { atMost: true }),
-  ];
-  const dollars = (n) => fixed(n, 4);
-  return `# Benchmarks
-
-Written by \`make bench\`, which anyone can repeat; each run writes this page anew. Machine: ${machine.cores} cores, shared by the
-forwarder and by everything that it is measured against. A figure in MB/s says little about another machine; what counts
-are the ratios between figures of one run. Medians: of ${runs} runs for catch-up and memory, of 20 for the start, of 100
-samples for the cutter. The steady hour is played once.
-
-## Goals
-
-${table(["goal", "measured", ""], ...goals)}
-
-## Cutting
+function cutting({ cut }, plot) {
+  const names = functionsOf(cut);
+  const others = names.filter((name) => ["raw_value", "sonic_rs", "simd_json"].includes(name));
+  return `## Cutting
 
 GB/s over 4 MiB in memory. \`RawValue\` is serde_json's; \`memchr3\` visits each quote and each closing bracket and does
-nothing with them; \`memchr\` looks for a byte that does not occur.
+nothing with them; \`memchr\` looks for a byte that does not occur; memcpy copies.
 
-${table(["records", "cutter", "`RawValue`", "`memchr3`", "`memchr`, no match", "memcpy", "cutter / `RawValue`"],
-    ...SHAPES.map((shape) => [shape, ...["cutter", "raw_value", "memchr3", "memchr_none", "memcpy"].map((name) => fixed(cut[name][shape])), times(cut.cutter[shape] / cut.raw_value[shape])]))}
+${table(["records", ...names.map(functionName), ...others.map((name) => `cutter / ${functionName(name)}`)],
+    shapesOf(cut).map((shape) => [
+      shape, ...names.map((name) => fixed(cut[name][shape])), ...others.map((name) => times(cut.cutter[shape] / cut[name][shape])),
+    ]))}
+${plot("cut")}`;
+}
 
-A block of 64 bytes with a backslash is scanned byte by byte, and so is the first byte of every record and what stands
-between two: hence \`escapes\`, and hence \`tiny\`, whose records are \`{}\` and which no flow log holds.
+const rateOf = ({ rate, failed }) => failed ?? fixed(rate, 1);
+const peakOf = (one, digits) => (Number.isFinite(one?.peak) ? mib(one.peak, digits) : "–");
 
-## Catching up
+const naive = ({ largest, catchUp }) => (largest.failed ? `The naive function was not measured: ${largest.failed}.` : `
+In its naive form, the whole blob in one message, the function gets ${largest.largest} bytes through at most, found by
+halving. With a blob of ${fixed(largest.length / 1e6)} MB it does ${fixed(largest.rate, 1)} MB/s. Beyond, it fails, and would again at every event:
 
-One blob through the release binary, from its first byte: Azurite, forwarder, and a hub stand-in that discards. MB/s.
+${table(["blob", "the naive function, MB/s"], catchUp.map((one) => [sizeName(one.size), rateOf(one.naive)]))}`.trim());
 
-${table(["blob", "forwarder", "ranged GETs alone", "AMQP sends alone", "vendors' function, made incremental and split", "peak memory", "CPU s per GB"],
-    ...catchUp.map((one) => [`${one.size} MB`, fixed(one.whole, 1), fixed(one.read, 1), fixed(one.send, 1),
-      one.naive === undefined ? "not run" : `${fixed(one.naive, 1)} (${fixed(one.naivePeak / MIB, 0)} MiB)`, `${fixed(one.peak / MIB, 1)} MiB`, one.cpu > 0 ? fixed(one.cpu) : "too little to see"]))}
+const catchingUp = (figures, plot) => `## Catching up
 
+One blob through the release binary, from its first byte: Azurite, forwarder, and a hub stand-in that discards. MB/s; the
+two ratios are medians of each run's own, in which one was measured right after the other.
+
+${table(["blob", "runs", ...Object.values(CONTENDERS), "forwarder, of the slower of reading and sending", "forwarder / the faster of the vendors'"],
+    figures.catchUp.map((one) => [
+      sizeName(one.size), one.runs, ...Object.keys(CONTENDERS).map((name) => rateOf(one[name])), percent(one.toLimit), times(one.toVendors),
+    ]))}
+${plot("catch-up")}
 The forwarder's time begins with a process that has no connection yet, and includes claim and checkpoint; the two columns
-beside it connect as well, and do nothing else. Both are this program's own way of doing it: windows of 4 MiB one after the
-other, and eight full batches at once through the same producer. The vendors' function is \`tests/rig/bench/naive.mjs\`, with
-Microsoft's client for JavaScript: unlike the ten lines it splits what is too long; all of the blob being new, it reads all
-of it. It keeps no checkpoint.
+beside it connect as well, and do nothing else. Both are this program's own way of doing it (\`benches/limits.rs\`). The
+vendors' function is in \`tests/rig/bench/vendors.py\` and \`tests/rig/bench/vendors.mjs\`, with Microsoft's clients: it
+reads what is new, which here is all of the blob, parses it, puts the records into messages that fit and sends batch after
+batch. It keeps no checkpoint.
 
-Azurite and the stand-in are single-threaded Node programs and, on ${machine.cores} cores, compete with what is measured. While it
-catches up ${large.size} MB, the forwarder itself keeps ${fixed((large.cpu * large.whole) / 1000)} of a core busy: it mostly waits for them. It asks for one window
-at a time; several on their way at once are what to try first where the goal is missed.
+${naive(figures)}
 
-## Memory
-
-${table(["events at once, 60 kB each", "peak"], ...concurrent.map(({ many, peak }) => [many, `${fixed(peak / MIB, 1)} MiB`]))}
-
-From ${catchUp[0].size} MB to ${large.size} MB, ${fixed(large.length / catchUp[0].length, 0)} times the blob, peak memory grows ${fixed(large.peak / catchUp[0].peak, 1)} times, and from ${catchUp.at(-2).size} MB to ${large.size} MB
-${fixed(large.peak / catchUp.at(-2).peak, 2)} times.
-
-## A steady hour
-
-${steady.nics} interfaces, ${steady.commits} commits each, an event for each commit, all ${steady.nics} at once. The proxy that
-counts the calls stands in between, and costs time.
-
-${table(["figure", ""],
-    ["events a second, one process", fixed(steady.perSecond, 0)],
-    ["invocation, median / 99th percentile", `${fixed(steady.p50, 1)} / ${fixed(steady.p99, 1)} ms`],
-    ["CPU per event", `${fixed(steady.cpuMs)} ms`],
-    ["peak memory", `${fixed(steady.peak / MIB, 1)} MiB`],
-    ["bytes read per byte delivered", fixed(steady.readPerDelivered, 4)],
-    ["bytes the naive function reads and sends, per byte delivered", fixed(steady.naive.bytes / steady.delivered, 1)],
-    ["storage calls per event", fixed(steady.calls, 3)],
-    ...Object.entries(steady.kinds).map(([kind, n]) => [`— ${kind}`, fixed(n, 3)]))}
-
-An event reads ${fixed((steady.read - steady.delivered) / steady.events, 0)} bytes besides the new ones, the fingerprint of those before them and the blob's closer: at most
-1.01 bytes for each one delivered when a commit has ${fixed((steady.read - steady.delivered) / steady.events / 10, 0)} kB or more. Here it has ${fixed(steady.delivered / steady.events / 1000, 1)} kB.
-
-## The bill
-
-Dollars per interface and month (43,200 commits of ${fixed(steady.delivered / steady.events / 1000, 1)} kB), from the counts above and the prices in
-\`benches/prices.json\`. **Those are example inputs, not checked against a price list.** Compute time and the log are not in
-it: the rig says nothing of them.
-
-${table(["", "forwarder", "naive function"], ...Object.keys(bill.ours).map((what) => [what, dollars(bill.ours[what]), dollars(bill.naive[what])]))}
-
-Together ${times(bill.naive.together / bill.ours.together)} as much for the naive function, which sends every record up to 60 times; the hub refuses what it
-sends beyond 1 MB, which is counted here as if it had been taken.
-
-## Not measured
-
-2 GB; the vendors' function in its naive form with a large blob, or with 512 MB; more than 64 events at once; \`sonic-rs\` and \`simd-json\` beside the cutter; the same design with checkpoints in blob
-leases; a thousand interfaces. No profile was taken where a goal is missed, and there are no plots.
+Azurite and the stand-in are single-threaded Node programs and, on ${figures.machine.cores} cores, compete with what is measured.
+[Performance](performance.md) says what profiles show of the rest.
 `;
+
+function memorySection({ catchUp, memory }, plot) {
+  const parts = ["## Memory"];
+  if (catchUp) {
+    const few = catchUp.filter(({ whole }) => Number.isFinite(whole.peak));
+    parts.push(`Peak of the process, which begins and ends with one blob.
+
+${table(["blob", "forwarder", "vendors', Python", "vendors', JavaScript", "forwarder's CPU s per GB"],
+    catchUp.map((one) => [
+      sizeName(one.size), peakOf(one.whole), peakOf(one.python, 0), peakOf(one.node, 0), one.whole.cpu === 0 ? "too little to see" : fixed(one.whole.cpu),
+    ]))}
+${plot("memory-size")}`);
+    if (few.length > 1) {
+      const [first, last] = [few[0], few.at(-1)];
+      const [longer, more] = [last.length / first.length, last.whole.peak / first.whole.peak];
+      parts.push(`From ${sizeName(first.size)} to ${sizeName(last.size)}, ${fixed(longer, 0)} times the blob, the forwarder's peak grows ${fixed(more, 1)} times.`);
+    }
+  }
+  if (memory) {
+    const sizes = [...new Set(memory.map(({ size }) => size))];
+    parts.push(`Events at once, each with a blob of its own:
+
+${table(["events at once", ...sizes.map((size) => (size < 1 ? `${size * 1000} kB each` : `${size} MB each`))],
+    [...new Set(memory.map(({ many }) => many))].map((many) => [many, ...sizes.map((size) => {
+      const found = memory.find((one) => one.many === many && one.size === size);
+      return found ? mib(found.peak) : "not run";
+    })]))}
+${plot("memory-events")}`);
+  }
+  return `${parts.join("\n\n")}\n`;
+}
+
+const steadySection = ({ steady }) => `## Steady state
+
+${steady.nics} interfaces, an event for each commit of two records; the commits are made before the clock starts, and each
+blob's first is forwarded before. Medians of ${steady.runs} rounds of ${steady.nics} events.
+
+${table(["figure", ""], [
+    [`events a second, one process, ${steady.atOnce} at once`,
+      `${fixed(steady.perSecond, 0)}, which is ${fixed(steady.perSecond / (steady.nics / 60), 0)} times what ${steady.nics} interfaces commit`],
+    ["CPU per event", `${fixed(steady.cpuMs)} ms`],
+    ...(steady.pace === undefined ? [["invocation at a fixed pace", "not measured: even real time is near saturation here"]] : [
+      [`invocation at ${steady.pace} times real time, median`, `${fixed(steady.p50, 1)} ms`],
+      [`invocation at ${steady.pace} times real time, 99th percentile`, `${fixed(steady.p99, 1)} ms`],
+    ]),
+    ["peak memory", mib(steady.peak)],
+    ["storage calls per event", fixed(storageCalls(steady), 3)],
+    ...Object.entries(steady.kinds).map(([kind, n]) => [`— ${kind}`, fixed(n, 3)]),
+  ])}
+
+The calls were counted in a round of their own: the proxy that counts costs time. An invocation is timed from when it was
+due, not from when it could be sent.
+`;
+
+const start = (figures) => `## Start
+
+${table(["figure", ""], [
+    [`from the start of the process to its first 200, median of ${figures.start.times}`, `${fixed(figures.start.ms, 1)} ms`],
+    ["binary", `${fixed(figures.start.binary / 1e6)} MB`],
+  ])}
+`;
+
+function billSection({ hour, bill }, plot) {
+  const extra = (hour.read - hour.delivered) / hour.events;
+  const commit = hour.delivered / hour.events;
+  const names = Object.keys(DESIGNS);
+  const kinds = [...new Set(names.flatMap((name) => Object.keys(hour.designs[name].kinds)))];
+  return `## The bill
+
+An hour of ${hour.nics} interfaces, ${hour.commits} commits of ${fixed(commit / 1000, 1)} kB each, played through the forwarder with every storage call
+counted. Per event, by kind:
+
+${table(["", ...names.map((name) => DESIGNS[name])],
+    kinds.map((kind) => [kind, ...names.map((name) => fixed(hour.designs[name].kinds[kind] ?? 0, 3))]))}
+
+The forwarder reads ${fixed(hour.readPerDelivered, 4)} bytes for each one delivered: ${fixed(extra, 0)} an event besides the new ones, the fingerprint of those
+before them and the blob's closer, which stays below 1 % when a commit has ${fixed(extra / 10, 0)} kB or more. The naive function reads and
+sends ${fixed(hour.designs.naive.bytes / commit, 1)} times what is new.
+
+Dollars per interface and month of ${COMMITS_A_MONTH.toLocaleString("en")} commits, from those counts and the prices in \`benches/prices.json\`. **The
+prices are example inputs, not checked against a price list.** Compute time and the log are not in it: the rig says
+nothing of them.
+
+${table(["", ...names.map((name) => DESIGNS[name])],
+    Object.keys(bill.forwarder).map((line) => [line, ...names.map((name) => fixed(bill[name][line], 4))]))}
+${plot("bill")}
+Together ${times(bill.leases.together / bill.forwarder.together)} as much with **checkpoints in leased blobs**: the same forwarder if its claim were the lease of a checkpoint
+blob, and the checkpoint that blob's metadata, as Microsoft's checkpoint stores for blobs have it. Those calls (acquire the
+lease, get the properties, read what is new, set the metadata, release) were played for the same commits and counted; no
+such forwarder was run. Together ${times(bill.naive.together / bill.forwarder.together)} as much for the **naive function**, by arithmetic from the same commits: it sends
+every record up to ${hour.commits} times, and what the hub would refuse beyond 1 MB is counted as if it had been taken.
+`;
+}
+
+const goalsSection = (figures) => `## Goals
+
+${table(["goal", "aim", "measured", ""], goals(figures).map(({ what, aim, measured, verdict }) => [what, aim, measured, verdict]))}
+`;
+
+const intro = ({ machine, runs }) => `# Benchmarks
+
+Written by \`make bench\`, which anyone can repeat; each run writes this page anew, and
+
+\`\`\`
+cd tests/rig && node bench.mjs --only catch-up --sizes 64 --runs 5
+\`\`\`
+
+measures one table and leaves the page alone. Machine: ${machine.cores} cores, shared by the forwarder and by everything that it is
+measured against. A rate says little about another machine; what counts are the ratios between figures of one run. Medians
+of ${runs} runs, unless a table says otherwise; of 100 samples for the cutter. What profiles show stands in
+[Performance](performance.md).
+`;
+
+/** The page with its `drawn` plots; or, without, the sections of what was measured, for the terminal. */
+export function page(figures, { drawn } = {}) {
+  const plot = (name) => {
+    const found = drawn?.find((one) => one.name === name);
+    return found ? `\n![${found.alt}](benchmarks/${name}.svg)\n` : "";
+  };
+  const missing = Object.entries(figures.missing);
+  return [
+    ...(drawn ? [intro(figures)] : []),
+    goalsSection(figures),
+    ...(figures.cut ? [cutting(figures, plot)] : []),
+    ...(figures.catchUp ? [catchingUp(figures, plot)] : []),
+    ...(figures.steady ? [steadySection(figures)] : []),
+    ...(figures.catchUp || figures.memory ? [memorySection(figures, plot)] : []),
+    ...(figures.start ? [start(figures)] : []),
+    ...(figures.bill ? [billSection(figures, plot)] : []),
+    ...(missing.length > 0 ? [`## Not measured\n\n${missing.map(([part, why]) => `- ${part}: ${why}`).join("\n")}\n`] : []),
+  ].join("\n").replace(/\n{3,}/g, "\n\n");
 }

@@ -136,7 +136,8 @@ export class Intake {
     if (!link.connection.is_open() || link.entity.detached) {
       delivery.settled = true;
     } else if (outcome === "accepted") {
-      delivery.accept();
+      // Settled whatever mode the link asks for: Microsoft's client for Python asks for the other, and waits for this.
+      delivery.update(true, OUTCOMES.accepted());
     } else {
       // Written frame by frame: rhea merges the dispositions of one tick by their first one's outcome, which would
       // report a rejected transfer as accepted when it follows an accepted one.

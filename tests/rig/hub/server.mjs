@@ -1,6 +1,7 @@
 // The Event Hubs stand-in: sockets, connections, attaches. What flows on the links is in intake, reader, services.
 
 import rhea from "rhea";
+import "./performatives.mjs";
 import { parseAddress, startIndex } from "./address.mjs";
 import { Intake, transferOf } from "./intake.mjs";
 import { Peer } from "./peer.mjs";

@@ -99,6 +99,25 @@ describe("Microsoft's own client", () => {
   });
 });
 
+// azure-eventhub for Python is no part of these tests; this is what it can't do without.
+describe("what Microsoft's client for Python relies on", () => {
+  test("frames have all the fields of the specification, and their defaults", async () => {
+    const { client, sender, close } = await AmqpClient.sender(port, HUB);
+    const { remote } = client.connection;
+    assert.deepEqual([remote.open.value.length, remote.open.channel_max], [10, 65_535]);
+    assert.deepEqual([sender.session.remote.begin.value.length, sender.session.remote.begin.handle_max], [8, 0xffffffff]);
+    assert.equal(sender.remote.attach.value.length, 14);
+    close();
+  });
+
+  test("a transfer is settled with its outcome, although the link asks for the second mode", { timeout: 10_000 }, async () => {
+    const { client, close } = await AmqpClient.sender(port, HUB);
+    const sender = await client.openSender(HUB, { rcv_settle_mode: 1, autosettle: false });
+    assert.equal((await send(sender, text("one"))).outcome, "accepted");
+    close();
+  });
+});
+
 describe("tokens", () => {
   const audience = () => `sb://127.0.0.1:${port}/${HUB}`;
 
