@@ -1,13 +1,13 @@
 // What the page and the plots call what is measured.
 
 export const CONTENDERS = {
-  whole: "forwarder", read: "ranged GETs alone", send: "AMQP sends alone",
+  whole: "forwarder", read: "ranged GETs alone", send: "AMQP sends alone", both: "both at once, by two programs",
   python: "vendors' function, made incremental and split: Python", node: "the same in JavaScript",
 };
 
 /** The same, where there is less room. */
 export const SHORT = {
-  whole: "forwarder", read: "GETs alone", send: "sends alone", python: "vendors' split, Python", node: "vendors' split, JavaScript",
+  whole: "forwarder", read: "GETs alone", send: "sends alone", both: "both at once", python: "vendors' split, Python", node: "vendors' split, JavaScript",
 };
 
 export const FUNCTIONS = {

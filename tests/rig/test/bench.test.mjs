@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { chosen, PARTS } from "../bench/args.mjs";
 import { bill, COMMITS_A_MONTH, lineOf } from "../bench/bill.mjs";
 import { ROOT } from "../bench/build.mjs";
-import { ratios, summary } from "../bench/catch-up.mjs";
+import { ratios, summary, turned } from "../bench/catch-up.mjs";
 import { parse } from "../bench/cut.mjs";
 import { atOnce, attempt, median, medianOf, quantile } from "../bench/figures.mjs";
 import { goals, judge } from "../bench/goals.mjs";
@@ -41,7 +41,7 @@ cut               fastest       │ slowest       │ median        │ mean    
 const MIB = 2 ** 20;
 const one = (seconds, peak) => ({ seconds, peak: peak * MIB });
 const run = (whole) => ({
-  whole: { ...one(whole, 40), cpu: 0.1 }, read: { seconds: 1 }, send: { seconds: 2 }, python: one(16, 300), node: one(10, 400), naive: { failed: "too long" },
+  whole: { ...one(whole, 40), cpu: 0.1 }, read: { seconds: 1 }, send: { seconds: 2 }, both: { seconds: 3 }, python: one(16, 300), node: one(10, 400), naive: { failed: "too long" },
 });
 
 /** Figures as a whole run would have them. */
@@ -109,8 +109,12 @@ describe("what is made of several measurements", () => {
     assert.equal(most, 3);
   });
 
+  test("everybody comes first in turn", () => {
+    assert.deepEqual([0, 1, 2, 3].map((n) => turned(["a", "b", "c"], n).join("")), ["abc", "bca", "cab", "abc"]);
+  });
+
   test("ratios are taken run by run, against the slower limit and the faster of the vendors' functions", () => {
-    assert.deepEqual(ratios(run(4)), { toLimit: 0.5, toVendors: 2.5 });
+    assert.deepEqual(ratios(run(4)), { toLimit: 0.5, toBoth: 0.75, toVendors: 2.5 });
     assert.equal(ratios({ ...run(4), node: { failed: "no" } }).toVendors, 4);
     assert.equal(ratios({ ...run(4), node: { failed: "no" }, python: { failed: "no" } }).toVendors, undefined);
     assert.ok(Number.isNaN(ratios({ ...run(4), read: { failed: "no" } }).toLimit));
@@ -121,6 +125,7 @@ describe("what is made of several measurements", () => {
     assert.equal(row.whole.rate, 16);
     assert.deepEqual(row.naive, { failed: "too long" });
     assert.equal(row.toLimit, 0.5);
+    assert.equal(row.toBoth, 0.75);
     near(row.whole.cpu, 0.1 / 0.064);
   });
 
