@@ -54,7 +54,7 @@ impl Array {
         match bracket {
             b'{' => {
                 self.start = offset;
-                self.nesting.open(bracket, offset)?;
+                self.nesting = Nesting::of_record();
                 Ok(false)
             }
             b']' => {
