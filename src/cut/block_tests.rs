@@ -6,7 +6,7 @@ use super::block::{BLOCK, Masks, Text};
 use super::byte_wise::cut_array;
 use super::oracle::{Outcome, cut};
 use super::*;
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::dispatch;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -15,13 +15,12 @@ const OPENER: &[u8] = b"{\"records\":[";
 /// Each set of instructions that this machine has.
 fn levels() -> Vec<Level> {
     let best = Level::new();
-    let mut levels = vec![Level::baseline(), best];
     #[cfg(target_arch = "x86_64")]
-    {
-        levels.extend(best.as_sse4_2().map(Simd::level));
-        levels.extend(best.as_avx2().map(Simd::level));
-    }
-    levels
+    let lesser =
+        [best.as_sse4_2().map(fearless_simd::Simd::level), best.as_avx2().map(fearless_simd::Simd::level)];
+    #[cfg(not(target_arch = "x86_64"))]
+    let lesser = [None];
+    [Some(Level::baseline()), Some(best)].into_iter().chain(lesser).flatten().collect()
 }
 
 /// What the cutter says of `array` behind an opener, which must be what byte-wise reading says, however it is
