@@ -77,7 +77,8 @@ pub(crate) fn cut(mut cutter: Cutter, input: &[u8], sizes: &[usize]) -> Outcome 
         while error.is_none() {
             match cutter.next_record() {
                 Ok(Some(record)) => {
-                    assert_eq!(cutter.resume_offset(), record.range.end);
+                    let told = (cutter.resume_offset(), cutter.open_record(), cutter.closed());
+                    assert_eq!(told, (record.range.end, None, None));
                     let held = cutter.slice(record.range.clone()).unwrap().to_bytes();
                     let [from, to] =
                         [record.range.start, record.range.end].map(|at| usize::try_from(at - base).unwrap());
