@@ -103,7 +103,7 @@ async fn a_commit_in_mid_read_is_read_as_well_and_nothing_twice() {
     let scene = Scene::start().await;
     let handler = scene.handler().await;
     let mut hour = scene.hour(1).await;
-    // More than one window of 4 MiB, so that one of the reads is for a version that is gone by then.
+    // More than one window, so that one of the reads is for a version that is gone by then.
     let first = scene.commit(&mut hour, 80, 1_000).await;
     scene.storage_fault(&hour, json!({"action": "hold", "kind": "blob read", "skip": 1})).await;
     let (answer, second) = tokio::join!(handler.deliver(&first), async {
