@@ -7,9 +7,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const UNIT: u64 = 64 << 10;
 /// The most that one run holds: the window being cut, those ahead of it, and 8 MiB on the way to the hub.
 const LARGEST: u64 = (1 + AHEAD as u64) * WINDOW + (8 << 20);
-/// What all runs may hold together. A minute of a thousand quiet NICs fits at once; of blobs with a
-/// long way to catch up, two.
-const ALL: u64 = 64 << 20;
+/// What all runs may hold together. A minute of 768 quiet NICs fits at once; of blobs with a long way to
+/// catch up, two. The process takes some 15 MiB besides.
+const ALL: u64 = 48 << 20;
 
 /// Room for runs, in bytes.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn many_small_runs_fit_at_once_and_few_large_ones() {
-        for (bytes, fit) in [(0, 1024), (3_000, 1024), (UNIT + 1, 512), (LARGEST, 2), (u64::MAX, 2)] {
+        for (bytes, fit) in [(0, 768), (3_000, 768), (UNIT + 1, 384), (LARGEST, 2), (u64::MAX, 2)] {
             let room = Room::default();
             let runs: Vec<_> = (0..2_000).map_while(|_| room.enter(bytes).now_or_never()).collect();
             assert_eq!(runs.len(), fit, "{bytes}");

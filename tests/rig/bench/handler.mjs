@@ -63,13 +63,17 @@ export async function withRig(work, ...options) {
 
 export const hubStats = (rig) => rig.control("GET", `/hub/${HUB}/stats`);
 
-/** Delivers an event until all of the blob has arrived. */
+/** Delivers an event until all of the blob has arrived; gives the seconds that its invocations took. */
 export async function deliver(rig, host, event, length) {
   const before = (await hubStats(rig)).bytes;
+  let seconds = 0;
   for (let deliveries = 0; deliveries === 0 || (await hubStats(rig)).bytes - before < length; deliveries += 1) {
     if (deliveries === 40) throw new Error("it does not get on");
+    const started = performance.now();
     await invoke(host, event);
+    seconds += (performance.now() - started) / 1000;
   }
+  return seconds;
 }
 
 /** One invocation; fails when it does. */

@@ -109,8 +109,8 @@ describe("what is made of several measurements", () => {
     assert.equal(most, 3);
   });
 
-  test("everybody comes first in turn", () => {
-    assert.deepEqual([0, 1, 2, 3].map((n) => turned(["a", "b", "c"], n).join("")), ["abc", "bca", "cab", "abc"]);
+  test("the forwarder and its limits come first in turn, before all others", () => {
+    assert.deepEqual([0, 1, 3, 4].map((n) => turned([..."abcdyz"], n).join("")), ["abcdyz", "bcdayz", "dabcyz", "abcdyz"]);
   });
 
   test("ratios are taken run by run, against the slower limit and the faster of the vendors' functions", () => {
