@@ -15,7 +15,8 @@ const RIG = fileURLToPath(new URL("../rig.mjs", import.meta.url));
 export const settings = (endpoints) => ({
   FLOWLOG_STORAGE: endpoints.storageConnection, FLOWLOG_CONTAINERS: endpoints.container,
   AzureWebJobsStorage: endpoints.hostConnection, EVENT_HUB_CONNECTION: endpoints.hubConnection, EVENT_HUB_NAME: HUB,
-  RUST_LOG: "warn", LOG_FORMAT: "text",
+  // As in Azure. With it the SDK walks the stack for each header that is not there.
+  RUST_LOG: "warn", LOG_FORMAT: "text", RUST_BACKTRACE: "0",
 });
 
 /** Starts a handler of its own, and gives also what it took: `{host, peak(), cpu()}`, bytes and seconds. */
