@@ -11,7 +11,7 @@ export const SHORT = {
 };
 
 export const FUNCTIONS = {
-  cutter: "cutter", raw_value: "`RawValue`", sonic_rs: "`sonic-rs`", simd_json: "`simd-json`", memchr3: "`memchr3`",
+  cutter: "cutter", raw_value: "`RawValue`", sonic_lazy: "`sonic-rs`", memchr3: "`memchr3`",
   memchr_none: "`memchr`, no match", memcpy: "memcpy",
 };
 
