@@ -79,6 +79,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                             first.drop_front(skip);
                             let (etag, length) = (chunk.etag, chunk.blob_length);
                             let from = progress.offset;
+                            // Before the claim, which they need not wait for; without it they are given up.
                             let rest = plan::windows(from + first.len() as u64, length, self.options.window);
                             let rest = Reader::start(&self.source, blob, &etag, rest);
                             let supply = Supply { from, first, rest };

@@ -130,6 +130,42 @@ async fn a_wish_for_what_is_done_already_leaves_no_claim_behind() {
 }
 
 #[tokio::test]
+async fn a_commit_in_the_midst_of_a_read_for_quarantine_is_kept_instead() {
+    let torn =
+        |more: usize| format!("{{\"records\":[{},{}, 5{}", records(2)[0], records(2)[1], "}".repeat(more));
+    let (mut alone, calls) = stage([]);
+    let event = alone.commit(&blob(1), torn(1));
+    alone.deliver(&[(&event, 0)]).await;
+    let kept = calls.calls().iter().position(|call| *call == Call::Quarantine).unwrap();
+    let read = calls.calls()[..kept].iter().rposition(|call| *call == Call::Read).unwrap();
+
+    let (mut stage, chaos) = stage([(read, Act::Hold(When::Before))]);
+    let event = stage.commit(&blob(1), torn(1));
+    let run = stage.start(&event, 0);
+    chaos.held().await;
+    let newer = stage.commit(&blob(1), torn(2));
+    chaos.let_go();
+    let done = run.await.unwrap().unwrap().unwrap();
+    assert_eq!((done.records, done.quarantined, done.end), (2, 1, End::Complete));
+    let items = stage.quarantine.items();
+    assert_eq!(items.iter().map(|(_, bytes)| &bytes[..]).collect::<Vec<_>>(), [b", 5}}"]);
+    assert_eq!(verdict(&stage, &newer, 2), clean(2));
+}
+
+#[tokio::test]
+async fn the_hub_is_asked_for_its_limits_while_the_claim_is_under_way() {
+    let claim = numbers_of(Call::Swap, 5).await[0];
+    let (mut stage, chaos) = stage([(claim, Act::Hold(When::Before))]);
+    let event = stage.commit(&blob(1), content(&records(5)));
+    let run = stage.start(&event, 0);
+    chaos.held().await;
+    assert!(chaos.calls().contains(&Call::Limits), "{:?}", chaos.calls());
+    chaos.let_go();
+    run.await.unwrap().unwrap().unwrap();
+    assert_eq!(verdict(&stage, &event, 5), clean(5));
+}
+
+#[tokio::test]
 async fn a_loser_that_finds_a_rewrite_notes_its_wish_and_changes_nothing_else() {
     let numbers = numbers_of(Call::Swap, 5).await;
     // After the release a read, the limits, the claim, and whatever comes next.
