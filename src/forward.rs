@@ -220,7 +220,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             let began = Instant::now();
             let ended = match self.open(blob, &seen, &mut done).await {
                 Ok(Some(opened)) => {
-                    let origin = self.origin(blob, &opened.etag, opened.row.progress.generation);
+                    let origin = Arc::clone(&opened.origin);
                     // Asked for now, for the first time it attaches; waited for once the blob is ours.
                     let limits = self.hub.limits(&origin, times.send_until).shared();
                     let _ = limits.clone().now_or_never();

@@ -5,11 +5,12 @@ use super::turns::Memory;
 use super::{End, ForwardError, Forwarded, Forwarder};
 use crate::checkpoint::{Checkpoint, CheckpointStore};
 use crate::flow_log::FlowLogBlob;
-use crate::hub::Hub;
+use crate::hub::{Hub, Origin};
 use crate::ledger::{Release, Seen};
 use crate::plan::{self, Continuity, Trail};
 use crate::quarantine::Quarantine;
 use crate::source::{BlobSource, ReadError, Version};
+use std::sync::Arc;
 
 /// A blob version found to hold bytes that were not forwarded.
 pub(super) struct Opened {
@@ -17,6 +18,8 @@ pub(super) struct Opened {
     pub etag: String,
     /// Its length, bytes.
     pub length: u64,
+    /// What messages say of where they come from.
+    pub origin: Arc<Origin>,
     /// The new bytes, from the checkpoint's offset on.
     pub supply: Supply,
     /// The bytes before them.
@@ -87,7 +90,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                             if progress.offset == 0 && progress.guard.is_none() {
                                 row.progress.guard = plan::first_guard(&guarded, length);
                             }
-                            return Ok(Some(Opened { etag, length, supply, trail, rewritten, row }));
+                            let origin = Arc::new(self.origin(blob, &etag, row.progress.generation));
+                            return Ok(Some(Opened { etag, length, origin, supply, trail, rewritten, row }));
                         }
                         broken => broken,
                     }

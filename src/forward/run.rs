@@ -16,7 +16,6 @@ use crate::ledger::Seen;
 use crate::quarantine::Quarantine;
 use crate::source::BlobSource;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// How many bytes of a record that has no end yet are held. A longer one is read again in pieces.
@@ -80,7 +79,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         times: Times,
         done: &mut Forwarded,
     ) -> Ended {
-        let Opened { etag, length, supply, trail, row, .. } = opened;
+        let Opened { etag, length, origin, supply, trail, row, .. } = opened;
         let Progress { offset, generation, .. } = seen.row.progress;
         let limits = match limits.await {
             Ok(limits) => limits,
@@ -88,7 +87,6 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                 return Ended::unchanged(seen, Err(ForwardError::send(blob, offset, cause)));
             }
         };
-        let origin = Arc::new(self.origin(blob, &etag, generation));
         let max_body = batch::max_body(limits, self.options.max_message_bytes.map(NonZeroUsize::get));
         let until = seen.row.in_doubt.unwrap_or(length);
         let job = Job { blob, etag, length, until, generation, max_body, times };

@@ -1,19 +1,12 @@
 // From the start of the process to its first 200.
 
 import { spawn } from "node:child_process";
-import { createServer } from "node:net";
+import { freePort } from "../host.mjs";
 import { HANDLER } from "./build.mjs";
 import { median, sleep } from "./figures.mjs";
 import { settings, withRig } from "./handler.mjs";
 
 const GIVE_UP_MS = 10_000;
-
-async function freePort() {
-  const server = createServer();
-  const port = await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)));
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const answers = (port) => fetch(`http://127.0.0.1:${port}/`).then(({ status }) => status === 200, () => false);
 
