@@ -8,12 +8,13 @@ use crate::azure::quarantine::AzureQuarantine;
 use crate::azure::storage::{StorageSetupError, http_client};
 use crate::azure::table::AzureTable;
 use crate::checkpoint::{CheckpointTable, Wanted};
+use crate::clock::Clock;
 use crate::config::{Config, SWEEP_SCHEDULE};
 use crate::event::Commit;
 use crate::flow_log::Sources;
 use crate::forward::{End, Forwarded, Forwarder, Options};
 use crate::hub::Hub;
-use crate::ledger::{Ledger, system_clock};
+use crate::ledger::Ledger;
 use crate::quarantine::Quarantine;
 use crate::random;
 use crate::server::{Functions, Handled, SWEEP_FUNCTION};
@@ -47,7 +48,8 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
         reason: failure::describe(&error),
     })?;
     let hub = Arc::new(EventHub::new(HubAddress::of(&config.hub), access, event_hubs::Options::default()));
-    let ledger = Ledger::new(table.clone(), worker_name(), system_clock());
+    let clock = Clock::system();
+    let ledger = Ledger::new(table.clone(), worker_name(), clock.clone());
     let options = Options {
         partition_key: config.partition_key,
         max_message_bytes: config.max_message_bytes,
@@ -60,7 +62,7 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
         source,
         table,
         Arc::clone(&forwarder),
-        system_clock(),
+        clock,
         sweep::Options { retention: config.retention, ..sweep::Options::default() },
     );
     if !config.sweep_is_scheduled {

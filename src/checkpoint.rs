@@ -72,24 +72,47 @@ pub struct Progress {
     pub generation: u32,
     /// Where the blob stops being flow-log records, if it does.
     pub broken: Option<Broken>,
+    /// How many bytes before `offset` are in quarantine and were not forwarded.
+    pub set_aside: u64,
 }
 
+/// How long a blob whose hour is over must have stayed as it is before a record without an end is put
+/// into quarantine: until then another commit may bring the rest.
+pub const GRACE: Duration = Duration::from_mins(10);
+
 impl Progress {
-    /// Whether a broken blob has grown since it was put into quarantine and is final now, so that what
-    /// it gained is still to be put there.
+    /// Whether bytes of a broken blob are to be put into quarantine at `now`: its hour ended at `hour_end`,
+    /// and an unfinished record had its time to be finished. Both in milliseconds since the Unix epoch.
     #[must_use]
-    pub fn owes_quarantine(&self, hour_is_over: bool) -> bool {
-        hour_is_over && self.broken.is_some_and(|broken| broken.kept < self.length)
+    pub fn owes_quarantine(&self, hour_end: u64, now: u64) -> bool {
+        self.broken.is_some_and(|broken| {
+            let due = if broken.unfinished {
+                hour_end.max(broken.since).saturating_add(millis(GRACE))
+            } else {
+                hour_end
+            };
+            broken.kept < self.length && due <= now
+        })
+    }
+
+    /// Whether some of what was committed is not forwarded and can't be.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken.is_some() || self.set_aside > 0
     }
 }
 
-/// A blob of which everything from `Progress::offset` on is in quarantine, and not forwarded.
+/// A blob of which nothing from `Progress::offset` on is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// The byte at which the structure breaks.
+    /// The byte at which the structure breaks; where the record starts that has no end.
     pub at: u64,
-    /// How far the bytes are in quarantine: the blob's length when they were put there.
+    /// How far the bytes are in quarantine; `at` or less when none are.
     pub kept: u64,
+    /// When the blob was first found as it is, in milliseconds since the Unix epoch.
+    pub since: u64,
+    /// Whether the blob ends inside a record, which a later commit may finish.
+    pub unfinished: bool,
 }
 
 /// Who works on a blob, and until when nobody else may.
@@ -146,10 +169,11 @@ impl Checkpoint {
         self.claim.as_ref().is_some_and(|claim| claim.until > now)
     }
 
-    /// Whether nothing is left to do for the commit named by `etag`, of a blob whose hour is over or not.
+    /// Whether nothing is left to do at `now` for the commit named by `etag`, of a blob whose hour ends at
+    /// `hour_end`; both in milliseconds since the Unix epoch.
     #[must_use]
-    pub fn settles(&self, etag: &str, hour_is_over: bool) -> bool {
-        self.covers(etag) && !self.progress.owes_quarantine(hour_is_over)
+    pub fn settles(&self, etag: &str, hour_end: u64, now: u64) -> bool {
+        self.covers(etag) && !self.progress.owes_quarantine(hour_end, now)
     }
 
     /// Whether somebody other than `me` holds an unexpired claim at `now`.

@@ -130,11 +130,11 @@ impl FlowLogBlob {
         self.hour
     }
 
-    /// Whether the blob's hour has ended at `now`, in milliseconds since the Unix epoch.
+    /// When the blob's hour ends, in milliseconds since the Unix epoch.
     #[must_use]
-    pub fn is_over(&self, now: u64) -> bool {
-        let end = self.date.midnight().assume_utc() + time::Duration::hours(i64::from(self.hour) + 1);
-        end.unix_timestamp_nanos() / 1_000_000 <= i128::from(now)
+    pub fn hour_end(&self) -> u64 {
+        let midnight = u64::try_from(self.date.midnight().assume_utc().unix_timestamp()).unwrap_or_default();
+        (midnight + (u64::from(self.hour) + 1) * 3_600) * 1_000
     }
 
     /// The network interface's address, upper case, without separators.

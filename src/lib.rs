@@ -48,6 +48,7 @@ pub mod source;
 pub mod sweep;
 
 pub mod checkpoint;
+pub mod clock;
 pub mod ledger;
 
 pub mod batch;

@@ -40,6 +40,17 @@ pub trait BlobSource: Send + Sync + 'static {
         range: Range<u64>,
         version: Version<'_>,
     ) -> impl Future<Output = Result<Chunk, ReadError>> + Send;
+
+    /// Where the committed blocks of the version `etag` begin: blob offsets in ascending order, the first
+    /// of them 0. Empty for a blob that was not put together from blocks.
+    ///
+    /// # Errors
+    /// [`ReadError::Changed`] when another version is current; otherwise as [`BlobSource::read`].
+    fn blocks(
+        &self,
+        blob: &FlowLogBlob,
+        etag: &str,
+    ) -> impl Future<Output = Result<Vec<u64>, ReadError>> + Send;
 }
 
 /// Why a read brought no bytes.
@@ -62,6 +73,12 @@ pub enum ReadError {
     Failed {
         /// The range asked for.
         range: Range<u64>,
+        /// What storage said, without secrets.
+        reason: String,
+    },
+    /// The list of the blob's blocks could not be had.
+    #[error("reading the block list failed: {reason}")]
+    NoBlockList {
         /// What storage said, without secrets.
         reason: String,
     },

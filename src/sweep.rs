@@ -25,10 +25,10 @@ mod retention;
 pub use report::{Sweep, Swept};
 
 use crate::checkpoint::CheckpointTable;
+use crate::clock::Clock;
 use crate::flow_log::Container;
 use crate::forward::Forwarder;
 use crate::hub::Hub;
-use crate::ledger::Clock;
 use crate::quarantine::Quarantine;
 use crate::source::{BlobListing, BlobSource, ListError};
 use behind::Compared;
@@ -140,7 +140,7 @@ where
     /// next sweep tries again.
     pub async fn sweep(&self) -> Sweep {
         let Ok(_turn) = self.turn.try_lock() else { return Sweep::UnderWay };
-        let (now, began) = ((self.clock)(), Instant::now());
+        let (now, began) = (self.clock.now(), Instant::now());
         // What is begun before this has its whole time.
         let until = began + self.options.budget.saturating_sub(self.forwarder.budget());
         let mut swept = Swept::default();

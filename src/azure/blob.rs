@@ -111,6 +111,10 @@ impl BlobSource for AzureBlobs {
         }
         Ok(Chunk { bytes, blob_length, etag: etag.as_ref().trim_matches('"').to_owned() })
     }
+
+    async fn blocks(&self, _: &FlowLogBlob, _: &str) -> Result<Vec<u64>, ReadError> {
+        Ok(Vec::new())
+    }
 }
 
 fn quoted(etag: &str) -> Etag {

@@ -34,6 +34,12 @@ pub(super) struct Entity {
     #[serde(skip_serializing_if = "Option::is_none")]
     quarantined_to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    broken_since: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unfinished: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_aside: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     in_doubt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
@@ -77,7 +83,7 @@ impl Entity {
         reason = "a checkpoint row is ours to serialise; it holds no record bytes"
     )]
     pub(super) fn encode(key: &CheckpointKey, row: &Checkpoint) -> Result<Vec<u8>, EntityError> {
-        let Progress { offset, guard, etag, length, generation, broken } = &row.progress;
+        let Progress { offset, guard, etag, length, generation, broken, set_aside } = &row.progress;
         let entity = Self {
             partition_key: key.partition.clone(),
             row_key: key.row.clone(),
@@ -92,6 +98,9 @@ impl Entity {
             etag: etag.clone(),
             broken_at: broken.map(|broken| broken.at.to_string()),
             quarantined_to: broken.map(|broken| broken.kept.to_string()),
+            broken_since: broken.map(|broken| broken.since.to_string()),
+            unfinished: broken.is_some_and(|broken| broken.unfinished),
+            set_aside: (*set_aside > 0).then(|| set_aside.to_string()),
             in_doubt: row.in_doubt.map(|end| end.to_string()),
             owner: row.claim.as_ref().map(|claim| claim.owner.clone()),
             claimed_until: row.claim.as_ref().map(|claim| claim.until.to_string()),
@@ -134,9 +143,12 @@ impl Entity {
             _ => None,
         };
         let broken = match (entity.broken_at, entity.quarantined_to) {
-            (Some(at), Some(kept)) => {
-                Some(Broken { at: number("BrokenAt", &at)?, kept: number("QuarantinedTo", &kept)? })
-            }
+            (Some(at), Some(kept)) => Some(Broken {
+                at: number("BrokenAt", &at)?,
+                kept: number("QuarantinedTo", &kept)?,
+                since: optional("BrokenSince", entity.broken_since.as_deref())?,
+                unfinished: entity.unfinished,
+            }),
             _ => None,
         };
         let progress = Progress {
@@ -146,10 +158,16 @@ impl Entity {
             length: number("Length", &entity.length)?,
             generation: entity.generation,
             broken,
+            set_aside: optional("SetAside", entity.set_aside.as_deref())?,
         };
         let in_doubt = entity.in_doubt.map(|end| number("InDoubt", &end)).transpose()?;
         Ok(Checkpoint { blob: entity.blob, progress, in_doubt, claim, wanted })
     }
+}
+
+/// A number that rows of earlier versions do not have.
+fn optional(property: &'static str, text: Option<&str>) -> Result<u64, EntityError> {
+    text.map_or(Ok(0), |text| number(property, text))
 }
 
 fn number(property: &'static str, text: &str) -> Result<u64, EntityError> {
@@ -171,7 +189,8 @@ mod tests {
                 etag: Some("0x8D".into()),
                 length: 12,
                 generation: 3,
-                broken: Some(Broken { at: 5, kept: 9 }),
+                broken: Some(Broken { at: 5, kept: 9, since: 1_700_000_000_000, unfinished: true }),
+                set_aside: 17,
             },
             in_doubt: Some(9),
             claim: Some(Claim { owner: "me".into(), until: 1_800_000_000_000 }),

@@ -61,7 +61,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         loop {
             let progress = &row.progress;
             let range = plan::first_read(progress, self.options.window);
-            let owes = progress.owes_quarantine(blob.is_over(self.ledger.now()));
+            let owes = progress.owes_quarantine(blob.hour_end(), self.ledger.now());
             let known = progress.etag.as_deref().filter(|_| !owes);
             let version = known.map_or(Version::Any, Version::NewerThan);
             let continuity = match self.source.read(blob, range.clone(), version).await {

@@ -109,6 +109,10 @@ mod tests {
             let bytes = Rope::from(Bytes::from(vec![range.start.to_le_bytes()[0]; 1]));
             Ok(Chunk { bytes, blob_length: 60, etag: "0x1".to_owned() })
         }
+
+        async fn blocks(&self, _: &FlowLogBlob, _: &str) -> Result<Vec<u64>, ReadError> {
+            Ok(Vec::new())
+        }
     }
 
     fn read(source: &Arc<Distant>) -> Reader {

@@ -239,9 +239,14 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     ) -> Result<(), ForwardError> {
         let known = progress.broken.filter(|broken| broken.at == cause.offset);
         let grown = known.is_none_or(|broken| broken.kept < job.length);
-        if grown && (known.is_none() || job.blob.is_over(self.ledger.now())) {
+        if grown && (known.is_none() || job.blob.hour_end() <= self.ledger.now()) {
             self.quarantine(job, progress.offset..job.length, &cause.to_string(), done).await?;
-            progress.broken = Some(Broken { at: cause.offset, kept: job.length });
+            progress.broken = Some(Broken {
+                at: cause.offset,
+                kept: job.length,
+                since: self.ledger.now(),
+                unfinished: false,
+            });
         }
         progress.etag = Some(job.etag.clone());
         Ok(())

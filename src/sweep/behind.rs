@@ -35,7 +35,7 @@ pub(super) fn compare(
     let mut compared = Compared::default();
     for (blob, commit) in listed {
         match rows.get(&blob.checkpoint_key()) {
-            Some(row) if row.settles(&commit.etag, blob.is_over(now)) => {}
+            Some(row) if row.settles(&commit.etag, blob.hour_end(), now) => {}
             Some(row) if row.is_claimed(now) => compared.at_work += 1,
             _ => compared.behind.push(Behind { blob, commit }),
         }

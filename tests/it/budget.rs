@@ -9,9 +9,10 @@ use crate::samples::{blob, content, record};
 use crate::world::records;
 use bytes::Bytes;
 use flowlog_forwarder::checkpoint::{CheckpointStore as _, Wanted};
+use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::forward::{End, Forwarder, Options};
-use flowlog_forwarder::ledger::{Ledger, system_clock};
+use flowlog_forwarder::ledger::Ledger;
 use flowlog_forwarder::source::{BlobSource, Chunk, ReadError, Version};
 use serde_json::json;
 use std::num::NonZeroUsize;
@@ -31,6 +32,10 @@ impl BlobSource for Slow {
     ) -> Result<Chunk, ReadError> {
         tokio::time::sleep(Duration::from_millis(15)).await;
         self.0.read(blob, range, version).await
+    }
+
+    async fn blocks(&self, blob: &FlowLogBlob, etag: &str) -> Result<Vec<u64>, ReadError> {
+        self.0.blocks(blob, etag).await
     }
 }
 
@@ -52,7 +57,7 @@ async fn a_delta_too_large_for_one_event_is_carried_on_from_its_checkpoint() {
     for event in 0.. {
         assert!(event < 100, "it does not get on");
         // Another process each time: all that is known is in the row.
-        let ledger = Ledger::new(table.clone(), format!("process-{event}"), system_clock());
+        let ledger = Ledger::new(table.clone(), format!("process-{event}"), Clock::system());
         let source = Arc::new(Slow(blobs.clone()));
         let quarantine = MemoryQuarantine::default();
         let process = Forwarder::new(source, ledger, Arc::clone(&hub), quarantine, options.clone());

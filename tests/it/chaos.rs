@@ -20,6 +20,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Call {
     Read,
+    Blocks,
     Load,
     Swap,
     Limits,
@@ -225,6 +226,11 @@ impl<B: BlobSource> BlobSource for Through<B> {
     ) -> Result<Chunk, ReadError> {
         let failed = || ReadError::Failed { range: range.clone(), reason: "as told".into() };
         self.pass(Call::Read, self.inner.read(blob, range.clone(), version), failed).await
+    }
+
+    async fn blocks(&self, blob: &FlowLogBlob, etag: &str) -> Result<Vec<u64>, ReadError> {
+        let failed = || ReadError::NoBlockList { reason: "as told".into() };
+        self.pass(Call::Blocks, self.inner.blocks(blob, etag), failed).await
     }
 }
 

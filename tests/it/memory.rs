@@ -18,11 +18,19 @@ use std::sync::{Arc, Mutex};
 /// Blobs in memory, each with the number of its version as `ETag`.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBlobs {
-    blobs: Arc<Mutex<BTreeMap<Place, (u64, Bytes)>>>,
+    blobs: Arc<Mutex<BTreeMap<Place, Stored>>>,
     reads: Arc<Mutex<Vec<Range<u64>>>>,
     lists: Arc<Mutex<u64>>,
     unreachable: Arc<Mutex<Option<String>>>,
     versions: Arc<Mutex<u64>>,
+}
+
+/// One blob: the number of its version, its content, and where its blocks begin.
+#[derive(Clone, Debug)]
+struct Stored {
+    version: u64,
+    content: Bytes,
+    blocks: Vec<u64>,
 }
 
 /// Account, container and name.
@@ -33,12 +41,24 @@ fn place(blob: &FlowLogBlob) -> Place {
 }
 
 impl MemoryBlobs {
-    /// Commits `content` and returns its `ETag`.
+    /// Commits `content`, put there in one piece, and returns its `ETag`.
     pub fn commit(&self, blob: &FlowLogBlob, content: impl Into<Bytes>) -> String {
+        etag(self.store(place(blob), content.into(), Vec::new()))
+    }
+
+    /// Commits these blocks as the whole of `blob`, in order, and returns its `ETag`.
+    pub fn commit_blocks(&self, blob: &FlowLogBlob, blocks: &[impl AsRef<[u8]>]) -> String {
+        let lengths = blocks.iter().map(|block| block.as_ref().len() as u64);
+        let starts = lengths.scan(0, |at, length| Some(std::mem::replace(at, *at + length))).collect();
+        let content: Vec<u8> = blocks.iter().flat_map(|block| block.as_ref().to_vec()).collect();
+        etag(self.store(place(blob), content.into(), starts))
+    }
+
+    fn store(&self, place: Place, content: Bytes, blocks: Vec<u64>) -> u64 {
         let mut versions = self.versions.lock().unwrap();
         *versions += 1;
-        self.blobs.lock().unwrap().insert(place(blob), (*versions, content.into()));
-        etag(*versions)
+        self.blobs.lock().unwrap().insert(place, Stored { version: *versions, content, blocks });
+        *versions
     }
 
     pub fn delete(&self, blob: &FlowLogBlob) {
@@ -62,10 +82,8 @@ impl MemoryBlobs {
 
     /// Puts a blob of any name into `container`.
     pub fn put(&self, container: &Container, name: &str) {
-        let mut versions = self.versions.lock().unwrap();
-        *versions += 1;
         let place = (container.account().to_string(), container.name().to_owned(), name.to_owned());
-        self.blobs.lock().unwrap().insert(place, (*versions, Bytes::new()));
+        self.store(place, Bytes::new(), Vec::new());
     }
 }
 
@@ -83,7 +101,7 @@ impl BlobSource for MemoryBlobs {
     ) -> Result<Chunk, ReadError> {
         self.reads.lock().unwrap().push(range.clone());
         let blobs = self.blobs.lock().unwrap();
-        let (number, content) = blobs.get(&place(blob)).ok_or(ReadError::NotFound)?;
+        let Stored { version: number, content, .. } = blobs.get(&place(blob)).ok_or(ReadError::NotFound)?;
         let etag = etag(*number);
         match version {
             Version::Only(wanted) if wanted != etag => return Err(ReadError::Changed),
@@ -96,6 +114,12 @@ impl BlobSource for MemoryBlobs {
         }
         let part = usize::try_from(range.start).unwrap()..usize::try_from(range.end.min(length)).unwrap();
         Ok(Chunk { bytes: content.slice(part).into(), blob_length: length, etag })
+    }
+
+    async fn blocks(&self, blob: &FlowLogBlob, wanted: &str) -> Result<Vec<u64>, ReadError> {
+        let blobs = self.blobs.lock().unwrap();
+        let stored = blobs.get(&place(blob)).ok_or(ReadError::NotFound)?;
+        if etag(stored.version) == wanted { Ok(stored.blocks.clone()) } else { Err(ReadError::Changed) }
     }
 }
 
@@ -124,7 +148,7 @@ impl BlobListing for MemoryBlobs {
         }
         let mut page = Page::default();
         let mut last = "";
-        for ((_, _, name), (version, content)) in inside {
+        for ((_, _, name), Stored { version, content, .. }) in inside {
             let Some(rest) = name.strip_prefix(names.prefix) else { continue };
             // A folder counts as one name: its own.
             let shown = match rest.find('/').filter(|_| names.depth == Depth::Children) {

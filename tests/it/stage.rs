@@ -5,9 +5,10 @@ use crate::hub_contract::Received;
 use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::MemoryHub;
 use flowlog_forwarder::checkpoint::{CLAIM, Checkpoint, Wanted};
+use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::forward::{ForwardError, Forwarded, Forwarder, Options};
-use flowlog_forwarder::ledger::{Clock, Ledger};
+use flowlog_forwarder::ledger::Ledger;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -90,7 +91,7 @@ impl Stage {
     fn process(&self) -> Process {
         let life = Arc::new(Life::default());
         let now = Arc::clone(&self.now);
-        let clock: Clock = Arc::new(move || now.load(Ordering::Relaxed));
+        let clock = Clock::new(move || now.load(Ordering::Relaxed));
         let me = format!("process-{}", self.started.fetch_add(1, Ordering::Relaxed));
         let ledger = Ledger::new(self.through(self.table.clone(), &life), me, clock);
         let source = Arc::new(self.through(self.blobs.clone(), &life));

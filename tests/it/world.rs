@@ -4,9 +4,10 @@ use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::MemoryHub;
 use crate::samples::{container, content, record};
 use flowlog_forwarder::checkpoint::Wanted;
+use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::forward::{ForwardError, Forwarded, Forwarder, Options};
-use flowlog_forwarder::ledger::{Clock, Ledger};
+use flowlog_forwarder::ledger::Ledger;
 use flowlog_forwarder::sweep::hours::Hour;
 use flowlog_forwarder::sweep::{self, Sweeper};
 use std::sync::Arc;
@@ -62,7 +63,7 @@ impl World {
     /// The world's clock.
     pub fn clock(&self) -> Clock {
         let now = Arc::clone(&self.now);
-        Arc::new(move || now.load(Ordering::Relaxed))
+        Clock::new(move || now.load(Ordering::Relaxed))
     }
 
     /// Sets the clock to this minute of `hour`.

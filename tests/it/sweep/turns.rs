@@ -36,6 +36,10 @@ impl BlobSource for Slow {
         }
         self.0.read(blob, range, version).await
     }
+
+    async fn blocks(&self, blob: &FlowLogBlob, etag: &str) -> Result<Vec<u64>, ReadError> {
+        self.0.blocks(blob, etag).await
+    }
 }
 
 impl BlobListing for Slow {
