@@ -22,6 +22,11 @@ use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// The version of the rules by which records are packed into messages, and records split. To be raised with
+/// every change that moves the bounds of a message: what an earlier version left in flight is then packed
+/// by other rules, and may arrive a second time under other ids.
+pub const LAYOUT: u32 = 1;
+
 /// What stands before the records of a message.
 const OPENER: &[u8] = b"{\"records\":[";
 /// What stands behind them.
@@ -79,6 +84,12 @@ impl Packer {
     #[must_use]
     pub fn max_record(&self) -> u64 {
         self.max_body.saturating_sub(FRAME)
+    }
+
+    /// The end of the last record of the open message, if there is one.
+    #[must_use]
+    pub fn open_end(&self) -> Option<u64> {
+        self.open.as_ref().map(|open| open.range.end)
     }
 
     /// Takes the next record. Records must come in order, none left out.

@@ -5,115 +5,22 @@
 //! returns is written back by compare-and-swap (see [`CheckpointStore`]), so two workers can never
 //! both believe that they moved the same row.
 
+mod in_flight;
+pub mod lease;
+mod progress;
 mod scan;
 mod store;
 
+pub use in_flight::{Bounds, InFlight};
+pub use progress::{Broken, GRACE, GUARD_BYTES, Guard, Progress};
 pub use scan::{CheckpointTable, Continuation, LARGEST_PAGE, RowPage, Rows, StoredRow};
 pub use store::{CheckpointStore, RowVersion, StoreError};
 
-use ring::digest;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How long a claim lasts unless it is renewed. Longer than an invocation works (25 s), so that a
 /// healthy owner never loses it; short enough that a killed owner holds up nothing but one minute.
 pub const CLAIM: Duration = Duration::from_mins(1);
-
-/// How many bytes before the offset the guard covers. A record ends with its last tuple, which names a
-/// millisecond, two addresses, two ports and four counters: 160 bytes hold it (some 75 bytes with IPv4, 150
-/// with IPv6) and the brackets behind it. They are read anew with every event, 1 % of a minute of 16 kB.
-pub const GUARD_BYTES: u64 = 160;
-
-/// A fingerprint of the bytes just before a checkpoint's offset.
-///
-/// When they are still there, the blob has only grown and the offset still means what it meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guard(String);
-
-impl Guard {
-    /// The guard over `bytes`: the last [`GUARD_BYTES`] before an offset, or fewer near the start.
-    #[must_use]
-    pub fn over(bytes: &[u8]) -> Self {
-        let hash = digest::digest(&digest::SHA256, bytes);
-        // 16 bytes tell two contents apart as surely as 32 would, in half the row.
-        Self(hash.as_ref()[..16].iter().fold(String::with_capacity(32), |mut hex, byte| {
-            // Writing to a String never fails.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }))
-    }
-
-    /// The guard as text, for the row.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Guard {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-/// How far a blob has been forwarded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Byte position behind the last forwarded record; 0 when none was.
-    pub offset: u64,
-    /// Fingerprint of the bytes just before `offset`; at offset 0, of the blob's first bytes, from when
-    /// a run has set out to send them.
-    pub guard: Option<Guard>,
-    /// The blob version that was forwarded to its end, without quotes; none while work is left over.
-    pub etag: Option<String>,
-    /// Length in bytes of the newest blob version that was read.
-    pub length: u64,
-    /// How often the blob was found rewritten: tells message ids of different contents apart.
-    pub generation: u32,
-    /// Where the blob stops being flow-log records, if it does.
-    pub broken: Option<Broken>,
-    /// How many bytes before `offset` are in quarantine and were not forwarded.
-    pub set_aside: u64,
-}
-
-/// How long a blob whose hour is over must have stayed as it is before a record without an end is put
-/// into quarantine: until then another commit may bring the rest.
-pub const GRACE: Duration = Duration::from_mins(10);
-
-impl Progress {
-    /// Whether bytes of a broken blob are to be put into quarantine at `now`: its hour ended at `hour_end`,
-    /// and an unfinished record had its time to be finished. Both in milliseconds since the Unix epoch.
-    #[must_use]
-    pub fn owes_quarantine(&self, hour_end: u64, now: u64) -> bool {
-        self.broken.is_some_and(|broken| {
-            let due = if broken.unfinished {
-                hour_end.max(broken.since).saturating_add(millis(GRACE))
-            } else {
-                hour_end
-            };
-            broken.kept < self.length && due <= now
-        })
-    }
-
-    /// Whether some of what was committed is not forwarded and can't be.
-    #[must_use]
-    pub fn is_broken(&self) -> bool {
-        self.broken.is_some() || self.set_aside > 0
-    }
-}
-
-/// A blob of which nothing from `Progress::offset` on is forwarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// The byte at which the structure breaks; where the record starts that has no end.
-    pub at: u64,
-    /// How far the bytes are in quarantine; `at` or less when none are.
-    pub kept: u64,
-    /// When the blob was first found as it is, in milliseconds since the Unix epoch.
-    pub since: u64,
-    /// Whether the blob ends inside a record, which a later commit may finish.
-    pub unfinished: bool,
-}
 
 /// Who works on a blob, and until when nobody else may.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,10 +47,10 @@ pub struct Checkpoint {
     pub blob: String,
     /// How far the blob has been forwarded.
     pub progress: Progress,
-    /// The end of what an unfinished run set out to send, in bytes: messages between
-    /// `progress.offset` and here may have been sent already. A run that finds it goes exactly that
-    /// far first, so that every repeated message has the bounds, and so the id, that it had before.
-    pub in_doubt: Option<u64>,
+    /// What an unfinished run set out to send: messages between `progress.offset` and its end may have
+    /// been sent already. A run that finds it goes exactly that far first, by the same bounds, so that
+    /// every repeated message is the message that it was before.
+    pub in_doubt: Option<InFlight>,
     /// Who works on the blob now.
     pub claim: Option<Claim>,
     /// The newest commit that the owner was asked to look at.
@@ -173,27 +80,23 @@ impl Checkpoint {
     /// `hour_end`; both in milliseconds since the Unix epoch.
     #[must_use]
     pub fn settles(&self, etag: &str, hour_end: u64, now: u64) -> bool {
-        self.covers(etag) && !self.progress.owes_quarantine(hour_end, now)
+        self.covers(etag) && self.progress.owes_quarantine_to(hour_end, now).is_none()
     }
 
-    /// Whether somebody other than `me` holds an unexpired claim at `now`.
+    /// Whether a worker other than `me` holds an unexpired claim at `now`.
     #[must_use]
     pub fn is_held_by_another(&self, me: &str, now: u64) -> bool {
-        self.claim.as_ref().is_some_and(|claim| claim.owner != me && claim.until > now)
+        self.claim.as_ref().is_some_and(|claim| !lease::is_of(&claim.owner, me) && claim.until > now)
     }
 
-    /// Whether `me` holds the claim, expired or not: nobody took it over.
+    /// The row with the claim taken by `owner` for a run that will have `in_flight` on its way.
+    /// What an older run left in flight stays: see [`Checkpoint::in_doubt`].
     #[must_use]
-    pub fn is_held_by(&self, me: &str) -> bool {
-        self.claim.as_ref().is_some_and(|claim| claim.owner == me)
-    }
-
-    /// The row with the claim taken (or renewed) by `me` for a run that will send up to `end`.
-    /// An older run's doubt stays: see [`Checkpoint::in_doubt`].
-    #[must_use]
-    pub fn claimed(&self, me: &str, now: u64, end: u64) -> Self {
-        let claim = Claim { owner: me.to_owned(), until: now + millis(CLAIM) };
-        Self { claim: Some(claim), in_doubt: Some(self.in_doubt.unwrap_or(end)), ..self.clone() }
+    pub fn claimed(&self, owner: &str, now: u64, in_flight: impl Into<InFlight>) -> Self {
+        let in_flight = in_flight.into();
+        let in_doubt = self.in_doubt.map_or(in_flight, |older| older.or_bounds(in_flight.bounds));
+        let claim = Claim { owner: owner.to_owned(), until: now.saturating_add(millis(CLAIM)) };
+        Self { claim: Some(claim), in_doubt: Some(in_doubt), ..self.clone() }
     }
 
     /// The row with `wanted` noted for the owner; none when it already says so.
@@ -202,18 +105,29 @@ impl Checkpoint {
         (self.wanted.as_ref() != Some(wanted)).then(|| Self { wanted: Some(wanted.clone()), ..self.clone() })
     }
 
-    /// The row with its owner's progress saved and the claim renewed, in the middle of a run.
+    /// The row with its owner's progress saved and the claim renewed, in the middle of a run. Progress
+    /// that would fall is not taken: see [`Progress::moved_to`].
     #[must_use]
     pub fn advanced(&self, progress: Progress, now: u64) -> Self {
-        let claim = self.claim.as_ref().map(|claim| Claim { until: now + millis(CLAIM), ..claim.clone() });
-        Self { progress, claim, ..self.clone() }
+        let until = now.saturating_add(millis(CLAIM));
+        let claim = self.claim.as_ref().map(|claim| Claim { until, ..claim.clone() });
+        Self { progress: self.progress.moved_to(progress).0, claim, ..self.clone() }
+    }
+
+    /// The row with what its owner has in flight ended at `until`: nothing behind that was sent.
+    #[must_use]
+    pub fn narrowed(&self, until: u64) -> Self {
+        let in_doubt = self.in_doubt.map(|in_flight| InFlight { until, ..in_flight });
+        Self { in_doubt, ..self.clone() }
     }
 
     /// The row after its owner's run ended at `progress` and gave the claim back.
-    /// What the run had set out to send stays in doubt unless the run `finished`.
+    /// What the run had in flight stays so unless the run `finished`. Progress that would fall is not
+    /// taken, and settles nothing: see [`Progress::moved_to`].
     #[must_use]
     pub fn released(&self, progress: Progress, finished: bool) -> Self {
-        let in_doubt = if finished { None } else { self.in_doubt };
+        let (progress, taken) = self.progress.moved_to(progress);
+        let in_doubt = if finished && taken { None } else { self.in_doubt };
         Self { blob: self.blob.clone(), progress, in_doubt, claim: None, wanted: None }
     }
 
@@ -252,15 +166,15 @@ mod tests {
     fn a_takeover_keeps_what_the_dead_owner_left_in_doubt() {
         let dead = Checkpoint::new("b".into()).claimed("a", 0, 50);
         let taken = dead.claimed("b", 70_000, 90);
-        assert_eq!(taken.in_doubt, Some(50));
-        assert!(taken.is_held_by("b") && !taken.is_held_by("a"));
+        assert_eq!(taken.in_doubt, Some(50.into()));
+        assert_eq!(taken.claim.unwrap().owner, "b");
     }
 
     #[test]
     fn a_failed_run_leaves_its_end_in_doubt_and_a_finished_one_does_not() {
         let row = Checkpoint::new("b".into()).claimed("a", 0, 50);
         let progress = Progress { offset: 20, ..Progress::default() };
-        assert_eq!(row.released(progress.clone(), false).in_doubt, Some(50));
+        assert_eq!(row.released(progress.clone(), false).in_doubt, Some(50.into()));
         assert_eq!(row.released(progress, true).in_doubt, None);
     }
 
@@ -279,13 +193,27 @@ mod tests {
         let again = row.rewritten();
         assert_eq!(again.progress, Progress { generation: 1, ..Progress::default() });
         assert_eq!(again.in_doubt, None);
-        assert!(again.is_held_by("a"));
+        assert_eq!(again.claim, row.claim);
     }
 
     #[test]
-    fn guards_tell_contents_apart() {
-        assert_eq!(Guard::over(b"abc"), Guard::over(b"abc"));
-        assert_ne!(Guard::over(b"abc"), Guard::over(b"abd"));
-        assert_eq!(Guard::over(b"abc").as_str().len(), 32);
+    fn a_takeover_goes_by_the_bounds_of_what_is_in_flight() {
+        let bounds = |max_body| Some(Bounds { max_body, by_nic: true, layout: 1 });
+        let in_flight = |until, max_body| InFlight { until, bounds: bounds(max_body) };
+        let dead = Checkpoint::new("b".into()).claimed("a", 0, in_flight(50, 2_000));
+        let taken = dead.claimed("b", 70_000, in_flight(90, 3_000));
+        assert_eq!(taken.in_doubt, Some(in_flight(50, 2_000)));
+        let older = Checkpoint::new("b".into()).claimed("a", 0, 50);
+        let taken = older.claimed("b", 70_000, in_flight(90, 3_000));
+        assert_eq!(taken.in_doubt, Some(in_flight(50, 3_000)), "unknown bounds are known from here on");
+    }
+
+    #[test]
+    fn a_release_that_would_fall_back_changes_neither_offset_nor_what_is_in_flight() {
+        let mut row = Checkpoint::new("b".into()).claimed("a", 0, 50);
+        row.progress = Progress { offset: 40, etag: Some("e".into()), ..Progress::default() };
+        let released = row.released(Progress { offset: 30, ..Progress::default() }, true);
+        assert_eq!((released.progress, released.in_doubt), (row.progress.clone(), row.in_doubt));
+        assert_eq!(row.advanced(Progress::default(), 1).progress, row.progress);
     }
 }

@@ -4,14 +4,18 @@
 //! nothing new (late, doubled), and a conditional read finds that out without writing anything. It
 //! is safe, for the claim only succeeds on the row from which the read was planned.
 
+mod attempt;
+mod breaks;
 mod error;
 mod flight;
+mod memory_budget;
 mod open;
 mod outbound;
 mod oversize;
+mod quarantine;
 mod reader;
-mod room;
 mod run;
+mod times;
 mod turns;
 
 pub use error::ForwardError;
@@ -20,25 +24,22 @@ use crate::checkpoint::{CheckpointStore, Wanted};
 use crate::config::PartitionKey;
 use crate::flow_log::FlowLogBlob;
 use crate::hub::Hub;
-use crate::ledger::{Claiming, Ledger, Release};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::plan::{self, Continuity};
 use crate::quarantine::Quarantine;
-use crate::random;
 use crate::source::BlobSource;
-use futures_util::FutureExt;
-use room::Room;
-use run::Ended;
+use memory_budget::MemoryBudget;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::time::timeout_at;
-use turns::{Memory, Turns};
+use times::{Caller, Times};
+use tokio::sync::watch;
+use turns::Turns;
 
-/// About the wait after a row changed under us; it doubles each time.
-const FIRST_WAIT: Duration = Duration::from_millis(5);
-/// Where that doubling ends.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// How much more time than one event's the sweep must have left to work on a blob that one event's time
+/// was too short for.
+const LONG_ATTEMPT: u32 = 4;
 
 /// How a forwarder works; the defaults suit Functions behind Event Grid.
 #[derive(Clone, Debug)]
@@ -88,6 +89,15 @@ pub struct Forwarded {
 }
 
 impl Forwarded {
+    /// Whether the attempt that `result` ended ran out of time without any progress.
+    fn is_stuck(&self, result: &Result<(), ForwardError>) -> bool {
+        let out_of_time = match result {
+            Ok(()) => self.end == End::LeftOver,
+            Err(error) => matches!(error, ForwardError::OutOfTime { .. }),
+        };
+        out_of_time && self.records + self.quarantined == 0
+    }
+
     /// Notes that the blob's bytes were not those that had been forwarded, if so: loudly, for all of
     /// them are forwarded again.
     fn note_rewrite(&mut self, blob: &FlowLogBlob, how: Option<Continuity>) {
@@ -119,32 +129,11 @@ pub struct Forwarder<B, C, H, Q> {
     hub: Arc<H>,
     quarantine: Q,
     turns: Turns,
-    room: Room,
+    memory: MemoryBudget,
     metrics: Metrics,
     options: Options,
-}
-
-/// The parts of an event's time: each leaves enough for what comes after it.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    arrived: Instant,
-    /// No new read or claim after this: what is on its way must still land and be saved.
-    work_until: Instant,
-    /// The hub has until then to accept a batch; saving the progress fits into the rest.
-    send_until: Instant,
-    /// Whatever is not done by then is given up.
-    end: Instant,
-}
-
-impl Times {
-    fn within(arrived: Instant, budget: Duration) -> Self {
-        Self {
-            arrived,
-            work_until: arrived + budget * 12 / 20,
-            send_until: arrived + budget * 17 / 20,
-            end: arrived + budget,
-        }
-    }
+    /// Whether the process is about to end.
+    stopping: watch::Sender<bool>,
 }
 
 impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
@@ -157,9 +146,10 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             hub,
             quarantine,
             turns: Turns::default(),
-            room: Room::default(),
+            memory: MemoryBudget::default(),
             metrics: Metrics::default(),
             options,
+            stopping: watch::Sender::new(false),
         }
     }
 
@@ -175,24 +165,17 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         &self.metrics
     }
 
-    /// The same as [`Forwarder::forward`] on behalf of the sweep, in at most the budget of one event and
-    /// not beyond `until`.
-    ///
-    /// # Errors
-    /// See [`ForwardError`].
-    pub async fn catch_up(
-        &self,
-        blob: &FlowLogBlob,
-        commit: &Wanted,
-        until: Instant,
-    ) -> Result<Forwarded, ForwardError> {
-        let _ = until;
-        self.forward(blob, commit, Instant::now()).await
+    /// Asks all runs to save what the hub has accepted and to release their claims, because the process is
+    /// about to end. Attempts that begin later end at once, with [`ForwardError::Stopping`].
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
     }
 
-    /// Asks all runs to save what the hub has accepted and to release their claims, because the process is
-    /// about to end. Runs that begin later end at once.
-    pub fn stop(&self) {}
+    /// Whether [`Forwarder::stop`] was called.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
 
     /// Forwards everything committed to `blob` that has not been forwarded: at least the commit that
     /// the event named, whose arrival started the clock.
@@ -205,94 +188,27 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         commit: &Wanted,
         arrived: Instant,
     ) -> Result<Forwarded, ForwardError> {
-        let times = Times::within(arrived, self.options.budget);
-        let out_of_time = |_| ForwardError::OutOfTime { blob: blob.url(), budget: self.options.budget };
-        let key = blob.checkpoint_key();
-        let turn = timeout_at(times.work_until.into(), self.turns.take(&key));
-        let result = async {
-            let mut memory = turn.await.map_err(out_of_time)?;
-            let work = self.in_turn(blob, commit, times, &mut memory);
-            timeout_at(times.end.into(), work).await.map_err(out_of_time).flatten()
-        };
-        let result = result.await;
-        self.metrics.count_run(&result);
-        result
+        self.attempt(blob, commit, Times::within(Caller::Event, arrived, self.options.budget)).await
     }
 
-    /// The work on one event while no other run of this process has the blob.
-    async fn in_turn(
+    /// The same on behalf of the sweep: in at most the time of one event, and not beyond `until`. A blob on
+    /// which such a turn made no progress gets all the time that is left, when that is several times as much.
+    ///
+    /// # Errors
+    /// As [`Forwarder::forward`].
+    pub async fn catch_up(
         &self,
         blob: &FlowLogBlob,
         commit: &Wanted,
-        times: Times,
-        memory: &mut Memory,
+        until: Instant,
     ) -> Result<Forwarded, ForwardError> {
-        let mut done = Forwarded::default();
-        if memory.complete_as_of.is_some_and(|read| read > times.arrived) {
-            return Ok(done);
-        }
-        let mut stale = 0;
-        let mut seen = self.recall(blob, memory).await?;
-        if seen.row.settles(&commit.etag, blob.hour_end(), self.ledger.now()) {
-            memory.seen = Some(seen);
-            return Ok(done);
-        }
-        let _room = self.room.enter(commit.length.saturating_sub(seen.row.progress.offset)).await;
-        while Instant::now() < times.work_until {
-            let began = Instant::now();
-            let ended = match self.open(blob, &seen, &mut done).await {
-                Ok(Some(opened)) => {
-                    let origin = Arc::clone(&opened.origin);
-                    // Asked for now, for the first time it attaches; waited for once the blob is ours.
-                    let limits = self.hub.limits(&origin, times.send_until).shared();
-                    let _ = limits.clone().now_or_never();
-                    match self.ledger.claim(&seen, &opened.row, opened.length, commit).await {
-                        Ok(Claiming::Ours(ours)) => {
-                            seen = ours;
-                            memory.unsaved = None;
-                            done.note_rewrite(blob, opened.rewritten);
-                            self.run(blob, &mut seen, opened, limits, times, &mut done).await
-                        }
-                        Ok(Claiming::Theirs) => return Ok(Forwarded { end: End::Elsewhere, ..done }),
-                        Ok(Claiming::Stale) => {
-                            stale += 1;
-                            tokio::time::sleep(back_off(stale)).await;
-                            seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
-                            continue;
-                        }
-                        Err(error) => return Err(ForwardError::checkpoint(blob)(error)),
-                    }
-                }
-                // The claim of an earlier round is still to be given back.
-                Ok(None) => Ended::unchanged(&seen, Ok(())),
-                Err(error) => Ended::unchanged(&seen, Err(error)),
-            };
-            let Ended { progress, finished, result } = ended;
-            let mut wanted_more = false;
-            if self.ledger.is_ours(&seen) {
-                match self.ledger.release(&seen, &progress, finished).await {
-                    Ok(Release::Done(released)) => seen = released,
-                    Ok(Release::WantedMore(released)) => (seen, wanted_more) = (released, true),
-                    Err(error) => {
-                        memory.unsaved = Some(progress);
-                        return Err(result.err().unwrap_or_else(|| ForwardError::checkpoint(blob)(error)));
-                    }
-                }
-            }
-            result?;
-            let complete = seen.row.progress.etag.is_some();
-            memory.complete_as_of = complete.then_some(began);
-            memory.seen = Some(seen.clone());
-            if complete && !wanted_more || matches!(done.end, End::LeftOver | End::Gone) {
-                return Ok(done);
-            }
-        }
-        Err(ForwardError::OutOfTime { blob: blob.url(), budget: self.options.budget })
+        let (now, budget) = (Instant::now(), self.options.budget);
+        let left = until.saturating_duration_since(now);
+        let times = if left >= budget * LONG_ATTEMPT && self.turns.is_stuck(&blob.checkpoint_key()) {
+            Times { last_resort: true, ..Times::within(Caller::Sweep, now, left) }
+        } else {
+            Times::within(Caller::Sweep, now, left.min(budget))
+        };
+        self.attempt(blob, commit, times).await
     }
-}
-
-/// How long to wait before a row is looked at again that has changed under us so many times in a row.
-fn back_off(times: u32) -> Duration {
-    let wait = FIRST_WAIT.saturating_mul(1 << times.min(16)).min(LONGEST_WAIT);
-    wait.mul_f64(0.5 + random::fraction() / 2.0)
 }

@@ -148,3 +148,10 @@ pub enum HubError {
         reason: String,
     },
 }
+
+impl HubError {
+    /// A send that did not end at its deadline.
+    pub(crate) fn silent() -> Self {
+        Self::Unsettled { hub: "(unknown)".to_owned(), reason: "the send did not end at its deadline".to_owned() }
+    }
+}

@@ -1,9 +1,13 @@
 //! Claims, saves and releases of checkpoint rows: the rules of [`crate::checkpoint`] written through
 //! a store by compare-and-swap.
 
-use crate::checkpoint::{Checkpoint, CheckpointStore, Progress, RowVersion, StoreError, Wanted};
+use crate::checkpoint::lease::{self, Claiming, Refused, RunEnd};
+use crate::checkpoint::{
+    Checkpoint, CheckpointStore, InFlight, Progress, RowVersion, StoreError, Wanted,
+};
 use crate::clock::Clock;
 use crate::flow_log::{CheckpointKey, FlowLogBlob};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How often one change is tried against other writers before the event is left to be retried.
 const SWAPS: usize = 8;
@@ -22,7 +26,7 @@ pub struct Seen {
 /// What came of an attempt to claim a blob.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one a run, and taken apart at once")]
-pub enum Claiming {
+pub enum Claimed {
     /// The blob is ours until the claim expires.
     Ours(Seen),
     /// Another worker has it, and knows now that this commit is wanted.
@@ -61,14 +65,16 @@ pub enum LedgerError {
 pub struct Ledger<C> {
     store: C,
     me: String,
+    /// How many claims this worker has tried to take: each gets a name of its own.
+    runs: AtomicU64,
     clock: Clock,
 }
 
 impl<C: CheckpointStore> Ledger<C> {
-    /// A ledger over `store` for the worker named `me`: unique to this process, for it alone can
-    /// tell its own claim from one that a dead predecessor left.
+    /// A ledger over `store` for the worker named `me`. The name must be unique to this process, so that it
+    /// never mistakes another's claim for its own.
     pub fn new(store: C, me: String, clock: Clock) -> Self {
-        Self { store, me, clock }
+        Self { store, me, runs: AtomicU64::new(0), clock }
     }
 
     /// The row of `blob` as stored, or a new one.
@@ -90,14 +96,15 @@ impl<C: CheckpointStore> Ledger<C> {
         self.clock.now()
     }
 
-    /// Whether `seen` is claimed by this process: left from a run whose release failed.
+    /// The owner of the claim on `seen`, if that is this worker: left from a run whose release failed.
     #[must_use]
-    pub fn is_ours(&self, seen: &Seen) -> bool {
-        seen.row.is_held_by(&self.me)
+    pub fn our_claim(&self, seen: &Seen) -> Option<String> {
+        let owner = seen.row.claim.as_ref().map(|claim| &claim.owner);
+        owner.filter(|owner| lease::is_of(owner, &self.me)).cloned()
     }
 
-    /// Claims the blob, whose row becomes `row`, for a run that will send up to `end`; tells another
-    /// owner what is `wanted`, and changes nothing else then.
+    /// Claims the blob, whose row becomes `row`, for a run that will have `in_flight` on its way; tells
+    /// another owner what is `wanted`, and changes nothing else then.
     ///
     /// # Errors
     /// When the store can't answer.
@@ -105,23 +112,20 @@ impl<C: CheckpointStore> Ledger<C> {
         &self,
         seen: &Seen,
         row: &Checkpoint,
-        end: u64,
+        in_flight: InFlight,
         wanted: &Wanted,
-    ) -> Result<Claiming, StoreError> {
-        let now = self.now();
-        let held = seen.row.is_held_by_another(&self.me, now);
-        let row = if held {
-            match seen.row.wanting(wanted) {
-                Some(row) => row,
-                None => return Ok(Claiming::Theirs),
-            }
-        } else {
-            row.claimed(&self.me, now, end)
+    ) -> Result<Claimed, StoreError> {
+        let owner = lease::owner(&self.me, self.runs.fetch_add(1, Ordering::Relaxed));
+        let workers = (self.me.as_str(), owner.as_str());
+        let (row, held) = match lease::claim(&seen.row, row, workers, self.now(), in_flight, wanted) {
+            Claiming::Take(row) => (row, false),
+            Claiming::Ask(row) => (row, true),
+            Claiming::Leave => return Ok(Claimed::Theirs),
         };
         match self.swap(seen, row).await {
-            Ok(_) if held => Ok(Claiming::Theirs),
-            Ok(seen) => Ok(Claiming::Ours(seen)),
-            Err(StoreError::Conflict { .. }) => Ok(Claiming::Stale),
+            Ok(_) if held => Ok(Claimed::Theirs),
+            Ok(seen) => Ok(Claimed::Ours(seen)),
+            Err(StoreError::Conflict { .. }) => Ok(Claimed::Stale),
             Err(error) => Err(error),
         }
     }
@@ -135,18 +139,23 @@ impl<C: CheckpointStore> Ledger<C> {
         Ok(saved)
     }
 
-    /// Saves `progress` at the end of a run that `finished` what it set out to send or did not, and
-    /// gives the claim back, whatever is wanted: a claim without a worker would turn others away.
+    /// Notes that a run has nothing in flight behind `until`, of which it has sent nothing yet.
     ///
     /// # Errors
     /// [`LedgerError::ClaimLost`] when another worker has taken over.
-    pub async fn release(
-        &self,
-        seen: &Seen,
-        progress: &Progress,
-        finished: bool,
-    ) -> Result<Release, LedgerError> {
-        let (before, released) = self.update(seen, |row| row.released(progress.clone(), finished)).await?;
+    pub async fn narrow(&self, seen: &Seen, until: u64) -> Result<Seen, LedgerError> {
+        let (_, narrowed) = self.update(seen, |row| row.narrowed(until)).await?;
+        Ok(narrowed)
+    }
+
+    /// Saves the end of a run and gives the claim back, whatever is wanted: a claim without a worker would
+    /// turn others away.
+    ///
+    /// # Errors
+    /// [`LedgerError::ClaimLost`] when another worker has taken over.
+    pub async fn release(&self, seen: &Seen, end: &RunEnd) -> Result<Release, LedgerError> {
+        let RunEnd { progress, finished, .. } = end;
+        let (before, released) = self.update(seen, |row| row.released(progress.clone(), *finished)).await?;
         let more = before.wanted.is_some_and(|wanted| progress.etag.as_ref() != Some(&wanted.etag));
         Ok(if more { Release::WantedMore(released) } else { Release::Done(released) })
     }
@@ -158,6 +167,7 @@ impl<C: CheckpointStore> Ledger<C> {
         seen: &Seen,
         change: impl Fn(&Checkpoint) -> Checkpoint,
     ) -> Result<(Checkpoint, Seen), LedgerError> {
+        let owner = seen.row.claim.as_ref().map(|claim| claim.owner.clone()).unwrap_or_default();
         let mut seen = seen.clone();
         for _ in 0..SWAPS {
             let row = change(&seen.row);
@@ -169,18 +179,16 @@ impl<C: CheckpointStore> Ledger<C> {
             let Some((stored, version)) = self.store.load(&seen.key).await? else {
                 return Err(LedgerError::ClaimLost { key: seen.key, owner: None });
             };
-            if stored == row {
-                // An earlier try got through although its answer did not.
-                return Ok((seen.row, Seen { key: seen.key, row, version: Some(version) }));
+            match lease::refused(&stored, &row, &owner) {
+                Refused::Written => {
+                    return Ok((seen.row, Seen { key: seen.key, row, version: Some(version) }));
+                }
+                Refused::Lost { owner } => return Err(LedgerError::ClaimLost { key: seen.key, owner }),
+                Refused::Again => {
+                    tracing::debug!(%conflict, "the row changed while it was ours: trying again");
+                    seen = Seen { row: stored, version: Some(version), ..seen };
+                }
             }
-            if !stored.is_held_by(&self.me) {
-                return Err(LedgerError::ClaimLost {
-                    key: seen.key,
-                    owner: stored.claim.map(|claim| claim.owner),
-                });
-            }
-            tracing::debug!(%conflict, "the row changed while it was ours: trying again");
-            seen = Seen { row: stored, version: Some(version), ..seen };
         }
         Err(StoreError::Conflict { key: seen.key }.into())
     }

@@ -85,14 +85,16 @@ impl Metrics {
         self.not_ours.inc();
     }
 
-    /// Counts a run and what it did.
-    pub fn count_run(&self, result: &Result<Forwarded, ForwardError>) {
-        let Ok(done) = result else { return self.count(Outcome::Failed) };
+    /// Counts a run and what it did, failed or not: what the hub accepted before a failure is not sent again.
+    pub fn count_run(&self, done: &Forwarded, result: &Result<(), ForwardError>) {
         self.records.inc_by(done.records);
         self.messages.inc_by(done.messages);
         self.read.inc_by(done.bytes_read);
         self.rewrites.inc_by(u64::from(done.rewritten.is_some()));
         self.quarantined.inc_by(done.quarantined);
+        if result.is_err() {
+            return self.count(Outcome::Failed);
+        }
         self.count(match done.end {
             End::Complete if done.records + done.quarantined == 0 => Outcome::NothingNew,
             End::Complete => Outcome::Forwarded,
@@ -125,15 +127,15 @@ mod tests {
         let metrics = Metrics::default();
         let done =
             Forwarded { records: 7, messages: 2, bytes_read: 900, quarantined: 1, ..Forwarded::default() };
-        metrics.count_run(&Ok(done));
-        metrics.count_run(&Ok(Forwarded { end: End::Gone, ..Forwarded::default() }));
-        let (blob, budget) = ("b".to_owned(), std::time::Duration::ZERO);
-        metrics.count_run(&Err(ForwardError::OutOfTime { blob, budget }));
+        metrics.count_run(&done, &Ok(()));
+        metrics.count_run(&Forwarded { end: End::Gone, ..Forwarded::default() }, &Ok(()));
+        let failed = Forwarded { records: 3, messages: 1, ..Forwarded::default() };
+        metrics.count_run(&failed, &Err(ForwardError::Stopping { blob: "b".to_owned() }));
         metrics.count_not_ours();
         let text = metrics.text();
         for line in [
-            "flowlog_records_total 7",
-            "flowlog_messages_total 2",
+            "flowlog_records_total 10",
+            "flowlog_messages_total 3",
             "flowlog_read_bytes_total 900",
             "flowlog_quarantined_total 1",
             "flowlog_rewrites_total 0",

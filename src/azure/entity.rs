@@ -2,7 +2,9 @@
 //!
 //! 64-bit numbers travel as strings with a type annotation beside them, as `OData` wants it.
 
-use crate::checkpoint::{Broken, Checkpoint, Claim, Guard, Progress, RowVersion, StoredRow, Wanted};
+use crate::checkpoint::{
+    Bounds, Broken, Checkpoint, Claim, Guard, InFlight, Progress, RowVersion, StoredRow, Wanted,
+};
 use crate::flow_log::CheckpointKey;
 use serde::{Deserialize, Serialize};
 
@@ -38,9 +40,17 @@ pub(super) struct Entity {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unfinished: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    resume_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     set_aside: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     in_doubt: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_doubt_max_body: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    in_doubt_by_nic: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_doubt_layout: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +94,7 @@ impl Entity {
     )]
     pub(super) fn encode(key: &CheckpointKey, row: &Checkpoint) -> Result<Vec<u8>, EntityError> {
         let Progress { offset, guard, etag, length, generation, broken, set_aside } = &row.progress;
+        let bounds = row.in_doubt.and_then(|in_flight| in_flight.bounds);
         let entity = Self {
             partition_key: key.partition.clone(),
             row_key: key.row.clone(),
@@ -100,8 +111,12 @@ impl Entity {
             quarantined_to: broken.map(|broken| broken.kept.to_string()),
             broken_since: broken.map(|broken| broken.since.to_string()),
             unfinished: broken.is_some_and(|broken| broken.unfinished),
+            resume_at: broken.and_then(|broken| broken.resume_at).map(|block| block.to_string()),
             set_aside: (*set_aside > 0).then(|| set_aside.to_string()),
-            in_doubt: row.in_doubt.map(|end| end.to_string()),
+            in_doubt: row.in_doubt.map(|in_flight| in_flight.until.to_string()),
+            in_doubt_max_body: bounds.map(|bounds| bounds.max_body.to_string()),
+            in_doubt_by_nic: bounds.is_some_and(|bounds| bounds.by_nic),
+            in_doubt_layout: bounds.map(|bounds| bounds.layout),
             owner: row.claim.as_ref().map(|claim| claim.owner.clone()),
             claimed_until: row.claim.as_ref().map(|claim| claim.until.to_string()),
             wanted_etag: row.wanted.as_ref().map(|wanted| wanted.etag.clone()),
@@ -148,6 +163,7 @@ impl Entity {
                 kept: number("QuarantinedTo", &kept)?,
                 since: optional("BrokenSince", entity.broken_since.as_deref())?,
                 unfinished: entity.unfinished,
+                resume_at: entity.resume_at.map(|block| number("ResumeAt", &block)).transpose()?,
             }),
             _ => None,
         };
@@ -160,7 +176,17 @@ impl Entity {
             broken,
             set_aside: optional("SetAside", entity.set_aside.as_deref())?,
         };
-        let in_doubt = entity.in_doubt.map(|end| number("InDoubt", &end)).transpose()?;
+        let bounds = match (entity.in_doubt_max_body, entity.in_doubt_layout) {
+            (Some(max_body), Some(layout)) => Some(Bounds {
+                max_body: number("InDoubtMaxBody", &max_body)?,
+                by_nic: entity.in_doubt_by_nic,
+                layout,
+            }),
+            // Written by version 0.1.
+            _ => None,
+        };
+        let until = entity.in_doubt.map(|end| number("InDoubt", &end)).transpose()?;
+        let in_doubt = until.map(|until| InFlight { until, bounds });
         Ok(Checkpoint { blob: entity.blob, progress, in_doubt, claim, wanted })
     }
 }
@@ -189,10 +215,13 @@ mod tests {
                 etag: Some("0x8D".into()),
                 length: 12,
                 generation: 3,
-                broken: Some(Broken { at: 5, kept: 9, since: 1_700_000_000_000, unfinished: true }),
+                broken: Some(Broken { at: 5, kept: 9, since: 1_700_000_000_000, unfinished: true, resume_at: Some(8) }),
                 set_aside: 17,
             },
-            in_doubt: Some(9),
+            in_doubt: Some(InFlight {
+                until: 9,
+                bounds: Some(Bounds { max_body: u64::from(u32::MAX) + 1, by_nic: true, layout: 2 }),
+            }),
             claim: Some(Claim { owner: "me".into(), until: 1_800_000_000_000 }),
             wanted: Some(Wanted { etag: "0x8E".into(), length: 44 }),
         };
@@ -220,6 +249,17 @@ mod tests {
             errors,
             ["p/b: the row's Offset is not a whole number", "p/c: the row comes without its ETag"]
         );
+    }
+
+    #[test]
+    fn a_row_of_version_0_1_is_read_as_it_was_meant() {
+        let body = br#"{"odata.metadata":"m","PartitionKey":"p","RowKey":"r","Blob":"b","Offset":"7",
+            "Offset@odata.type":"Edm.Int64","Length":"9","Length@odata.type":"Edm.Int64","Generation":2,
+            "BrokenAt":"8","QuarantinedTo":"9","InDoubt":"30","Owner":"w","ClaimedUntil":"5"}"#;
+        let row = Entity::decode(body).unwrap();
+        let broken = Broken { at: 8, kept: 9, since: 0, unfinished: false, resume_at: None };
+        assert_eq!((row.progress.broken, row.progress.set_aside), (Some(broken), 0));
+        assert_eq!(row.in_doubt, Some(InFlight { until: 30, bounds: None }));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Why an event failed.
 
+use super::times::Times;
 use crate::cut::NotHeld;
 use crate::flow_log::FlowLogBlob;
 use crate::hub::HubError;
@@ -7,6 +8,7 @@ use crate::ledger::LedgerError;
 use crate::quarantine::QuarantineError;
 use crate::source::ReadError;
 use crate::split::SplitError;
+use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -73,18 +75,51 @@ pub enum ForwardError {
         /// What went wrong.
         cause: NotHeld,
     },
-    /// All of the event's time went by: with another event's work on the same blob, or with waiting.
-    #[error(
-        "{blob}: the budget of {} s is over; other work on this blob took it, or storage, table or a token \
-         did not come in time",
-        budget.as_secs()
-    )]
+    /// The time was over.
+    #[error("{blob}: gave up after {:.1} s of {:.0} s, waiting for {awaited}", waited.as_secs_f64(), budget.as_secs_f64())]
     OutOfTime {
         /// The blob's URL.
         blob: String,
-        /// The budget.
+        /// All the time there was.
         budget: Duration,
+        /// How much of it had gone by.
+        waited: Duration,
+        /// What did not come in time.
+        awaited: Awaited,
     },
+    /// The process is about to end.
+    #[error("{blob}: not begun, because this process was asked to stop; another one takes it up")]
+    Stopping {
+        /// The blob's URL.
+        blob: String,
+    },
+}
+
+/// What an attempt waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// Another attempt of this process on the same blob.
+    Turn,
+    /// Memory that other runs hold.
+    Memory,
+    /// The flow-log account.
+    Storage,
+    /// The checkpoint table.
+    Table,
+    /// A pause between commits: each run ended with another one committed.
+    NewCommits,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Turn => "other work on the same blob to end",
+            Self::Memory => "memory that other blobs take: several long blobs are being caught up",
+            Self::Storage => "the flow-log account to answer",
+            Self::Table => "the checkpoint table to answer",
+            Self::NewCommits => "the blob to stay as it is: it was committed anew during each run",
+        })
+    }
 }
 
 impl ForwardError {
@@ -102,6 +137,22 @@ impl ForwardError {
     /// A record that was not the same when it was read again.
     pub(super) fn split(blob: &FlowLogBlob, cause: SplitError) -> Self {
         Self::Split { blob: blob.url(), cause }
+    }
+
+    /// The time is over, and `awaited` did not come.
+    pub(super) fn out_of_time(blob: &FlowLogBlob, times: &Times, awaited: Awaited) -> Self {
+        let (budget, waited) = (times.budget(), times.arrived.elapsed());
+        Self::OutOfTime { blob: blob.url(), budget, waited, awaited }
+    }
+
+    /// The time is over, and storage did not answer.
+    pub(super) fn storage_is_silent(blob: &FlowLogBlob, times: &Times) -> Self {
+        Self::out_of_time(blob, times, Awaited::Storage)
+    }
+
+    /// The time is over, and the checkpoint table did not answer.
+    pub(super) fn table_is_silent(blob: &FlowLogBlob, times: &Times) -> Self {
+        Self::out_of_time(blob, times, Awaited::Table)
     }
 
     /// Bytes that should have been at hand.

@@ -1,16 +1,19 @@
 //! Batches on their way to the hub: several at once, acknowledged in order.
 
+use super::times::Times;
 use crate::checkpoint::Guard;
 use crate::hub::{Batch, Hub, HubError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use std::time::Instant;
+use tokio::time::timeout_at;
 
 /// How many batches one run has under way. Enough to cover a round trip of 50 ms at 300 MB/s.
 const BATCHES: usize = 16;
-/// How many bytes one run has under way: bounds memory whatever a batch weighs.
-const BYTES: usize = 8 << 20;
+
+/// What a message takes in memory beside its body, bytes: its pieces, and its properties as encoded.
+const MESSAGE_OVERHEAD: usize = 1 << 10;
 
 /// A place in the blob up to which everything has been accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub(super) struct Mark {
     pub(super) offset: u64,
     /// Fingerprint of the bytes before it.
     pub(super) guard: Guard,
+    /// How many bytes before it are in quarantine.
+    pub(super) set_aside: u64,
 }
 
 /// What the hub has accepted.
@@ -41,18 +46,24 @@ struct Landing {
 pub(super) struct Flight<'h, H> {
     hub: &'h H,
     deadline: Instant,
+    /// When a send is given up that should have ended at its deadline.
+    given_up: Instant,
     under_way: FuturesOrdered<BoxFuture<'h, Landing>>,
+    /// How many bytes may be under way, and how many are.
+    most_bytes: usize,
     bytes: usize,
     landed: Option<Mark>,
     accepted: Accepted,
 }
 
 impl<'h, H: Hub> Flight<'h, H> {
-    /// No batch under way; each will have until `deadline`.
-    pub(super) fn new(hub: &'h H, deadline: Instant) -> Self {
+    /// No batch under way; each will have until the time to send is over, and all together `most_bytes`.
+    pub(super) fn new(hub: &'h H, times: &Times, most_bytes: usize) -> Self {
         Self {
             hub,
-            deadline,
+            deadline: times.send_until,
+            given_up: times.send_until + (times.end - times.send_until) / 4,
+            most_bytes,
             under_way: FuturesOrdered::new(),
             bytes: 0,
             landed: None,
@@ -66,8 +77,8 @@ impl<'h, H: Hub> Flight<'h, H> {
     /// The first failure among the batches before it. Those behind the failed one are not counted,
     /// for a checkpoint can only say "everything up to here".
     pub(super) async fn launch(&mut self, batch: Batch, mark: Mark) -> Result<(), HubError> {
-        let size: usize = batch.messages.iter().map(|message| message.body.len()).sum();
-        while self.under_way.len() >= BATCHES || (self.bytes > 0 && self.bytes + size > BYTES) {
+        let size = batch.messages.iter().map(|message| message.body.len() + MESSAGE_OVERHEAD).sum();
+        while self.under_way.len() >= BATCHES || (self.bytes > 0 && self.bytes + size > self.most_bytes) {
             if let Some(landing) = self.under_way.next().await {
                 self.land(landing)?;
             }
@@ -77,9 +88,12 @@ impl<'h, H: Hub> Flight<'h, H> {
             records: batch.messages.iter().map(|message| message.records as u64).sum(),
             messages: batch.messages.len() as u64,
         };
-        let (hub, deadline) = (self.hub, self.deadline);
-        let landing =
-            async move { Landing { mark, size, accepted, result: hub.send(batch, deadline).await } };
+        let (hub, deadline, given_up) = (self.hub, self.deadline, self.given_up);
+        let landing = async move {
+            let sent = timeout_at(given_up.into(), hub.send(batch, deadline)).await;
+            let result = sent.unwrap_or_else(|_| Err(HubError::silent()));
+            Landing { mark, size, accepted, result }
+        };
         self.under_way.push_back(landing.boxed());
         // A send starts with its first poll; and what has landed meanwhile makes room.
         while let Some(Some(landing)) = self.under_way.next().now_or_never() {

@@ -1,16 +1,22 @@
 //! The first read of a run: what is new, and whether the old is still in place.
 
+use super::memory_budget::FIRST_READ;
 use super::reader::{Reader, Supply};
 use super::turns::Memory;
 use super::{End, ForwardError, Forwarded, Forwarder};
-use crate::checkpoint::{Checkpoint, CheckpointStore};
+use crate::checkpoint::{Checkpoint, CheckpointStore, Progress};
 use crate::flow_log::FlowLogBlob;
-use crate::hub::{Hub, Origin};
+use crate::hub::Hub;
 use crate::ledger::{Release, Seen};
 use crate::plan::{self, Continuity, Trail};
 use crate::quarantine::Quarantine;
+use crate::rope::Rope;
 use crate::source::{BlobSource, ReadError, Version};
 use std::sync::Arc;
+
+/// A record without an end that is longer than this is not read again with every commit, but when its
+/// hour is over. Network Watcher commits records whole.
+const LONG_TAIL: u64 = 8 << 20;
 
 /// A blob version found to hold bytes that were not forwarded.
 pub(super) struct Opened {
@@ -18,31 +24,59 @@ pub(super) struct Opened {
     pub etag: String,
     /// Its length, bytes.
     pub length: u64,
-    /// What messages say of where they come from.
-    pub origin: Arc<Origin>,
-    /// The new bytes, from the checkpoint's offset on.
-    pub supply: Supply,
-    /// The bytes before them.
+    /// The bytes before the new ones.
     pub trail: Trail,
     /// What showed that the blob was rewritten, if it was.
     pub rewritten: Option<Continuity>,
     /// The row to claim: as stored, or starting over.
     pub row: Checkpoint,
+    /// The first new bytes, from the checkpoint's offset on.
+    first: Rope,
+    /// The reads of what is behind them, once begun.
+    rest: Option<Reader>,
+}
+
+impl Opened {
+    /// How many bytes were read.
+    pub(super) fn held(&self) -> u64 {
+        self.first.len() as u64
+    }
+
+    /// How many bytes are still to be read.
+    pub(super) fn more(&self) -> u64 {
+        self.length.saturating_sub(self.read_to())
+    }
+
+    /// Begins to read what is still to be read, `window` bytes at a time.
+    pub(super) fn read_on<B: BlobSource>(&mut self, source: &Arc<B>, blob: &FlowLogBlob, window: u64) {
+        let windows = plan::windows(self.read_to(), self.length, window);
+        self.rest = Some(Reader::start(source, blob, &self.etag, windows));
+    }
+
+    /// The new bytes.
+    pub(super) fn into_supply(self) -> Supply {
+        let rest = self.rest.unwrap_or_default();
+        Supply { from: self.row.progress.offset, first: self.first, rest }
+    }
+
+    fn read_to(&self) -> u64 {
+        self.row.progress.offset + self.held()
+    }
 }
 
 impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
-    /// The row as this process remembers it, or as stored.
+    /// The row as this process remembers it, or as stored. What the last run could not save is saved first:
+    /// until then its claim turns other workers away, and a crash would send it again.
     pub(super) async fn recall(&self, blob: &FlowLogBlob, memory: &mut Memory) -> Result<Seen, ForwardError> {
-        let seen = match memory.seen.take().filter(|_| memory.unsaved.is_none()) {
-            Some(seen) => seen,
-            None => self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?,
-        };
-        let Some(unsaved) = memory.unsaved.as_ref().filter(|_| self.ledger.is_ours(&seen)) else {
+        if let Some(seen) = memory.seen.take().filter(|_| memory.unsaved.is_none()) {
+            return Ok(seen);
+        }
+        let seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
+        let Some(end) = memory.unsaved.as_ref().filter(|end| end.belongs_to(&seen.row)) else {
+            memory.unsaved = None;
             return Ok(seen);
         };
-        // Before anything else: until then the claim turns others away, and a crash would send it again.
-        let finished = unsaved.etag.is_some();
-        let released = self.ledger.release(&seen, unsaved, finished).await;
+        let released = self.ledger.release(&seen, end).await;
         let (Release::Done(seen) | Release::WantedMore(seen)) =
             released.map_err(ForwardError::checkpoint(blob))?;
         memory.unsaved = None;
@@ -56,15 +90,15 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         seen: &Seen,
         done: &mut Forwarded,
     ) -> Result<Option<Opened>, ForwardError> {
+        let window = self.options.window.min(FIRST_READ);
         let mut rewritten = None;
         let mut row = seen.row.clone();
         loop {
             let progress = &row.progress;
-            let range = plan::first_read(progress, self.options.window);
-            let owes = progress.owes_quarantine(blob.hour_end(), self.ledger.now());
+            let owes = progress.owes_quarantine_to(blob.hour_end(), self.ledger.now()).is_some();
             let known = progress.etag.as_deref().filter(|_| !owes);
             let version = known.map_or(Version::Any, Version::NewerThan);
-            let continuity = match self.source.read(blob, range.clone(), version).await {
+            let continuity = match self.source.read(blob, plan::first_read(progress, window), version).await {
                 Err(ReadError::Unchanged) => return Ok(None),
                 Err(ReadError::NotFound) => {
                     done.end = End::Gone;
@@ -77,21 +111,18 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                     let guarded = usize::try_from(plan::guarded(progress)).unwrap_or(usize::MAX);
                     let guarded = chunk.bytes.slice(0..guarded).to_bytes();
                     match plan::continuity(progress, &guarded, chunk.blob_length) {
+                        Continuity::Grown { .. } if !owes && waits_for_the_hour(progress, chunk.blob_length) => {
+                            return Ok(None);
+                        }
                         Continuity::Grown { skip } => {
                             let mut first = chunk.bytes;
                             first.drop_front(skip);
                             let (etag, length) = (chunk.etag, chunk.blob_length);
-                            let from = progress.offset;
-                            // Before the claim, which they need not wait for; without it they are given up.
-                            let rest = plan::windows(from + first.len() as u64, length, self.options.window);
-                            let rest = Reader::start(&self.source, blob, &etag, rest);
-                            let supply = Supply { from, first, rest };
                             let trail = Trail::behind(&guarded[..skip]);
                             if progress.offset == 0 && progress.guard.is_none() {
                                 row.progress.guard = plan::first_guard(&guarded, length);
                             }
-                            let origin = Arc::new(self.origin(blob, &etag, row.progress.generation));
-                            return Ok(Some(Opened { etag, length, origin, supply, trail, rewritten, row }));
+                            return Ok(Some(Opened { etag, length, trail, rewritten, row, first, rest: None }));
                         }
                         broken => broken,
                     }
@@ -101,4 +132,10 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             row = row.rewritten();
         }
     }
+}
+
+/// Whether a blob of `length` ends in a record without an end that is too long to be read again before
+/// its hour is over.
+fn waits_for_the_hour(progress: &Progress, length: u64) -> bool {
+    progress.broken.is_some_and(|broken| broken.unfinished && length.saturating_sub(broken.at) > LONG_TAIL)
 }

@@ -13,21 +13,58 @@ use crate::plan::Trail;
 pub(super) struct Outbound<'h, H> {
     batcher: Batcher,
     flight: Flight<'h, H>,
-    /// The bytes before `end`, for guards.
+    /// The bytes before `passed_to`, for guards.
     trail: Trail,
+    passed_to: u64,
     /// The end of the last message added.
     end: Mark,
     /// Where the run began.
     start: u64,
-    /// Whether everything up to `end` has been accepted or skipped.
-    drained: bool,
+    /// The last end up to which everything was found accepted or skipped at a time when nothing was under way.
+    settled: Option<Mark>,
+    /// Whether anything was put into a batch.
+    used: bool,
+    /// Whether the last message was a part of a record, and not the last.
+    within_record: bool,
 }
 
 impl<'h, H: Hub> Outbound<'h, H> {
-    /// Nothing sent yet; the first message starts at or behind `offset`, which `trail` leads up to.
-    pub(super) fn new(batcher: Batcher, flight: Flight<'h, H>, offset: u64, trail: Trail) -> Self {
-        let end = Mark { offset, guard: trail.guard() };
-        Self { batcher, flight, trail, end, start: offset, drained: false }
+    /// Nothing sent yet; the first message starts at or behind the offset of `progress`, which `trail`
+    /// leads up to.
+    pub(super) fn new(batcher: Batcher, flight: Flight<'h, H>, progress: &Progress, trail: Trail) -> Self {
+        let Progress { offset, set_aside, .. } = *progress;
+        let end = Mark { offset, guard: trail.guard(), set_aside };
+        Self {
+            batcher,
+            flight,
+            trail,
+            passed_to: offset,
+            end,
+            start: offset,
+            settled: None,
+            used: false,
+            within_record: false,
+        }
+    }
+
+    /// Whether anything was sent, or waits for its batch to be full.
+    pub(super) fn is_used(&self) -> bool {
+        self.used
+    }
+
+    /// Whether a record was sent in part.
+    pub(super) fn is_within_record(&self) -> bool {
+        self.within_record
+    }
+
+    /// Up to where the guard knows the bytes.
+    pub(super) fn passed_to(&self) -> u64 {
+        self.passed_to
+    }
+
+    /// The end of what was sent or skipped, accepted or not.
+    pub(super) fn end(&self) -> u64 {
+        self.end.offset
     }
 
     /// Builds the message that `plan` decided on, gives its bytes back to the cutter, and sends the
@@ -52,19 +89,34 @@ impl<'h, H: Hub> Outbound<'h, H> {
         offset: u64,
         cutter: &Cutter,
     ) -> Result<(), ForwardError> {
-        let guarded = offset.saturating_sub(GUARD_BYTES).max(self.end.offset)..offset;
-        self.pass(&cutter.slice(guarded).map_err(ForwardError::internal(blob))?.to_bytes());
+        let guarded = offset.saturating_sub(GUARD_BYTES).max(self.passed_to)..offset;
+        self.trail.advance(&cutter.slice(guarded).map_err(ForwardError::internal(blob))?.to_bytes());
+        self.passed_to = offset;
         Ok(())
     }
 
-    /// Lets the guard know of bytes that lead up to the next end.
+    /// Lets the guard know of the next bytes.
     pub(super) fn pass(&mut self, bytes: &[u8]) {
         self.trail.advance(bytes);
+        self.passed_to += bytes.len() as u64;
     }
 
-    /// Moves the end behind bytes that are not sent, to which [`Outbound::pass`] has led.
+    /// Moves the end to `offset`, behind bytes that are in quarantine. `guarded` are those right before it,
+    /// from [`Outbound::passed_to`] on, or as many as the guard covers.
+    pub(super) fn jump_to(&mut self, offset: u64, guarded: &[u8]) {
+        self.trail.advance(guarded);
+        self.passed_to = offset;
+        self.skip_to(offset);
+    }
+
+    /// Moves the end behind bytes that are in quarantine, to which [`Outbound::pass_to`] has led.
     pub(super) fn skip_to(&mut self, offset: u64) {
-        self.end = Mark { offset, guard: self.trail.guard() };
+        let all_settled = self.settled.as_ref().map_or(self.start, |mark| mark.offset) == self.end.offset;
+        let set_aside = self.end.set_aside + offset.saturating_sub(self.end.offset);
+        self.end = Mark { offset, guard: self.trail.guard(), set_aside };
+        if all_settled {
+            self.settled = Some(self.end.clone());
+        }
     }
 
     /// Puts `message` into a batch, and sends the batch that it completes, if it completes one.
@@ -77,8 +129,10 @@ impl<'h, H: Hub> Outbound<'h, H> {
     ) -> Result<(), ForwardError> {
         let before = self.end.clone();
         if let Some(offset) = end {
-            self.skip_to(offset);
+            self.end = Mark { offset, guard: self.trail.guard(), ..self.end.clone() };
         }
+        self.used = true;
+        self.within_record = end.is_none();
         match self.batcher.add(message) {
             Grouped::Fits => Ok(()),
             Grouped::Full(batch) => self.launch(blob, batch, before).await,
@@ -95,19 +149,24 @@ impl<'h, H: Hub> Outbound<'h, H> {
         if let Some(batch) = self.batcher.finish() {
             self.launch(blob, batch, self.end.clone()).await?;
         }
-        let landed = self.flight.landed().map_or(self.start, |mark| mark.offset);
-        self.flight.drain().await.map_err(|cause| ForwardError::send(blob, landed, cause))?;
-        self.drained = self.end.offset > self.start;
+        let drained = self.flight.drain().await;
+        drained.map_err(|cause| ForwardError::send(blob, self.landed_to(), cause))?;
+        if self.end.offset > self.start {
+            self.settled = Some(self.end.clone());
+        }
         Ok(())
     }
 
     /// `progress`, moved to the end of what has been accepted since.
     pub(super) fn landed_after(&self, progress: &Progress) -> Progress {
-        let mark = if self.drained { Some(&self.end) } else { self.flight.landed() };
+        let mark = self.settled.iter().chain(self.flight.landed()).max_by_key(|mark| mark.offset);
         match mark {
-            Some(Mark { offset, guard }) => {
-                Progress { offset: *offset, guard: Some(guard.clone()), ..progress.clone() }
-            }
+            Some(Mark { offset, guard, set_aside }) => Progress {
+                offset: *offset,
+                guard: Some(guard.clone()),
+                set_aside: *set_aside,
+                ..progress.clone()
+            },
             None => progress.clone(),
         }
     }
@@ -118,7 +177,13 @@ impl<'h, H: Hub> Outbound<'h, H> {
     }
 
     async fn launch(&mut self, blob: &FlowLogBlob, batch: Batch, mark: Mark) -> Result<(), ForwardError> {
-        let from = batch.range().start;
-        self.flight.launch(batch, mark).await.map_err(|cause| ForwardError::send(blob, from, cause))
+        let launched = self.flight.launch(batch, mark).await;
+        launched.map_err(|cause| ForwardError::send(blob, self.landed_to(), cause))
+    }
+
+    /// Everything before this byte has been accepted or skipped.
+    fn landed_to(&self) -> u64 {
+        let marks = self.settled.iter().chain(self.flight.landed());
+        marks.map(|mark| mark.offset).max().unwrap_or(self.start)
     }
 }

@@ -70,6 +70,13 @@ impl Reader {
     }
 }
 
+/// Nothing to read.
+impl Default for Reader {
+    fn default() -> Self {
+        Self { starts: Box::new(std::iter::empty()), under_way: VecDeque::new() }
+    }
+}
+
 impl Drop for Reader {
     fn drop(&mut self) {
         self.under_way.iter().for_each(JoinHandle::abort);

@@ -1,28 +1,29 @@
 //! One run under one claim: read → cut → batch → send → checkpoint.
 
+use super::breaks::{Break, Passed, note_mended};
 use super::flight::Flight;
+use super::memory_budget::{HELD, Shape};
 use super::open::Opened;
 use super::outbound::Outbound;
 use super::oversize::Dealt;
+use super::packing::Packing;
+use super::read_on::Next;
 use super::reader::Supply;
-use super::{End, ForwardError, Forwarded, Forwarder, Times};
-use crate::batch::{self, Added, Batcher, Packer};
+use super::times::Times;
+use super::{End, ForwardError, Forwarded, Forwarder};
+use crate::batch::{Added, Batcher, Packer};
 use crate::checkpoint::{Broken, CheckpointStore, Progress};
-use crate::config::PartitionKey;
-use crate::cut::{CutError, Cutter};
+use crate::cut::Cutter;
 use crate::flow_log::FlowLogBlob;
-use crate::hub::{Hub, HubError, Limits, Origin};
+use crate::hub::Hub;
 use crate::ledger::Seen;
 use crate::quarantine::Quarantine;
+use crate::rope::Rope;
 use crate::source::BlobSource;
-use std::num::NonZeroUsize;
 use std::time::Instant;
 
-/// How many bytes of a record that has no end yet are held. A longer one is read again in pieces.
-const HELD: u64 = 8 << 20;
-
-/// What one run is about.
-pub(super) struct Job<'r> {
+/// A run: what it is about, and how far it has come.
+pub(super) struct Run<'r, H> {
     pub(super) blob: &'r FlowLogBlob,
     /// The version that is read, without quotes.
     pub(super) etag: String,
@@ -30,21 +31,38 @@ pub(super) struct Job<'r> {
     pub(super) length: u64,
     /// Records that end behind this byte are not this run's.
     pub(super) until: u64,
-    pub(super) generation: u32,
+    /// Whether an earlier run may have sent some of this already, so that bounds must not move.
+    pub(super) repeats: bool,
     /// The most bytes that a message body may have.
     pub(super) max_body: u64,
-    pub(super) times: Times,
+    /// Bytes of one ranged GET.
+    pub(super) window: u64,
+    pub(super) times: &'r Times,
+    pub(super) seen: &'r mut Seen,
+    pub(super) outbound: Outbound<'r, H>,
+    pub(super) done: &'r mut Forwarded,
+    /// What is known of a break in front of which this run stands.
+    pub(super) broken: Option<Broken>,
+    /// When progress was last saved.
+    pub(super) saved: Instant,
+}
+
+impl<H: Hub> Run<'_, H> {
+    /// What the row is to say.
+    pub(super) fn progress(&self) -> Progress {
+        Progress { broken: self.broken, ..self.outbound.landed_after(&self.seen.row.progress) }
+    }
 }
 
 /// How a run ended: `progress` holds whatever came of it.
-pub(super) struct Ended {
+pub(super) struct RunResult {
     pub(super) progress: Progress,
-    /// Whether nothing is in doubt any more.
+    /// Whether nothing is in flight any more.
     pub(super) finished: bool,
     pub(super) result: Result<(), ForwardError>,
 }
 
-impl Ended {
+impl RunResult {
     /// Nothing was sent.
     pub(super) fn unchanged(seen: &Seen, result: Result<(), ForwardError>) -> Self {
         Self { progress: seen.row.progress.clone(), finished: false, result }
@@ -53,213 +71,190 @@ impl Ended {
 
 /// Where reading stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Reached {
+pub(super) enum Reached {
     /// The end of the version.
     End,
     /// The end of what an earlier run had set out to send: what follows has other message bounds.
     Doubt,
-    /// The end of the budget.
+    /// The end of the time, or of the process.
     Budget,
     /// The end of the version's life: another one was committed.
     NewVersion,
     /// A record that starts here and is too long to be held.
     Endless(u64),
-    /// Bytes that are not flow-log records.
-    Broken(CutError),
+    /// Bytes that are not flow-log records, or a record without an end.
+    Broken(Break),
+    /// A break behind which nothing can be forwarded, all of it in quarantine as far as it is due.
+    Kept,
 }
 
 impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
     /// Sends what `opened` brings and says how far the hub accepted it.
+    #[expect(clippy::too_many_arguments, reason = "what a run is made of")]
     pub(super) async fn run(
         &self,
         blob: &FlowLogBlob,
         seen: &mut Seen,
         opened: Opened,
-        limits: impl Future<Output = Result<Limits, HubError>>,
-        times: Times,
+        packing: Packing,
+        shape: Shape,
+        times: &Times,
         done: &mut Forwarded,
-    ) -> Ended {
-        let Opened { etag, length, origin, supply, trail, row, .. } = opened;
-        let Progress { offset, generation, .. } = seen.row.progress;
-        let limits = match limits.await {
-            Ok(limits) => limits,
-            Err(cause) => {
-                return Ended::unchanged(seen, Err(ForwardError::send(blob, offset, cause)));
-            }
+    ) -> RunResult {
+        let known = seen.row.progress.broken.filter(|_| seen.row.covers(&opened.etag));
+        let mut run = Run {
+            blob,
+            etag: opened.etag.clone(),
+            length: opened.length,
+            until: seen.row.in_doubt.map_or(opened.length, |in_flight| in_flight.until),
+            repeats: opened.row.in_doubt.is_some(),
+            max_body: packing.bounds.max_body,
+            window: shape.window.min(self.options.window),
+            times,
+            outbound: Outbound::new(
+                Batcher::new(packing.limits, packing.origin),
+                Flight::new(&*self.hub, times, shape.in_flight),
+                &seen.row.progress,
+                opened.trail.clone(),
+            ),
+            broken: seen.row.progress.broken,
+            seen,
+            done,
+            saved: Instant::now(),
         };
-        let max_body = batch::max_body(limits, self.options.max_message_bytes.map(NonZeroUsize::get));
-        let until = seen.row.in_doubt.unwrap_or(length);
-        let job = Job { blob, etag, length, until, generation, max_body, times };
-        let flight = Flight::new(&*self.hub, times.send_until);
-        let mut outbound = Outbound::new(Batcher::new(limits, origin), flight, offset, trail);
-        let mut reached = self.drive(&job, seen, supply, &mut outbound, done).await;
+        let reached = match known {
+            // This version was cut before, up to where it breaks.
+            Some(broken) => self.drive(&mut run, Reached::Broken(Break::known(broken))).await,
+            None => match self.pump(&mut run, opened.into_supply()).await {
+                Ok(reached) => self.drive(&mut run, reached).await,
+                Err(error) => Err(error),
+            },
+        };
+        self.conclude(run, reached).await
+    }
+
+    /// Waits for what is on its way, and says what the row is to say.
+    async fn conclude(&self, mut run: Run<'_, H>, mut reached: Result<Reached, ForwardError>) -> RunResult {
         if let Err(error) = &reached
             && !error.forbids_sending()
         {
-            // What the hub accepts now need not be sent again; a failure shows by what has not landed.
-            let drained = outbound.drain(blob).await;
+            // What the hub accepts now need not be sent again; a failure shows as a missing acknowledgement.
+            let drained = run.outbound.drain(run.blob).await;
             // Whichever read found the new version: of a window, of a record to be split, for quarantine.
             if error.is_new_version() {
                 reached = drained.map(|()| Reached::NewVersion);
             }
         }
-        done.records += outbound.accepted().records;
-        done.messages += outbound.accepted().messages;
-        // What was accepted before a failure counts, too.
-        let mut progress = outbound.landed_after(&seen.row.progress);
-        progress.length = length;
+        run.done.records += run.outbound.accepted().records;
+        run.done.messages += run.outbound.accepted().messages;
+        let known = run.seen.row.progress.broken;
+        let mut progress = run.progress();
+        progress.length = run.length;
         progress.etag = None;
-        // Cut short, it finished what it had sent; what an earlier run had sent lies ahead still.
+        // Cut short, it finished what it had sent, unless that was a part of a record; what an earlier run
+        // had sent lies ahead still.
         let cut_short = matches!(reached, Ok(Reached::Budget | Reached::NewVersion));
-        let finished = reached.is_ok() && !(cut_short && row.in_doubt.is_some());
-        let result = match reached {
+        let finished = reached.is_ok() && !(cut_short && (run.repeats || run.outbound.is_within_record()));
+        match &reached {
             Ok(Reached::End) => {
-                progress.etag = Some(job.etag);
+                progress.etag = Some(run.etag);
                 progress.broken = None;
-                Ok(())
+                note_mended(run.blob, known, progress.offset);
             }
-            Ok(Reached::Broken(cause)) => match self.set_aside(&job, &mut progress, cause, done).await {
-                Err(error) if error.is_new_version() => Ok(()),
-                set_aside => set_aside,
-            },
-            Ok(reached) => {
-                if reached == Reached::Budget {
-                    done.end = End::LeftOver;
-                }
-                Ok(())
+            Ok(Reached::Kept) => progress.etag = Some(run.etag),
+            Ok(Reached::Budget) => {
+                // What was decided of this version is not to be found out again.
+                progress.etag = progress.broken.filter(Broken::is_decided).map(|_| run.etag);
+                run.done.end = End::LeftOver;
             }
-            Err(error) => Err(error),
-        };
-        Ended { progress, finished: finished && result.is_ok(), result }
+            _ => {}
+        }
+        RunResult { progress, finished, result: reached.map(drop) }
     }
 
-    /// Pumps to the end, around records that are too long to be held; returns with nothing under way.
-    async fn drive(
-        &self,
-        job: &Job<'_>,
-        seen: &mut Seen,
-        mut supply: Supply,
-        outbound: &mut Outbound<'_, H>,
-        done: &mut Forwarded,
-    ) -> Result<Reached, ForwardError> {
+    /// Goes on to the end, around records that are too long to be held and bytes that are no records;
+    /// returns with nothing under way.
+    async fn drive(&self, run: &mut Run<'_, H>, mut reached: Reached) -> Result<Reached, ForwardError> {
         loop {
-            let reached = match self.pump(job, seen, supply, outbound, done).await? {
-                Reached::Endless(start) => match self.split_streamed(job, start, outbound, done).await {
-                    Ok(Dealt::Done(end)) => {
-                        supply = self.supply(job, end);
+            let resume = match reached {
+                Reached::Endless(start) => match self.split_streamed(run, start).await? {
+                    Dealt::Done(end) => end,
+                    Dealt::Stopped(other) => {
+                        reached = other;
                         continue;
                     }
-                    Ok(Dealt::Unfinished) => Reached::End,
-                    Ok(Dealt::Beyond) => Reached::Doubt,
-                    Ok(Dealt::Broken(cause)) => Reached::Broken(cause),
-                    Err(error) => return Err(error),
                 },
-                reached => reached,
+                Reached::Broken(cause) => {
+                    run.outbound.drain(run.blob).await?;
+                    match self.pass_break(run, cause).await? {
+                        Passed::Resume(block) => block,
+                        Passed::Stopped(other) => return Ok(other),
+                    }
+                }
+                other => {
+                    run.outbound.drain(run.blob).await?;
+                    return Ok(other);
+                }
             };
-            outbound.drain(job.blob).await?;
-            return Ok(reached);
+            let supply = Supply { from: resume, first: Rope::default(), rest: self.reader(run, resume..run.length) };
+            reached = self.pump(run, supply).await?;
         }
     }
 
     /// read → cut → batch → send, with the progress saved now and then.
-    async fn pump(
-        &self,
-        job: &Job<'_>,
-        seen: &mut Seen,
-        supply: Supply,
-        outbound: &mut Outbound<'_, H>,
-        done: &mut Forwarded,
-    ) -> Result<Reached, ForwardError> {
-        let blob = job.blob;
+    async fn pump(&self, run: &mut Run<'_, H>, supply: Supply) -> Result<Reached, ForwardError> {
         let Supply { from, first: mut window, mut rest } = supply;
         let mut cutter = if from == 0 { Cutter::from_start() } else { Cutter::after_record(from) };
-        let mut packer = Packer::new(job.max_body);
-        let mut saved = Instant::now();
+        let mut packer = Packer::new(run.max_body);
         let reached = 'read: loop {
             window.pieces().for_each(|piece| cutter.push(piece.clone()));
             while let Some(record) = match cutter.next_record() {
-                Err(broken) => break 'read Reached::Broken(broken),
+                Err(broken) => break 'read Reached::Broken(Break::found(&broken)),
                 Ok(record) => record,
             } {
-                if record.range.end > job.until {
+                if record.range.end > run.until {
                     break 'read Reached::Doubt;
                 }
                 match packer.add(&record) {
                     Added::Fits => {}
-                    Added::Full(plan) => outbound.add(blob, plan, &mut cutter).await?,
+                    Added::Full(plan) => run.outbound.add(run.blob, plan, &mut cutter).await?,
                     Added::NeverFits(before) => {
                         if let Some(plan) = before {
-                            outbound.add(blob, plan, &mut cutter).await?;
+                            run.outbound.add(run.blob, plan, &mut cutter).await?;
                         }
-                        self.split_held(job, &record.range, &mut cutter, outbound, done).await?;
+                        self.split_held(run, &record.range, &mut cutter).await?;
                     }
                 }
             }
-            if saved.elapsed() >= self.options.save_every {
-                let progress = outbound.landed_after(&seen.row.progress);
-                *seen = self.ledger.save(seen, &progress).await.map_err(ForwardError::checkpoint(blob))?;
-                saved = Instant::now();
-            }
-            if Instant::now() >= job.times.work_until {
-                break Reached::Budget;
-            }
+            self.save_now_and_then(run).await?;
             if let Some(start) = cutter.open_record()
                 && cutter.pushed_to() - start > HELD.max(packer.max_record())
             {
                 break Reached::Endless(start);
             }
-            window = match rest.next().await {
-                Ok(Some(next)) => next,
-                Ok(None) => break Reached::End,
-                Err(cause) => return Err(ForwardError::read(blob)(cause)),
+            // A run that has sent nothing reads on: an attempt should get somewhere.
+            let has_work = run.outbound.is_used() || !run.repeats && packer.open_end().is_some();
+            let deadline = if has_work { run.times.work_until } else { run.times.read_until };
+            window = match self.next(run, &mut rest, deadline).await? {
+                Next::Window(next) => next,
+                Next::OutOfTime => break Reached::Budget,
+                Next::End => match cutter.open_record() {
+                    Some(start) => break Reached::Broken(Break::unfinished(start)),
+                    None => break Reached::End,
+                },
             };
-            done.bytes_read += window.len() as u64;
         };
         // Where the data ends, the last message ends. Where only this run ends, what is packed but
-        // not full is left for the next run to pack, with the bounds that it would have had here.
-        if reached != Reached::Budget
-            && let Some(plan) = packer.finish(cutter.closed())
-        {
-            outbound.add(blob, plan, &mut cutter).await?;
+        // not full is left for the next run to pack, with the bounds that it would have had here; but
+        // a run that has sent nothing would get nowhere, and ends a message early.
+        if reached != Reached::Budget || self.may_end_a_message_early(run, &packer).await? {
+            if let Some(plan) = packer.finish(cutter.closed()) {
+                run.outbound.add(run.blob, plan, &mut cutter).await?;
+            }
         }
         if let Reached::Endless(start) = reached {
-            outbound.pass_to(blob, start, &cutter)?;
+            run.outbound.pass_to(run.blob, start, &cutter)?;
         }
         Ok(reached)
-    }
-
-    /// Puts what follows the last good record into quarantine: once when it is found, and once more
-    /// when the hour is over and the blob has grown since.
-    async fn set_aside(
-        &self,
-        job: &Job<'_>,
-        progress: &mut Progress,
-        cause: CutError,
-        done: &mut Forwarded,
-    ) -> Result<(), ForwardError> {
-        let known = progress.broken.filter(|broken| broken.at == cause.offset);
-        let grown = known.is_none_or(|broken| broken.kept < job.length);
-        if grown && (known.is_none() || job.blob.hour_end() <= self.ledger.now()) {
-            self.quarantine(job, progress.offset..job.length, &cause.to_string(), done).await?;
-            progress.broken = Some(Broken {
-                at: cause.offset,
-                kept: job.length,
-                since: self.ledger.now(),
-                unfinished: false,
-            });
-        }
-        progress.etag = Some(job.etag.clone());
-        Ok(())
-    }
-
-    /// What messages of `blob` say of where they come from.
-    pub(super) fn origin(&self, blob: &FlowLogBlob, etag: &str, generation: u32) -> Origin {
-        let by_nic = self.options.partition_key == PartitionKey::Nic;
-        Origin {
-            source: blob.url(),
-            etag: etag.to_owned(),
-            partition_key: by_nic.then(|| blob.mac().to_owned()),
-            id_prefix: blob.id_prefix(generation),
-        }
     }
 }

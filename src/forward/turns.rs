@@ -1,7 +1,7 @@
 //! One run per blob inside this process: events for a blob that is at work wait for their turn, and
 //! most of them find then that their commit has been forwarded already.
 
-use crate::checkpoint::Progress;
+use crate::checkpoint::lease::RunEnd;
 use crate::flow_log::CheckpointKey;
 use crate::ledger::Seen;
 use std::collections::HashMap;
@@ -18,12 +18,14 @@ const REMEMBERED: usize = 8_192;
 pub(super) struct Memory {
     /// The row as last seen or written.
     pub(super) seen: Option<Seen>,
-    /// What the hub accepted and the store would not save: with it, a retry in this process sends
+    /// The end of the last run, while the row does not say it: with it, a retry in this process sends
     /// nothing twice.
-    pub(super) unsaved: Option<Progress>,
+    pub(super) unsaved: Option<RunEnd>,
     /// When the last read began that was forwarded to the blob's end. It saw every commit whose
     /// event had arrived before.
     pub(super) complete_as_of: Option<Instant>,
+    /// Whether the last attempt ran out of time without any progress.
+    pub(super) stuck: bool,
 }
 
 /// The blobs at work or remembered.
@@ -43,6 +45,12 @@ impl Turns {
             Arc::clone(blobs.entry(key.clone()).or_default())
         };
         turn.lock_owned().await
+    }
+
+    /// Whether the last attempt on the blob ran out of time without any progress, and none is under way.
+    pub(super) fn is_stuck(&self, key: &CheckpointKey) -> bool {
+        let blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        blobs.get(key).and_then(|turn| turn.try_lock().ok().map(|memory| memory.stuck)).unwrap_or(false)
     }
 }
 

@@ -4,7 +4,8 @@ use crate::memory::MemoryTable;
 use crate::rig::Rig;
 use crate::samples;
 use flowlog_forwarder::checkpoint::{
-    Broken, Checkpoint, CheckpointStore, Claim, Guard, Progress, RowVersion, StoreError, Wanted,
+    Bounds, Broken, Checkpoint, CheckpointStore, Claim, Guard, InFlight, Progress, RowVersion, StoreError,
+    Wanted,
 };
 
 fn full(blob: &str) -> Checkpoint {
@@ -15,10 +16,13 @@ fn full(blob: &str) -> Checkpoint {
             etag: Some("0x8DD6E5A1B2C3D4E".into()),
             length: (1 << 40) + 2,
             generation: 4,
-            broken: Some(Broken { at: 30, kept: 60, since: 1_800_000_000_000, unfinished: true }),
+            broken: Some(Broken { at: 30, kept: 60, since: 1_800_000_000_000, unfinished: true, resume_at: Some(55) }),
             set_aside: 12,
         },
-        in_doubt: Some(77),
+        in_doubt: Some(InFlight {
+            until: 77,
+            bounds: Some(Bounds { max_body: 1_000_000, by_nic: false, layout: 1 }),
+        }),
         claim: Some(Claim { owner: "worker-1".into(), until: 1_900_000_000_000 }),
         wanted: Some(Wanted { etag: "0x9".into(), length: 3 }),
         ..Checkpoint::new(blob.into())

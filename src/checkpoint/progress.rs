@@ -1,0 +1,188 @@
+//! How far a blob has been forwarded, and how a run may change that.
+
+use ring::digest;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// How many bytes before the offset the guard covers. A record ends with its last tuple, which names a
+/// millisecond, two addresses, two ports and four counters: 160 bytes hold it (some 75 bytes with IPv4, 150
+/// with IPv6) and the brackets behind it. They are read anew with every event, 1 % of a minute of 16 kB.
+pub const GUARD_BYTES: u64 = 160;
+
+/// How long a blob whose hour is over must have stayed as it is before a record without an end is put
+/// into quarantine: until then another commit may bring the rest.
+pub const GRACE: Duration = Duration::from_mins(10);
+
+/// A fingerprint of the bytes just before a checkpoint's offset.
+///
+/// When they are still there, the blob has only grown and the offset still means what it meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard(String);
+
+impl Guard {
+    /// The guard over `bytes`: the last [`GUARD_BYTES`] before an offset, or fewer near the start.
+    #[must_use]
+    pub fn over(bytes: &[u8]) -> Self {
+        let hash = digest::digest(&digest::SHA256, bytes);
+        // 16 bytes tell two contents apart as surely as 32 would, in half the row.
+        Self(hash.as_ref()[..16].iter().fold(String::with_capacity(32), |mut hex, byte| {
+            // Writing to a String never fails.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        }))
+    }
+
+    /// The guard as text, for the row.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Guard {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// How far a blob has been forwarded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Byte position behind the last record that was forwarded or put into quarantine; 0 when none was.
+    pub offset: u64,
+    /// Fingerprint of the bytes just before `offset`; at offset 0, of the blob's first bytes, from when
+    /// a run has set out to send them.
+    pub guard: Option<Guard>,
+    /// The blob version that was forwarded to its end, without quotes; none while work is left over.
+    pub etag: Option<String>,
+    /// Length in bytes of the newest blob version that was read.
+    pub length: u64,
+    /// How often the blob was found rewritten: tells message ids of different contents apart.
+    pub generation: u32,
+    /// Where the blob stops being flow-log records, if it does.
+    pub broken: Option<Broken>,
+    /// How many bytes before `offset` are in quarantine and were not forwarded.
+    pub set_aside: u64,
+}
+
+/// A blob of which nothing from [`Progress::offset`] on is forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The byte at which the structure breaks; where the record starts that has no end.
+    pub at: u64,
+    /// How far the bytes from [`Progress::offset`] on are in quarantine; the offset or less when none are.
+    pub kept: u64,
+    /// When the blob was first found as it is, in milliseconds since the Unix epoch.
+    pub since: u64,
+    /// Whether the blob ends inside a record, which a later commit may finish.
+    pub unfinished: bool,
+    /// The block at which records begin again, once one is found: forwarding goes on there as soon as
+    /// everything before it is in quarantine.
+    pub resume_at: Option<u64>,
+}
+
+impl Broken {
+    /// Whether it is settled, for the version in which it was found, what goes to quarantine: that is then
+    /// under way.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        self.resume_at.is_some() || self.kept > self.at
+    }
+}
+
+impl Progress {
+    /// The end of the bytes that are to be put into quarantine at `now`; none when nothing is to be put
+    /// there, or not yet. The blob's hour ends at `hour_end`. Times are milliseconds since the Unix epoch.
+    ///
+    /// A break is put there when it is found, and what the blob has gained since when the hour is over. A
+    /// record without an end is put there when the hour is over and the blob has stayed as it is for
+    /// [`GRACE`].
+    #[must_use]
+    pub fn owes_quarantine_to(&self, hour_end: u64, now: u64) -> Option<u64> {
+        let broken = self.broken?;
+        if let Some(block) = broken.resume_at {
+            return Some(block);
+        }
+        let due = if broken.unfinished { hour_end.max(broken.since).saturating_add(grace()) } else { hour_end };
+        let begun = !broken.unfinished && broken.kept <= self.offset;
+        (broken.kept < self.length && (begun || due <= now)).then_some(self.length)
+    }
+
+    /// Whether some of what was committed is not forwarded and can't be.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken.is_some() || self.set_aside > 0
+    }
+
+    /// Progress that a run reports, where the row says `self`. Within a generation the offset never falls:
+    /// what claims to be further behind is out of date, and the row stays as it is. Says whether the
+    /// report was taken.
+    #[must_use]
+    pub fn moved_to(&self, reported: Self) -> (Self, bool) {
+        let forward = (reported.generation, reported.offset) >= (self.generation, self.offset);
+        if forward { (reported, true) } else { (self.clone(), false) }
+    }
+}
+
+fn grace() -> u64 {
+    u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn broken(broken: Broken) -> Progress {
+        Progress { offset: 10, length: 50, broken: Some(broken), ..Progress::default() }
+    }
+
+    const FRESH: Broken = Broken { at: 20, kept: 10, since: 1_000_000, unfinished: false, resume_at: None };
+
+    #[test]
+    fn a_break_is_kept_when_found_and_again_when_the_hour_is_over() {
+        let (early, hour_end) = (0, 7_000_000);
+        assert_eq!(broken(FRESH).owes_quarantine_to(hour_end, early), Some(50));
+        let grown = broken(Broken { kept: 40, ..FRESH });
+        assert_eq!(grown.owes_quarantine_to(hour_end, hour_end - 1), None);
+        assert_eq!(grown.owes_quarantine_to(hour_end, hour_end), Some(50));
+        assert_eq!(broken(Broken { kept: 50, ..FRESH }).owes_quarantine_to(hour_end, hour_end), None);
+    }
+
+    #[test]
+    fn a_record_without_an_end_has_the_grace_period() {
+        let unfinished = |since| broken(Broken { since, unfinished: true, ..FRESH });
+        for (since, due) in [(1_000_000, 7_000_000 + grace()), (8_000_000, 8_000_000 + grace())] {
+            assert_eq!(unfinished(since).owes_quarantine_to(7_000_000, due - 1), None);
+            assert_eq!(unfinished(since).owes_quarantine_to(7_000_000, due), Some(50));
+        }
+    }
+
+    #[test]
+    fn where_records_begin_again_quarantine_ends() {
+        let progress = broken(Broken { resume_at: Some(30), unfinished: true, ..FRESH });
+        assert_eq!(progress.owes_quarantine_to(u64::MAX, 0), Some(30));
+    }
+
+    proptest! {
+        #[test]
+        fn the_offset_never_falls_within_a_generation(
+            reports in proptest::collection::vec((0..3u32, 0..9u64), 0..20),
+        ) {
+            let mut row = Progress::default();
+            for (generation, offset) in reports {
+                let (next, taken) = row.moved_to(Progress { generation, offset, ..Progress::default() });
+                prop_assert!((next.generation, next.offset) >= (row.generation, row.offset));
+                prop_assert_eq!(taken, (next.generation, next.offset) == (generation, offset));
+                row = next;
+            }
+        }
+    }
+
+    #[test]
+    fn guards_tell_contents_apart() {
+        assert_eq!(Guard::over(b"abc"), Guard::over(b"abc"));
+        assert_ne!(Guard::over(b"abc"), Guard::over(b"abd"));
+        assert_eq!(Guard::over(b"abc").as_str().len(), 32);
+    }
+}

@@ -1,0 +1,66 @@
+//! What decides the messages of a run: the hub's limits, and the bounds that an earlier run went by.
+
+use super::open::Opened;
+use super::times::Times;
+use super::{ForwardError, Forwarder};
+use crate::batch::{self, LAYOUT};
+use crate::checkpoint::{Bounds, CheckpointStore, InFlight};
+use crate::config::PartitionKey;
+use crate::flow_log::FlowLogBlob;
+use crate::hub::{Hub, Limits, Origin};
+use crate::quarantine::Quarantine;
+use crate::source::BlobSource;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// How a run packs.
+pub(super) struct Packing {
+    pub(super) limits: Limits,
+    pub(super) bounds: Bounds,
+    /// What messages say of where they come from.
+    pub(super) origin: Arc<Origin>,
+}
+
+impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+    /// Asks the hub for its limits, and goes by the bounds of what an earlier run left in flight, if any:
+    /// settings may have changed since. `opened`'s row then names the bounds that this run goes by.
+    pub(super) async fn packing(
+        &self,
+        blob: &FlowLogBlob,
+        opened: &mut Opened,
+        times: &Times,
+    ) -> Result<Packing, ForwardError> {
+        let in_flight = opened.row.in_doubt;
+        let stored = in_flight.and_then(|in_flight| in_flight.bounds);
+        let by_nic = stored.map_or(self.options.partition_key == PartitionKey::Nic, |bounds| bounds.by_nic);
+        let origin = Arc::new(Origin {
+            source: blob.url(),
+            etag: opened.etag.clone(),
+            partition_key: by_nic.then(|| blob.mac().to_owned()),
+            id_prefix: blob.id_prefix(opened.row.progress.generation),
+        });
+        let limits = self.hub.limits(&origin, times.send_until).await;
+        let limits = limits
+            .map_err(|cause| ForwardError::send(blob, opened.row.progress.offset, cause))?;
+        let largest = batch::max_body(limits, None);
+        let bounds = match stored {
+            Some(stored) if stored.layout == LAYOUT && stored.max_body <= largest => stored,
+            other => {
+                if let Some(stored) = other {
+                    tracing::warn!(
+                        %blob,
+                        "messages that an earlier run may have sent can't be built again: it used bodies of up to \
+                         {} bytes and layout {}, the hub takes {largest} now and this build uses layout {LAYOUT}. \
+                         Their records may arrive a second time under other message ids",
+                        stored.max_body,
+                        stored.layout
+                    );
+                }
+                let most = self.options.max_message_bytes.map(NonZeroUsize::get);
+                Bounds { max_body: batch::max_body(limits, most), by_nic, layout: LAYOUT }
+            }
+        };
+        opened.row.in_doubt = in_flight.map(|in_flight| InFlight { bounds: Some(bounds), ..in_flight });
+        Ok(Packing { limits, bounds, origin })
+    }
+}

@@ -1,0 +1,94 @@
+//! Reading on in the middle of a run, and saving what has been accepted so far.
+
+use super::reader::Reader;
+use super::run::Run;
+use super::{ForwardError, Forwarder};
+use crate::batch::Packer;
+use crate::checkpoint::CheckpointStore;
+use crate::hub::Hub;
+use crate::plan;
+use crate::quarantine::Quarantine;
+use crate::rope::Rope;
+use crate::source::BlobSource;
+use std::ops::Range;
+use std::time::Instant;
+use tokio::time::timeout_at;
+
+/// What came of waiting for the next bytes.
+pub(super) enum Next {
+    /// These.
+    Window(Rope),
+    /// All were read.
+    End,
+    /// The deadline, or the process is asked to stop.
+    OutOfTime,
+}
+
+impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+    /// Waits for the next window until `deadline`, or until the process is asked to stop.
+    pub(super) async fn next(
+        &self,
+        run: &mut Run<'_, H>,
+        reader: &mut Reader,
+        deadline: Instant,
+    ) -> Result<Next, ForwardError> {
+        if Instant::now() >= deadline || self.is_stopping() {
+            return Ok(Next::OutOfTime);
+        }
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => Ok(Next::OutOfTime),
+            next = timeout_at(deadline.into(), reader.next()) => match next {
+                Ok(Ok(Some(window))) => {
+                    run.done.bytes_read += window.len() as u64;
+                    Ok(Next::Window(window))
+                }
+                Ok(Ok(None)) => Ok(Next::End),
+                Ok(Err(cause)) => Err(ForwardError::read(run.blob)(cause)),
+                Err(_) => Ok(Next::OutOfTime),
+            },
+        }
+    }
+
+    /// The bytes of `range`, none of them read yet.
+    pub(super) fn reader(&self, run: &Run<'_, H>, range: Range<u64>) -> Reader {
+        let windows = plan::windows(range.start, range.end, run.window);
+        Reader::start(&self.source, run.blob, &run.etag, windows)
+    }
+
+    /// Saves what has been accepted and renews the claim, when that is due.
+    pub(super) async fn save_now_and_then(&self, run: &mut Run<'_, H>) -> Result<(), ForwardError> {
+        if run.saved.elapsed() < self.options.save_every {
+            return Ok(());
+        }
+        self.save(run).await
+    }
+
+    /// Saves what has been accepted and renews the claim.
+    pub(super) async fn save(&self, run: &mut Run<'_, H>) -> Result<(), ForwardError> {
+        let progress = run.progress();
+        let saving = timeout_at(run.times.send_until.into(), self.ledger.save(run.seen, &progress)).await;
+        let saved = saving.map_err(|_| ForwardError::table_is_silent(run.blob, run.times))?;
+        *run.seen = saved.map_err(ForwardError::checkpoint(run.blob))?;
+        run.saved = Instant::now();
+        Ok(())
+    }
+
+    /// Whether a run that is out of time may end a message before it is full, which it must note first: a
+    /// repeat has to end it at the same place. Only when it has sent nothing, and no earlier run has.
+    pub(super) async fn may_end_a_message_early(
+        &self,
+        run: &mut Run<'_, H>,
+        packer: &Packer,
+    ) -> Result<bool, ForwardError> {
+        let Some(end) = packer.open_end() else { return Ok(false) };
+        if run.outbound.is_used() || run.repeats || self.is_stopping() {
+            return Ok(false);
+        }
+        let narrowing = timeout_at(run.times.send_until.into(), self.ledger.narrow(run.seen, end)).await;
+        let narrowed = narrowing.map_err(|_| ForwardError::table_is_silent(run.blob, run.times))?;
+        *run.seen = narrowed.map_err(ForwardError::checkpoint(run.blob))?;
+        Ok(true)
+    }
+}
