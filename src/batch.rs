@@ -9,6 +9,7 @@
 //!   even when the blob has grown since.
 //! - A blob that goes out whole has the range of its records, like any other message: only what stands
 //!   around them differs.
+//! - A message ends as well when it would take more than [`MAX_SLICES`] slices of the blob.
 //! - A record too large for any message ends the message before it and lets the next begin behind it,
 //!   wherever the run started.
 
@@ -33,6 +34,12 @@ const OPENER: &[u8] = b"{\"records\":[";
 const CLOSER: &[u8] = b"]}";
 /// How many bytes of a message's body are not records or what separates them.
 pub(crate) const FRAME: u64 = (OPENER.len() + CLOSER.len()) as u64;
+
+/// How many slices of the blob make up one message at most: so many records, when none follows plainly.
+///
+/// A slice costs memory beside its bytes, so records of two bytes without commas would cost ten times their
+/// length. Flow logs have a plain comma between all records, and then a message is one slice.
+pub const MAX_SLICES: usize = 1 << 10;
 
 /// The message body around `records`.
 pub(crate) fn framed(records: Rope) -> Rope {
@@ -98,7 +105,7 @@ impl Packer {
             return Added::NeverFits(self.open.take());
         }
         match &mut self.open {
-            Some(open) if open.body_length_with(record) <= self.max_body => {
+            Some(open) if open.has_room(record, self.max_body) => {
                 open.push(record);
                 Added::Fits
             }
@@ -169,6 +176,15 @@ impl MessagePlan {
         self.body_length().saturating_add(record.range.end.saturating_sub(from))
     }
 
+    /// Whether `record` can join in a body of at most `max_body` bytes.
+    fn has_room(&self, record: &Record, max_body: u64) -> bool {
+        let sliced = match &self.body {
+            Body::Slices { slices, .. } => record.follows_plainly || slices.len() < MAX_SLICES,
+            Body::Blob(_) => false,
+        };
+        sliced && self.body_length_with(record) <= max_body
+    }
+
     fn push(&mut self, record: &Record) {
         let grown = self.body_length_with(record);
         if let Body::Slices { slices, length } = &mut self.body {
@@ -182,7 +198,8 @@ impl MessagePlan {
         self.records += 1;
     }
 
-    /// Builds the message from the bytes that `cutter` holds, without copying them.
+    /// Builds the message from the bytes that `cutter` holds. Small slices are copied into one piece; of
+    /// others the body has views.
     ///
     /// # Errors
     /// When the cutter does not hold all of them any more.

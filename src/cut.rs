@@ -3,7 +3,11 @@
 //! A blob reads `{"records":[ R, R, … ]}`. The cutter takes consecutive bytes and says where each
 //! complete record `R` starts and ends. It goes by JSON structure alone: strings, escapes and brackets.
 //! It trusts neither block sizes nor separators, so missing, doubled, leading and trailing commas between
-//! records are tolerated. A tail that is not finished yet is a normal result: the blob is still growing.
+//! records are tolerated, and so are other members of the root object before or behind `records`.
+//! A tail that is not finished yet is a normal result: the blob is still growing.
+//!
+//! What belongs to no record can be of any length and is never sent, so a stretch of it beyond [`MAX_GAP`] is
+//! let go as it is scanned. That depends on the blob's bytes alone, not on chunks or on where a run began.
 //!
 //! Record bytes are never parsed, copied or changed. What that leaves unchecked is token grammar: inside a
 //! record, anything passes whose strings end and whose brackets match (`{"a" 1,}` does; so do control
@@ -14,15 +18,24 @@ pub(crate) mod arbitrary;
 mod block;
 #[cfg(test)]
 mod block_tests;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod byte_wise;
-mod nesting;
+mod error;
 #[cfg(test)]
+mod gap_tests;
+mod held;
+mod key;
+mod nesting;
+#[cfg(any(test, fuzzing))]
 pub(crate) mod oracle;
+#[cfg(test)]
+mod root_tests;
 mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use error::{CutError, Expected, NotHeld};
+pub use key::first_key;
 pub use nesting::MAX_NESTING;
 pub(crate) use nesting::Nesting;
 pub(crate) use scan::is_space;
@@ -30,84 +43,45 @@ pub(crate) use scan::is_space;
 use crate::rope::Rope;
 use bytes::{Buf, Bytes};
 use fearless_simd::Level;
+use held::Held;
 use scan::Scanner;
 use std::collections::VecDeque;
-use std::fmt;
 use std::ops::Range;
+
+/// How many bytes may stand between two records, before the first or behind the last for them to be held.
+///
+/// Of a longer stretch only the last bytes are held, as many as a checkpoint's guard can cover. Writers put a
+/// comma between records and maybe an indented line: a kilobyte is far more than that, and little beside a
+/// message even when it stands before each of its records.
+pub const MAX_GAP: u64 = 1 << 10;
+
+/// Whether `gap` is too long to be held.
+fn is_wide(gap: &Range<u64>) -> bool {
+    gap.end.saturating_sub(gap.start) > MAX_GAP
+}
 
 /// Where one complete record stands in the blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Blob offsets `[start, end)`, from its `{` to behind its `}`.
     pub range: Range<u64>,
-    /// Whether exactly one comma, and otherwise only whitespace, stands between it and the previous
-    /// record of this run, so that one raw slice over both is valid JSON inside an array.
-    /// False for the first record of a run.
+    /// Whether exactly one comma, and otherwise only whitespace, [`MAX_GAP`] bytes at most in all, stands
+    /// between it and the previous record of this run, so that one raw slice over both is held and is valid
+    /// JSON inside an array. False for the first record of a run.
     pub follows_plainly: bool,
 }
 
 /// How the blob ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
-    /// The blob offset behind the closing `]}` and what whitespace follows it.
+    /// The blob offset behind the root's closing `}` and what whitespace follows it.
     pub end: u64,
-    /// Whether `[0, end)` is a valid message as it stands: read from offset 0, no byte order mark, and
-    /// exactly one comma between any two records.
+    /// Whether `[0, end)` is a valid message as it stands: read from offset 0, no byte order mark, no member
+    /// but `records`, exactly one comma between any two records, and no gap of more than [`MAX_GAP`].
     pub plain: bool,
 }
 
-/// What should have stood where the blob's structure broke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// The blob's first bytes, `{"records":[`, maybe with whitespace.
-    Opener,
-    /// In the array: the `{` of a record, a comma, or the closing `]`.
-    Record,
-    /// This bracket, which closes what is open.
-    Closer(u8),
-    /// No more than [`MAX_NESTING`] open brackets.
-    LessNesting,
-    /// Nothing but whitespace, for the blob has been closed.
-    End,
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Opener => write!(out, "`{{\"records\":[`"),
-            Self::Record => write!(out, "a record, `,` or `]`"),
-            Self::Closer(bracket) => write!(out, "`{}`", char::from(*bracket)),
-            Self::LessNesting => write!(out, "at most {MAX_NESTING} nested levels"),
-            Self::End => write!(out, "nothing behind the closing `]}}`"),
-        }
-    }
-}
-
-/// The bytes are not `{"records":[…]}`, seen at the first byte that can't be.
-///
-/// The records before it are good: [`Cutter::resume_offset`] ends the last of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("blob offset {offset}: expected {expected}, found `{}`", found.escape_ascii())]
-pub struct CutError {
-    /// The byte's offset in the blob.
-    pub offset: u64,
-    /// What could have stood there.
-    pub expected: Expected,
-    /// The byte.
-    pub found: u8,
-}
-
-/// Bytes were asked for that the cutter was never given, or has been told to forget.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("blob bytes {asked:?} were asked for, but only {held:?} are held")]
-pub struct NotHeld {
-    /// What was asked for.
-    pub asked: Range<u64>,
-    /// What is held.
-    pub held: Range<u64>,
-}
-
-/// Cuts consecutive bytes of one blob into records, and holds the bytes until they are released.
+/// Cuts consecutive bytes of one blob into records, and holds those of records until they are released.
 ///
 /// ```
 /// use flowlog_forwarder::cut::Cutter;
@@ -132,10 +106,8 @@ pub struct Cutter {
     found_from: u64,
     /// The scan ended here, if it did.
     broken: Option<CutError>,
-    /// Pushed, not released yet.
-    held: Rope,
-    /// Blob offset of the first held byte.
-    held_from: u64,
+    /// Pushed, not released or let go yet.
+    held: Held,
 }
 
 impl Cutter {
@@ -145,7 +117,8 @@ impl Cutter {
         Self::new(Scanner::from_start(), 0)
     }
 
-    /// Begins at blob offset `offset`, in the array, just behind a record found by an earlier run.
+    /// Begins at blob offset `offset`, in the array, just behind a record found by an earlier run, or at a
+    /// storage block that begins with a record, whatever may be broken before it.
     #[must_use]
     pub fn after_record(offset: u64) -> Self {
         Self::new(Scanner::after_record(offset), offset)
@@ -160,8 +133,7 @@ impl Cutter {
             given: 0,
             found_from: start,
             broken: None,
-            held: Rope::default(),
-            held_from: start,
+            held: Held::new(start),
         }
     }
 
@@ -208,7 +180,22 @@ impl Cutter {
             // It is told when what was found before it has been given out.
             Err(error) => self.broken = Some(error),
         }
+        self.let_go();
         Ok(true)
+    }
+
+    /// Lets go of the wide gaps that the last scan saw.
+    fn let_go(&mut self) {
+        let mut gap = self.found_from;
+        let wide = self.scanner.take_wide();
+        for record in self.found.iter().filter(|_| wide) {
+            self.held.let_go_gap(gap..record.range.start);
+            gap = record.range.end;
+        }
+        if wide && let Some(start) = self.scanner.open_record() {
+            self.held.let_go_gap(gap..start);
+        }
+        self.held.let_go_gap(self.scanner.gap());
     }
 
     /// Whether the caller knows all that the scanner has seen. Otherwise a record was given out last, and
@@ -217,31 +204,24 @@ impl Cutter {
         self.given == 0
     }
 
-    /// The bytes of `range` (blob offsets) without copying them.
+    /// The bytes of `range` (blob offsets), which are not copied unless they are little of what was pushed
+    /// with them.
     ///
     /// # Errors
-    /// When some of them were not pushed yet, or were released.
+    /// When some of them were not pushed yet, were released, or belong to a gap that was let go.
     pub fn slice(&self, range: Range<u64>) -> Result<Rope, NotHeld> {
-        let held = self.held_from..self.pushed_to();
-        let within = |offset: u64| usize::try_from(offset.checked_sub(held.start)?).ok();
-        match (within(range.start), within(range.end)) {
-            (Some(from), Some(to)) if from <= to && to <= self.held.len() => Ok(self.held.slice(from..to)),
-            _ => Err(NotHeld { asked: range, held }),
-        }
+        self.held.slice(range)
     }
 
     /// Forgets the bytes before blob offset `before`, as far as they have been pushed.
     pub fn release(&mut self, before: u64) {
-        let count = before.saturating_sub(self.held_from).min(self.held.len() as u64);
-        self.held_from += count;
-        // No more than the rope's length, so it fits.
-        self.held.drop_front(usize::try_from(count).unwrap_or(usize::MAX));
+        self.held.release(before);
     }
 
     /// The blob offset behind the last byte pushed.
     #[must_use]
     pub fn pushed_to(&self) -> u64 {
-        self.held_from + self.held.len() as u64
+        self.held.end()
     }
 
     /// The end of the last record given out; where the run began when there was none.
@@ -262,5 +242,11 @@ impl Cutter {
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
         self.scanner.closed().filter(|_| self.all_told())
+    }
+
+    /// How many bytes are kept in memory at most.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held.bytes()
     }
 }

@@ -1,12 +1,18 @@
 //! A byte string in pieces, so that bytes read from storage reach the hub without being joined first.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
+use std::mem;
 use std::ops::Range;
+
+/// Two neighbouring pieces of at most this many bytes together are copied into one. A piece costs about a
+/// hundred bytes beside its content, so whatever pieces come, a rope costs 5 % more than its bytes.
+const JOINED: usize = 4 << 10;
 
 /// A sequence of byte slices that reads as one string.
 ///
-/// Cloning and slicing copy no bytes: the pieces are reference-counted views of the read buffers.
+/// Cloning and slicing copy no piece of more than 4 KiB: the pieces are reference-counted views of the read
+/// buffers.
 #[derive(Clone, Debug, Default)]
 pub struct Rope {
     pieces: VecDeque<Bytes>,
@@ -28,16 +34,21 @@ impl Rope {
 
     /// Adds `piece` at the end; an empty piece adds nothing.
     pub fn push(&mut self, piece: Bytes) {
-        if !piece.is_empty() {
-            self.length += piece.len();
-            self.pieces.push_back(piece);
+        if piece.is_empty() {
+            return;
+        }
+        self.length += piece.len();
+        match self.pieces.back_mut() {
+            Some(last) if last.len() + piece.len() <= JOINED => {
+                *last = joined(mem::take(last), &piece);
+            }
+            _ => self.pieces.push_back(piece),
         }
     }
 
     /// Adds all of `other` at the end.
     pub fn append(&mut self, other: Self) {
-        self.length += other.length;
-        self.pieces.extend(other.pieces);
+        self.extend(other.pieces);
     }
 
     /// The pieces, in order. None of them is empty.
@@ -95,6 +106,18 @@ impl Rope {
     }
 }
 
+/// `first` and `second` in one buffer: that of `first` when nothing else refers to it, so that many pushes
+/// copy each byte about once.
+fn joined(first: Bytes, second: &[u8]) -> Bytes {
+    let mut buffer = first.try_into_mut().unwrap_or_else(|shared| {
+        let mut buffer = BytesMut::with_capacity(shared.len() + second.len());
+        buffer.extend_from_slice(&shared);
+        buffer
+    });
+    buffer.extend_from_slice(second);
+    buffer.freeze()
+}
+
 impl From<Bytes> for Rope {
     fn from(piece: Bytes) -> Self {
         let mut rope = Self::default();
@@ -140,5 +163,29 @@ mod tests {
             prop_assert_eq!(rest.as_ref(), &whole[drop.min(whole.len())..]);
             prop_assert_eq!(rope.len(), rest.len());
         }
+    }
+
+    #[test]
+    fn a_million_bytes_pushed_one_by_one_make_few_pieces() {
+        let mut rope = Rope::default();
+        for number in 0..1_000_000_u32 {
+            rope.push(Bytes::copy_from_slice(&number.to_le_bytes()[..1]));
+        }
+        assert!(rope.pieces().count() <= 2 * rope.len() / JOINED, "{} pieces", rope.pieces().count());
+        assert!(
+            (0..1_000_000_u32).zip(rope.to_bytes()).all(|(number, byte)| number.to_le_bytes()[0] == byte)
+        );
+    }
+
+    #[test]
+    fn joining_pieces_changes_no_other_view_of_their_buffer() {
+        let buffer = Bytes::from_static(b"0123456789");
+        let shared = Bytes::copy_from_slice(&buffer);
+        let mut rope = Rope::from(shared.slice(2..4));
+        let before = rope.clone();
+        rope.push(shared.slice(8..9));
+        rope.push(Bytes::from_static(b"x"));
+        assert_eq!((rope.to_bytes(), before.to_bytes()), ("238x".into(), "23".into()));
+        assert_eq!(shared, buffer);
     }
 }

@@ -64,7 +64,9 @@ fn naive(blob: &[u8], records: &[Record], max_body: u64) -> Vec<Event> {
     let mut events = Vec::new();
     let mut rest = records;
     while let Some(first) = rest.first() {
-        let fits = (1..=rest.len()).take_while(|count| body(&rest[..*count]).len() as u64 <= max_body).last();
+        let slices = |run: &[Record]| 1 + run[1..].iter().filter(|record| !record.follows_plainly).count();
+        let fits = |run: &[Record]| slices(run) <= 1024 && body(run).len() as u64 <= max_body;
+        let fits = (1..=rest.len()).take_while(|count| fits(&rest[..*count])).last();
         let (run, later) = rest.split_at(fits.unwrap_or(1));
         events.push(match (fits, run.last()) {
             (Some(records), Some(last)) => {
@@ -203,6 +205,50 @@ fn a_record_that_exactly_fits_is_taken_and_one_byte_more_is_not() {
     let Added::Full(plan) = packer.add(&record(46, 50)) else { panic!("a full message took more") };
     assert_eq!((plan.range.clone(), plan.records, plan.body_length()), (35..45, 2, FRAME + 10));
     assert_eq!(packer.add(&record(51, 57)), Added::Full(MessagePlan::of(&record(46, 50))));
+}
+
+/// `count` records of two bytes, with a comma before those that `comma` says.
+fn tiny(count: usize, comma: impl Fn(usize) -> bool) -> String {
+    let records = (0..count).map(|index| if comma(index) { ",{}" } else { "{}" });
+    format!("{{\"records\":[{}]}}", records.collect::<String>())
+}
+
+#[test]
+fn a_message_is_made_of_a_bounded_number_of_slices() {
+    // The first record of a run follows nothing, so a comma before it changes nothing.
+    for blob in [tiny(5000, |_| false), tiny(5000, |index| index % 3 == 1), tiny(3000, |index| index < 1500)]
+    {
+        let records = oracle::cut(Cutter::from_start(), blob.as_bytes(), &[]).records;
+        let expected = naive(blob.as_bytes(), &records, 1 << 20);
+        let events = pack(Cutter::from_start(), blob.as_bytes(), 1 << 20);
+        assert_eq!(events, expected);
+        for (index, event) in events.iter().enumerate() {
+            let (Event::Message { range, .. } | Event::NeverFits(range)) = event;
+            let tail = &blob.as_bytes()[usize::try_from(range.end).unwrap()..];
+            assert_eq!(pack(Cutter::after_record(range.end), tail, 1 << 20), events[index + 1..]);
+        }
+    }
+}
+
+#[test]
+fn records_of_two_bytes_cost_little_more_than_their_bytes() {
+    for comma in [false, true] {
+        let blob = tiny(1_000_000, |index| comma && index > 0);
+        let mut cutter = Cutter::from_start();
+        cutter.push(blob.into());
+        let mut packer = Packer::new(1 << 20);
+        let (mut pieces, mut bytes, mut messages) = (0, 0, 0);
+        while let Some(record) = cutter.next_record().unwrap() {
+            let Added::Full(plan) = packer.add(&record) else { continue };
+            let end = plan.range.end;
+            let message = plan.message(&cutter).unwrap();
+            cutter.release(end);
+            pieces += message.body.pieces().count();
+            bytes += message.body.len();
+            messages += 1;
+        }
+        assert!(bytes > 2_000_000 && pieces <= bytes / 2048 + messages, "{pieces} pieces of {bytes} bytes");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::ops::Range;
 
 /// JSON whitespace, mostly none.
 pub(crate) fn space() -> impl Strategy<Value = String> {
@@ -61,11 +62,33 @@ pub(crate) fn object(value: BoxedStrategy<String>) -> BoxedStrategy<String> {
 /// `items`, each surrounded by whitespace, with commas between them.
 pub(crate) fn list(
     item: impl Strategy<Value = String>,
-    count: std::ops::Range<usize>,
+    count: Range<usize>,
 ) -> impl Strategy<Value = String> {
     let spaced = (space(), item, space()).prop_map(|(a, item, b)| format!("{a}{item}{b}"));
     (vec(spaced, count), space())
         .prop_map(|(items, empty)| if items.is_empty() { empty } else { items.join(",") })
+}
+
+/// Members of a root object beside `records`.
+fn members() -> impl Strategy<Value = Vec<String>> {
+    let name = text().prop_filter("it may read `records`", |name| !name.contains("records"));
+    let member = (space(), name, space(), space(), value(), space())
+        .prop_map(|(a, name, b, c, value, d)| format!("{a}{name}{b}:{c}{value}{d}"));
+    vec(member, 0..3)
+}
+
+/// A whole blob with any members before and behind `records`, and where that member begins and ends.
+pub(crate) fn rooted_blob() -> impl Strategy<Value = (String, Range<usize>)> {
+    let records = list(object(value().boxed()), 0..6);
+    let around = (members(), members(), vec(space(), 5));
+    let mark = prop_oneof![1 => Just("\u{feff}"), 9 => Just("")];
+    (mark, around, records).prop_map(|(mark, (before, behind, s), records)| {
+        let start = format!("{mark}{}{{{}", s[0], before.iter().flat_map(|m| [m, ","]).collect::<String>());
+        let array = format!("{}\"records\"{}:{}[{records}]{}", s[1], s[2], s[3], s[4]);
+        let end = behind.iter().flat_map(|m| [",", m]).collect::<String>();
+        let place = start.len()..start.len() + array.len();
+        (format!("{start}{array}{end}}}{}", s[0]), place)
+    })
 }
 
 /// A whole blob, `{"records":[…]}`.

@@ -3,7 +3,7 @@
 
 use super::arbitrary::{chunk_sizes, text};
 use super::block::{BLOCK, Masks, Text};
-use super::byte_wise::cut_array;
+use super::byte_wise::{cut_array, cut_blob};
 use super::oracle::{Outcome, cut};
 use super::*;
 use fearless_simd::dispatch;
@@ -27,14 +27,14 @@ fn levels() -> Vec<Level> {
 /// cut into chunks and whatever instructions look at it.
 fn agreed(array: &[u8], sizes: &[usize]) -> Outcome {
     let blob = [OPENER, array].concat();
-    let expected = cut_array(array, OPENER.len() as u64, true);
+    let expected = cut_blob(&blob);
     for level in levels() {
         for sizes in [&[], sizes, &[OPENER.len(), usize::MAX]] {
             let cutter = Cutter { level, ..Cutter::from_start() };
             assert_eq!(cut(cutter, &blob, sizes), expected, "{level:?} {sizes:?} {}", blob.escape_ascii());
         }
         let cutter = Cutter { level, ..Cutter::after_record(1000) };
-        assert_eq!(cut(cutter, array, sizes), cut_array(array, 1000, false));
+        assert_eq!(cut(cutter, array, sizes), cut_array(array, 1000));
     }
     expected
 }
@@ -134,7 +134,7 @@ fn any_six_bytes_across_the_border_of_two_blocks_are_cut_as_byte_wise_reading_cu
             let head = &fill[..2 * BLOCK - before.len() - 3];
             let array = [before.as_bytes(), head.as_bytes(), bytes, b"\"}", fill.as_bytes()].concat();
             let found = cut(Cutter::after_record(0), &array, &[]);
-            assert_eq!(found, cut_array(&array, 0, false), "{}", array.escape_ascii());
+            assert_eq!(found, cut_array(&array, 0), "{}", array.escape_ascii());
         });
     }
 }
@@ -170,7 +170,7 @@ fn an_error_among_many_records_has_its_exact_offset_and_all_records_before_it() 
                 (1, _) => assert_eq!(found.error.unwrap().offset, at as u64 + 1),
                 _ => assert_eq!(found.error.unwrap().offset, at as u64),
             }
-            assert_eq!(found, cut_array(&bytes, 0, false));
+            assert_eq!(found, cut_array(&bytes, 0));
         }
     }
 }

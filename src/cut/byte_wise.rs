@@ -4,124 +4,250 @@
 
 use super::oracle::Outcome;
 use super::scan::is_space;
-use super::{Closed, CutError, Expected, MAX_NESTING, Record};
+use super::{Closed, CutError, Expected, MAX_GAP, MAX_NESTING, Record};
 
-/// What is open, from the outside in.
-struct ByteWise {
+/// Why reading stopped.
+enum Stop {
+    /// There are no more bytes.
+    Out,
+    /// The next byte can't stand there.
+    Broken(Expected),
+}
+
+type Step<T> = Result<T, Stop>;
+
+/// What was read so far.
+struct ByteWise<'a> {
+    bytes: &'a [u8],
+    /// How many of them were taken.
+    taken: usize,
+    /// The blob offset of the first of them.
+    base: u64,
     records: Vec<Record>,
     /// Where the open record starts.
     start: Option<u64>,
-    brackets: Vec<u8>,
-    quoted: bool,
-    escaped: bool,
-    commas: u64,
     /// How many commas belong before the next record.
     due: u64,
     plain: bool,
+    /// Whether `records` was met.
+    met: bool,
+    closed: bool,
 }
 
-/// What a cutter says of `bytes` behind the array's `[`, which is the byte before blob offset `offset`. With
-/// `plain` the blob has been read from its start.
-pub(super) fn cut_array(bytes: &[u8], offset: u64, plain: bool) -> Outcome {
-    let mut state = ByteWise {
-        records: Vec::new(),
-        start: None,
-        brackets: Vec::new(),
-        quoted: false,
-        escaped: false,
-        commas: 0,
-        due: 0,
-        plain,
-    };
-    let mut error = None;
-    let mut closed = None;
-    for (at, &byte) in (offset..).zip(bytes) {
-        let step = if state.start.is_some() { state.within(byte, at) } else { state.between(byte, at) };
-        match step {
-            Ok(false) => {}
-            Ok(true) => {
-                let tail = &bytes[usize::try_from(at + 1 - offset).unwrap()..];
-                (closed, error) = close(tail, at + 1, state.plain);
-                break;
-            }
-            Err(expected) => {
-                error = Some(CutError { offset: at, expected, found: byte });
-                break;
-            }
-        }
-    }
-    let start = if plain { 0 } else { offset };
-    let resume = state.records.last().map_or(start, |record| record.range.end);
-    Outcome { records: state.records, error, resume, open: state.start, closed }
+/// What a cutter from the start says of `blob`.
+pub(super) fn cut_blob(blob: &[u8]) -> Outcome {
+    let mut reader = ByteWise::new(blob, 0);
+    let stop = reader.blob();
+    reader.outcome(&stop)
 }
 
-impl ByteWise {
-    /// Takes a byte between two records; whether it is the array's `]`.
-    fn between(&mut self, byte: u8, at: u64) -> Result<bool, Expected> {
-        match byte {
-            b',' => self.commas += 1,
-            b'{' => {
-                self.brackets.push(byte);
-                self.start = Some(at);
-            }
-            b']' => {
-                self.plain &= self.commas == 0;
-                return Ok(true);
-            }
-            _ if is_space(byte) => {}
-            _ => return Err(Expected::Record),
-        }
-        Ok(false)
+/// What a cutter behind a record, which ends at blob offset `offset`, says of the `bytes` from there on.
+pub(super) fn cut_array(bytes: &[u8], offset: u64) -> Outcome {
+    let mut reader = ByteWise { plain: false, met: true, ..ByteWise::new(bytes, offset) };
+    let stop = reader.array().and_then(|()| reader.behind()).and_then(|()| reader.members());
+    reader.outcome(&stop)
+}
+
+impl<'a> ByteWise<'a> {
+    fn new(bytes: &'a [u8], base: u64) -> Self {
+        let (records, start) = (Vec::new(), None);
+        Self { bytes, taken: 0, base, records, start, due: 0, plain: true, met: false, closed: false }
     }
 
-    /// Takes a byte of a record.
-    fn within(&mut self, byte: u8, at: u64) -> Result<bool, Expected> {
-        match byte {
-            _ if self.escaped => self.escaped = false,
-            b'\\' if self.quoted => self.escaped = true,
-            b'"' => self.quoted = !self.quoted,
-            _ if self.quoted => {}
-            b'{' | b'[' if self.brackets.len() == MAX_NESTING as usize => return Err(Expected::LessNesting),
-            b'{' | b'[' => self.brackets.push(byte),
-            b'}' | b']' => {
-                let closer = if self.brackets.last() == Some(&b'{') { b'}' } else { b']' };
-                if byte != closer {
-                    return Err(Expected::Closer(closer));
+    fn outcome(self, stop: &Step<()>) -> Outcome {
+        let error = match stop {
+            Err(Stop::Broken(expected)) => {
+                Some(CutError { offset: self.at(), expected: *expected, found: self.bytes[self.taken] })
+            }
+            _ => None,
+        };
+        let resume = self.gap_start();
+        let plain = self.plain && self.at() - resume <= MAX_GAP;
+        let closed = self.closed.then_some(Closed { end: self.at(), plain });
+        Outcome { records: self.records, error, resume, open: self.start, closed }
+    }
+
+    fn at(&self) -> u64 {
+        self.base + self.taken as u64
+    }
+
+    fn gap_start(&self) -> u64 {
+        self.records.last().map_or(self.base, |record| record.range.end)
+    }
+
+    fn peek(&self) -> Step<u8> {
+        self.bytes.get(self.taken).copied().ok_or(Stop::Out)
+    }
+
+    /// The next byte that is no whitespace.
+    fn behind_space(&mut self) -> Step<u8> {
+        while is_space(self.peek()?) {
+            self.taken += 1;
+        }
+        self.peek()
+    }
+
+    fn expect(&mut self, byte: u8, expected: Expected) -> Step<()> {
+        if self.behind_space()? != byte {
+            return Err(Stop::Broken(expected));
+        }
+        self.taken += 1;
+        Ok(())
+    }
+
+    fn blob(&mut self) -> Step<()> {
+        for (place, mark) in [0xEF, 0xBB, 0xBF].into_iter().enumerate() {
+            match self.peek()? {
+                byte if byte == mark => self.taken += 1,
+                _ if place == 0 => break,
+                _ => return Err(Stop::Broken(Expected::Opener)),
+            }
+            self.plain = false;
+        }
+        self.expect(b'{', Expected::Opener)?;
+        if self.behind_space()? == b'}' {
+            return Err(Stop::Broken(Expected::Records));
+        }
+        self.members()
+    }
+
+    /// Takes members up to the root's `}`, and what follows it.
+    fn members(&mut self) -> Step<()> {
+        while !self.closed {
+            self.expect(b'"', Expected::Name)?;
+            let start = self.taken;
+            self.string()?;
+            let name = &self.bytes[start..self.taken - 1];
+            let reads_records = serde_json::from_slice::<String>(&self.bytes[start - 1..self.taken])
+                .is_ok_and(|name| name == "records");
+            if reads_records && (self.met || name != b"records") {
+                self.taken -= 1;
+                let plain_name = name == b"records";
+                return Err(Stop::Broken(if plain_name {
+                    Expected::OneRecords
+                } else {
+                    Expected::PlainName
+                }));
+            }
+            self.plain &= reads_records;
+            self.expect(b':', Expected::Colon)?;
+            if reads_records {
+                self.expect(b'[', Expected::Array)?;
+                self.met = true;
+                self.array()?;
+            } else {
+                self.value()?;
+            }
+            self.behind()?;
+        }
+        self.behind_space()?;
+        Err(Stop::Broken(Expected::End))
+    }
+
+    /// Takes the comma behind a member, or the root's `}`.
+    fn behind(&mut self) -> Step<()> {
+        match self.behind_space()? {
+            b',' => {}
+            b'}' if self.met => self.closed = true,
+            b'}' => return Err(Stop::Broken(Expected::Records)),
+            _ => return Err(Stop::Broken(Expected::Separator)),
+        }
+        self.taken += 1;
+        Ok(())
+    }
+
+    /// Takes a string behind its opening quote.
+    fn string(&mut self) -> Step<()> {
+        loop {
+            let byte = self.peek()?;
+            self.taken += 1;
+            match byte {
+                b'"' => return Ok(()),
+                b'\\' => {
+                    self.peek()?;
+                    self.taken += 1;
                 }
-                self.brackets.pop();
-                if self.brackets.is_empty() {
-                    self.end(at + 1);
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes a bracket that opens, and all up to the one that closes it.
+    fn nested(&mut self) -> Step<()> {
+        let mut brackets = Vec::new();
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    self.taken += 1;
+                    self.string()?;
+                    continue;
                 }
+                b'{' | b'[' if brackets.len() == MAX_NESTING as usize => {
+                    return Err(Stop::Broken(Expected::LessNesting));
+                }
+                b'{' => brackets.push(b'}'),
+                b'[' => brackets.push(b']'),
+                byte @ (b'}' | b']') => {
+                    let closer = *brackets.last().unwrap();
+                    if byte != closer {
+                        return Err(Stop::Broken(Expected::Closer(closer)));
+                    }
+                    brackets.pop();
+                }
+                _ => {}
             }
-            _ => {}
+            self.taken += 1;
+            if brackets.is_empty() {
+                return Ok(());
+            }
         }
-        Ok(false)
     }
 
-    fn end(&mut self, end: u64) {
-        let as_due = self.commas == self.due;
-        let start = self.start.take().unwrap();
-        self.records.push(Record { range: start..end, follows_plainly: as_due && self.due == 1 });
-        self.plain &= as_due;
-        (self.due, self.commas) = (1, 0);
-    }
-}
-
-/// Takes what follows the array's `]`.
-fn close(tail: &[u8], offset: u64, plain: bool) -> (Option<Closed>, Option<CutError>) {
-    let mut closed = None;
-    for (at, &found) in (offset..).zip(tail) {
-        match (closed, found) {
-            _ if is_space(found) => {}
-            (None, b'}') => {}
-            (None, _) => {
-                return (None, Some(CutError { offset: at, expected: Expected::Closer(b'}'), found }));
+    /// Takes the value of a member.
+    fn value(&mut self) -> Step<()> {
+        let bare = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        match self.behind_space()? {
+            b'"' => {
+                self.taken += 1;
+                self.string()
             }
-            (Some(_), _) => return (closed, Some(CutError { offset: at, expected: Expected::End, found })),
-        }
-        if closed.is_some() || found == b'}' {
-            closed = Some(Closed { end: at + 1, plain });
+            b'{' | b'[' => self.nested(),
+            byte if bare(byte) => {
+                while bare(self.peek()?) {
+                    self.taken += 1;
+                }
+                Ok(())
+            }
+            _ => Err(Stop::Broken(Expected::Value)),
         }
     }
-    (closed, None)
+
+    /// Takes records and what separates them, up to the array's `]`.
+    fn array(&mut self) -> Step<()> {
+        let mut commas = 0;
+        loop {
+            match self.behind_space()? {
+                b',' => commas += 1,
+                b'{' => {
+                    let (gap, start) = (self.gap_start(), self.at());
+                    self.start = Some(start);
+                    self.nested()?;
+                    self.start = None;
+                    let as_due = commas == self.due && start - gap <= MAX_GAP;
+                    let follows_plainly = as_due && self.due == 1;
+                    self.records.push(Record { range: start..self.at(), follows_plainly });
+                    self.plain &= as_due;
+                    (self.due, commas) = (1, 0);
+                    continue;
+                }
+                b']' => {
+                    self.plain &= commas == 0;
+                    self.taken += 1;
+                    return Ok(());
+                }
+                _ => return Err(Stop::Broken(Expected::Record)),
+            }
+            self.taken += 1;
+        }
+    }
 }

@@ -1,23 +1,23 @@
 //! The state machine under the cutter: bytes in, record boundaries out, nothing held.
 //!
-//! In the array it goes by blocks of 64 bytes. The opener, what follows the array, the rest of a chunk that
-//! is no whole block, and the rare block that the masks can't tell are taken byte by byte.
+//! In the array it goes by blocks of 64 bytes. What stands around the array, the rest of a chunk that is no
+//! whole block, and the rare block that the masks can't tell are taken byte by byte.
 
 mod array;
 mod blocks;
+mod root;
 
 use super::block::BLOCK;
 use super::{Closed, CutError, Expected, Record};
 use array::Array;
 use fearless_simd::{Level, dispatch};
+use root::Root;
+use std::ops::Range;
 
 /// Found so many records, a scan stops. It finds more than one at a time because it has to begin with a call
 /// through the choice of instructions, which nothing is inlined across; and few enough that they stay in the
 /// nearest cache.
 const ENOUGH: usize = 64;
-
-/// What stands before the first record. Whitespace may stand before each of these.
-const OPENER: [&[u8]; 4] = [b"{", b"\"records\"", b":", b"["];
 
 /// UTF-8's byte order mark, which some writers put at the very start.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
@@ -27,13 +27,14 @@ pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Where the scan stands between two bytes. Together with [`Array`] it is all that a chunk boundary carries.
+/// Where the scan stands between two bytes. Together with [`Array`] and [`Root`] it is all that a chunk
+/// boundary carries.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     /// So many bytes of the byte order mark were seen; none is as good as all.
     Mark(usize),
-    /// In the opener: which token comes next, and how many bytes of it were seen.
-    Opener { token: usize, seen: usize },
+    /// In the root object, outside the array.
+    Root,
     /// In the array, between two records.
     Between,
     /// In a record, outside its strings.
@@ -42,10 +43,6 @@ enum Phase {
     Text,
     /// Behind a backslash in a string of a record.
     Escape,
-    /// The array's `]` was seen, the closing `}` was not.
-    Closing,
-    /// Behind the closing `}`.
-    Closed,
 }
 
 /// Finds record boundaries in consecutive bytes.
@@ -55,17 +52,19 @@ pub(super) struct Scanner {
     /// Blob offset of the next byte.
     at: u64,
     array: Array,
+    root: Root,
 }
 
 impl Scanner {
     /// Begins at blob offset 0.
     pub(super) fn from_start() -> Self {
-        Self { phase: Phase::Mark(0), at: 0, array: Array::new(true) }
+        Self { phase: Phase::Mark(0), at: 0, array: Array::new(0, true), root: Root::from_start() }
     }
 
     /// Begins behind a record, in the array.
     pub(super) fn after_record(offset: u64) -> Self {
-        Self { phase: Phase::Between, at: offset, array: Array::new(false) }
+        let array = Array::new(offset, false);
+        Self { phase: Phase::Between, at: offset, array, root: Root::in_array() }
     }
 
     /// Where the record that has begun but not ended starts.
@@ -73,9 +72,20 @@ impl Scanner {
         matches!(self.phase, Phase::Structure | Phase::Text | Phase::Escape).then_some(self.array.start)
     }
 
+    /// The bytes scanned since the last record, or since the start; none while a record is open.
+    pub(super) fn gap(&self) -> Range<u64> {
+        if self.open_record().is_some() { self.at..self.at } else { self.array.gap..self.at }
+    }
+
+    /// Whether a record began since the last call behind a gap of more than [`MAX_GAP`](super::MAX_GAP).
+    pub(super) fn take_wide(&mut self) -> bool {
+        std::mem::take(&mut self.array.wide)
+    }
+
     /// The end, once the closer was seen.
     pub(super) fn closed(&self) -> Option<Closed> {
-        matches!(self.phase, Phase::Closed).then_some(Closed { end: self.at, plain: self.array.plain })
+        let plain = self.array.plain && self.root.is_plain() && !super::is_wide(&self.gap());
+        self.root.is_closed().then_some(Closed { end: self.at, plain })
     }
 
     /// Scans on to the end of `bytes`, or until `found` holds enough, and says how many bytes that took.
@@ -119,51 +129,33 @@ impl Scanner {
             (Phase::Structure | Phase::Text, _) => {}
             (Phase::Between, b'{' | b'[' | b'}' | b']') => {
                 let closer = self.array.between(byte, self.at)?;
-                self.phase = if closer { Phase::Closing } else { Phase::Structure };
+                self.phase = if closer { Phase::Root } else { Phase::Structure };
             }
             (Phase::Between, _) => self.array.separators(&[byte], self.at)?,
-            (Phase::Mark(_) | Phase::Opener { .. }, _) => self.opener(byte)?,
-            (Phase::Closing | Phase::Closed, _) if is_space(byte) => {}
-            (Phase::Closing, b'}') => self.phase = Phase::Closed,
-            (Phase::Closing, _) => return Err(self.unexpected(Expected::Closer(b'}'), byte)),
-            (Phase::Closed, _) => return Err(self.unexpected(Expected::End, byte)),
+            (Phase::Mark(seen), _) => self.mark(seen, byte)?,
+            (Phase::Root, _) => self.root(byte)?,
         }
         Ok(())
     }
 
-    /// Takes a byte of the mark or of the opener.
-    fn opener(&mut self, byte: u8) -> Result<(), CutError> {
-        if let Phase::Mark(seen) = self.phase {
-            if byte == BYTE_ORDER_MARK[seen] {
-                self.array.plain = false;
-                let all = seen + 1 == BYTE_ORDER_MARK.len();
-                self.phase = if all { Phase::Opener { token: 0, seen: 0 } } else { Phase::Mark(seen + 1) };
-                return Ok(());
-            }
+    /// Takes the first bytes, of which `seen` were of the mark.
+    fn mark(&mut self, seen: usize, byte: u8) -> Result<(), CutError> {
+        if byte != BYTE_ORDER_MARK[seen] {
             if seen > 0 {
-                return Err(self.unexpected(Expected::Opener, byte));
+                return Err(CutError { offset: self.at, expected: Expected::Opener, found: byte });
             }
-            self.phase = Phase::Opener { token: 0, seen: 0 };
+            return self.root(byte);
         }
-        match self.phase {
-            Phase::Opener { token, seen } if byte == OPENER[token][seen] => {
-                self.phase = if seen + 1 < OPENER[token].len() {
-                    Phase::Opener { token, seen: seen + 1 }
-                } else if token + 1 < OPENER.len() {
-                    Phase::Opener { token: token + 1, seen: 0 }
-                } else {
-                    Phase::Between
-                };
-            }
-            // Inside `"records"` a space would be another member's name.
-            Phase::Opener { seen: 0, .. } if is_space(byte) => {}
-            _ => return Err(self.unexpected(Expected::Opener, byte)),
-        }
+        self.array.plain = false;
+        let all = seen + 1 == BYTE_ORDER_MARK.len();
+        self.phase = if all { Phase::Root } else { Phase::Mark(seen + 1) };
         Ok(())
     }
 
-    /// Says that the next byte, `found`, can't be.
-    fn unexpected(&self, expected: Expected, found: u8) -> CutError {
-        CutError { offset: self.at, expected, found }
+    /// Takes a byte outside the array.
+    fn root(&mut self, byte: u8) -> Result<(), CutError> {
+        let in_array = self.root.take(byte, self.at)?;
+        self.phase = if in_array { Phase::Between } else { Phase::Root };
+        Ok(())
     }
 }

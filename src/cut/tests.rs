@@ -146,21 +146,31 @@ fn nesting_is_taken_to_its_bound_and_refused_beyond() {
 
 #[test]
 fn what_is_no_flow_log_is_refused_where_it_goes_wrong() {
-    let cases: [(&[u8], u64, Expected, u8); 16] = [
+    let cases: [(&[u8], u64, Expected, u8); 26] = [
         (b"[]", 0, Expected::Opener, b'['),
         (b"<?xml", 0, Expected::Opener, b'<'),
-        (b"{\"record\":[]}", 8, Expected::Opener, b'"'),
-        (b"{\"rec ords\":[]}", 5, Expected::Opener, b' '),
-        (b"{\"records\":{}}", 11, Expected::Opener, b'{'),
-        (b"{}", 1, Expected::Opener, b'}'),
         (b"\xEF\xBB{", 2, Expected::Opener, b'{'),
         (b" \xEF\xBB\xBF{", 1, Expected::Opener, 0xEF),
+        (b"{}", 1, Expected::Records, b'}'),
+        (b"{\"record\":[]}", 12, Expected::Records, b'}'),
+        (b"{\"rec ords\":1}", 13, Expected::Records, b'}'),
+        (b"{\"Records\":[] }", 14, Expected::Records, b'}'),
+        (b"{records:[]}", 1, Expected::Name, b'r'),
+        (b"{,\"records\":[]}", 1, Expected::Name, b','),
+        (b"{\"a\":1,}", 7, Expected::Name, b'}'),
+        (b"{\"records\"[]}", 10, Expected::Colon, b'['),
+        (b"{\"a\":,\"records\":[]}", 5, Expected::Value, b','),
+        (b"{\"records\":{}}", 11, Expected::Array, b'{'),
+        (b"{\"records\":null}", 11, Expected::Array, b'n'),
+        (b"{\"a\":[}],\"records\":[]}", 6, Expected::Closer(b']'), b'}'),
+        (b"{\"a\":1 2,\"records\":[]}", 7, Expected::Separator, b'2'),
+        (b"{\"records\":[]:1}", 13, Expected::Separator, b':'),
+        (b"{\"records\":[{}],\"records\":[]}", 24, Expected::OneRecords, b'"'),
+        (b"{\"rec\\u006frds\":[]}", 14, Expected::PlainName, b'"'),
         (b"{\"records\":[1]}", 12, Expected::Record, b'1'),
         (b"{\"records\":[[]]}", 12, Expected::Record, b'['),
-        (b"{\"records\":[{},null]}", 15, Expected::Record, b'n'),
         (b"{\"records\":[{\"a\":[}]}", 18, Expected::Closer(b']'), b'}'),
         (b"{\"records\":[{\"a\":1]}", 18, Expected::Closer(b'}'), b']'),
-        (b"{\"records\":[],\"more\":1}", 13, Expected::Closer(b'}'), b','),
         (b"{\"records\":[{}]} x", 17, Expected::End, b'x'),
         (b"{\"records\":[{}]}\0", 16, Expected::End, 0),
     ];

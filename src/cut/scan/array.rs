@@ -2,7 +2,10 @@
 #![allow(clippy::inline_always, reason = "only what is inlined into the dispatch gets its instructions")]
 
 use super::is_space;
-use crate::cut::{CutError, Expected, Nesting, Record};
+use crate::cut::{CutError, Expected, MAX_GAP, Nesting, Record};
+
+/// A number of commas that is never due.
+const UNDUE: u64 = u64::MAX;
 
 /// How far the array has come.
 #[derive(Clone, Copy, Debug)]
@@ -10,18 +13,23 @@ pub(super) struct Array {
     nesting: Nesting,
     /// Where the open record starts; without meaning when none is open.
     pub(super) start: u64,
+    /// Where the last record ended, or the run began; without meaning while a record is open.
+    pub(super) gap: u64,
+    /// Whether a record began more than [`MAX_GAP`] behind that.
+    pub(super) wide: bool,
     /// How many commas belong before the next record: one, but none before the first of a run.
     due: u64,
     /// How many were seen.
     commas: u64,
-    /// Whether all that was seen, from offset 0, is JSON as it stands: no mark, no comma too many or too few.
+    /// Whether all that was seen, from offset 0, is held and is JSON as it stands: no mark, no wide gap, no
+    /// comma too many or too few.
     pub(super) plain: bool,
 }
 
 impl Array {
-    /// No record yet. `plain` unless the run begins within the array.
-    pub(super) fn new(plain: bool) -> Self {
-        Self { nesting: Nesting::default(), start: 0, due: 0, commas: 0, plain }
+    /// No record yet in a run from blob offset `start` on. `plain` unless the run begins within the array.
+    pub(super) fn new(start: u64, plain: bool) -> Self {
+        Self { nesting: Nesting::default(), start: 0, gap: start, wide: false, due: 0, commas: 0, plain }
     }
 
     /// Whether a record is open.
@@ -45,6 +53,7 @@ impl Array {
         self.plain &= as_due;
         self.commas = 0;
         self.due = 1;
+        self.gap = offset + 1;
         Ok(Some(record))
     }
 
@@ -55,6 +64,9 @@ impl Array {
             b'{' => {
                 self.start = offset;
                 self.nesting = Nesting::of_record();
+                if offset - self.gap > MAX_GAP {
+                    self.pass_wide_gap();
+                }
                 Ok(false)
             }
             b']' => {
@@ -63,6 +75,13 @@ impl Array {
             }
             _ => Err(CutError { offset, expected: Expected::Record, found: bracket }),
         }
+    }
+
+    /// The gap before a record that has just begun is let go, so the record follows nothing.
+    #[cold]
+    fn pass_wide_gap(&mut self) {
+        self.wide = true;
+        self.commas = UNDUE;
     }
 
     /// Takes what stands between two records, from blob offset `offset` on: whitespace and commas.

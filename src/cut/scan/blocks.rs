@@ -24,7 +24,7 @@ impl Scanner {
             Phase::Between | Phase::Structure => Text::default(),
             Phase::Text => Text { quoted: true, escaped: false },
             Phase::Escape => Text { quoted: true, escaped: true },
-            Phase::Mark(_) | Phase::Opener { .. } | Phase::Closing | Phase::Closed => return Ok(0),
+            Phase::Mark(_) | Phase::Root => return Ok(0),
         };
         // A copy can stay in registers: 5 % of the time that a record of two bytes takes.
         let mut array = self.array;
@@ -58,7 +58,7 @@ impl Scanner {
         };
         if let Some(length) = closer? {
             taken += length;
-            self.phase = Phase::Closing;
+            self.phase = Phase::Root;
         }
         self.at += taken as u64;
         Ok(taken)
