@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Differences up to this are not corrected: the service tells its time in whole seconds, and the answer
-/// takes a while to arrive.
-const TOLERANCE: Duration = Duration::from_secs(2);
+/// Changes up to this are not followed, milliseconds: the service tells its time in whole seconds, and the
+/// answer takes a while to arrive.
+const TOLERANCE_MILLIS: u64 = 2_000;
 
-/// A difference above this is logged: certificates and tokens may be refused as well.
-const WORTH_A_WARNING: Duration = Duration::from_secs(30);
+/// A change above this is logged, milliseconds: certificates and tokens may be refused as well.
+const WARNING_MILLIS: u64 = 30_000;
 
 /// A clock, corrected by the service's. Clones share the correction.
 #[derive(Clone)]
@@ -54,13 +54,13 @@ impl Clock {
     /// Takes note of the service's time, in milliseconds since the Unix epoch, from an answer that has just
     /// arrived.
     pub fn observe(&self, service: u64) {
-        let error = i64::try_from(i128::from(service) - i128::from(self.now())).unwrap_or_default();
-        let error_length = Duration::from_millis(error.unsigned_abs());
-        if error_length <= TOLERANCE {
+        let correction = service.cast_signed().saturating_sub((self.local)().cast_signed());
+        let before = self.correction.load(Ordering::Relaxed);
+        if correction.abs_diff(before) <= TOLERANCE_MILLIS {
             return;
         }
-        let correction = self.correction.fetch_add(error, Ordering::Relaxed).saturating_add(error);
-        if error_length > WORTH_A_WARNING {
+        self.correction.store(correction, Ordering::Relaxed);
+        if correction.abs_diff(before) > WARNING_MILLIS {
             let (seconds, side) =
                 (correction.unsigned_abs() / 1_000, if correction < 0 { "ahead of" } else { "behind" });
             tracing::warn!(

@@ -152,6 +152,9 @@ pub enum HubError {
 impl HubError {
     /// A send that did not end at its deadline.
     pub(crate) fn silent() -> Self {
-        Self::Unsettled { hub: "(unknown)".to_owned(), reason: "the send did not end at its deadline".to_owned() }
+        Self::Unsettled {
+            hub: "(unknown)".to_owned(),
+            reason: "the send did not end at its deadline".to_owned(),
+        }
     }
 }

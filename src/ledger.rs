@@ -2,9 +2,7 @@
 //! a store by compare-and-swap.
 
 use crate::checkpoint::lease::{self, Claiming, Refused, RunEnd};
-use crate::checkpoint::{
-    Checkpoint, CheckpointStore, InFlight, Progress, RowVersion, StoreError, Wanted,
-};
+use crate::checkpoint::{Checkpoint, CheckpointStore, InFlight, Progress, RowVersion, StoreError, Wanted};
 use crate::clock::Clock;
 use crate::flow_log::{CheckpointKey, FlowLogBlob};
 use std::sync::atomic::{AtomicU64, Ordering};

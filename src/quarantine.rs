@@ -18,17 +18,18 @@ pub struct Note {
     pub reason: String,
 }
 
-/// Names one item: the same for the same bytes of the same blob, so that an attempt after a crash
-/// replaces what the first one left.
+/// Names one item: the same for the same stretch of the same blob, so that an attempt after a crash
+/// replaces what the first one left, and another one for any other stretch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ItemName(String);
 
 impl ItemName {
-    /// The item that begins at byte `start` of `blob` as it was in its `generation`-th rewrite.
+    /// The item that is to hold the bytes `[range.start, range.end)` of `blob`, which was found rewritten
+    /// `generation` times.
     #[must_use]
-    pub fn new(blob: &FlowLogBlob, generation: u32, start: u64) -> Self {
+    pub fn new(blob: &FlowLogBlob, generation: u32, range: &Range<u64>) -> Self {
         let key = blob.checkpoint_key();
-        Self(format!("{}/{}/{generation}-{start}", key.partition, key.row))
+        Self(format!("{}/{}/{generation}-{}-{}", key.partition, key.row, range.start, range.end))
     }
 
     /// The name, to which `.bin` (the bytes) and `.json` (the note) are added.

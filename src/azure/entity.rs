@@ -39,6 +39,8 @@ pub(super) struct Entity {
     broken_since: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unfinished: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     resume_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,6 +113,7 @@ impl Entity {
             quarantined_to: broken.map(|broken| broken.kept.to_string()),
             broken_since: broken.map(|broken| broken.since.to_string()),
             unfinished: broken.is_some_and(|broken| broken.unfinished),
+            partial: broken.is_some_and(|broken| broken.partial),
             resume_at: broken.and_then(|broken| broken.resume_at).map(|block| block.to_string()),
             set_aside: (*set_aside > 0).then(|| set_aside.to_string()),
             in_doubt: row.in_doubt.map(|in_flight| in_flight.until.to_string()),
@@ -163,6 +166,7 @@ impl Entity {
                 kept: number("QuarantinedTo", &kept)?,
                 since: optional("BrokenSince", entity.broken_since.as_deref())?,
                 unfinished: entity.unfinished,
+                partial: entity.partial,
                 resume_at: entity.resume_at.map(|block| number("ResumeAt", &block)).transpose()?,
             }),
             _ => None,
@@ -215,7 +219,14 @@ mod tests {
                 etag: Some("0x8D".into()),
                 length: 12,
                 generation: 3,
-                broken: Some(Broken { at: 5, kept: 9, since: 1_700_000_000_000, unfinished: true, resume_at: Some(8) }),
+                broken: Some(Broken {
+                    at: 5,
+                    kept: 9,
+                    since: 1_700_000_000_000,
+                    unfinished: true,
+                    partial: true,
+                    resume_at: Some(8),
+                }),
                 set_aside: 17,
             },
             in_doubt: Some(InFlight {
@@ -257,7 +268,7 @@ mod tests {
             "Offset@odata.type":"Edm.Int64","Length":"9","Length@odata.type":"Edm.Int64","Generation":2,
             "BrokenAt":"8","QuarantinedTo":"9","InDoubt":"30","Owner":"w","ClaimedUntil":"5"}"#;
         let row = Entity::decode(body).unwrap();
-        let broken = Broken { at: 8, kept: 9, since: 0, unfinished: false, resume_at: None };
+        let broken = Broken { at: 8, kept: 9, since: 0, unfinished: false, partial: false, resume_at: None };
         assert_eq!((row.progress.broken, row.progress.set_aside), (Some(broken), 0));
         assert_eq!(row.in_doubt, Some(InFlight { until: 30, bounds: None }));
     }

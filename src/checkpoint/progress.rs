@@ -76,6 +76,8 @@ pub struct Broken {
     pub since: u64,
     /// Whether the blob ends inside a record, which a later commit may finish.
     pub unfinished: bool,
+    /// Whether the rest, up to `resume_at` or the blob's end, is still to follow, in this very version.
+    pub partial: bool,
     /// The block at which records begin again, once one is found: forwarding goes on there as soon as
     /// everything before it is in quarantine.
     pub resume_at: Option<u64>,
@@ -86,7 +88,7 @@ impl Broken {
     /// under way.
     #[must_use]
     pub fn is_decided(&self) -> bool {
-        self.resume_at.is_some() || self.kept > self.at
+        self.resume_at.is_some() || self.partial
     }
 }
 
@@ -103,9 +105,10 @@ impl Progress {
         if let Some(block) = broken.resume_at {
             return Some(block);
         }
-        let due = if broken.unfinished { hour_end.max(broken.since).saturating_add(grace()) } else { hour_end };
-        let begun = !broken.unfinished && broken.kept <= self.offset;
-        (broken.kept < self.length && (begun || due <= now)).then_some(self.length)
+        let due =
+            if broken.unfinished { hour_end.max(broken.since).saturating_add(grace()) } else { hour_end };
+        let at_once = broken.partial || !broken.unfinished && broken.kept <= self.offset;
+        (broken.kept < self.length && (at_once || due <= now)).then_some(self.length)
     }
 
     /// Whether some of what was committed is not forwarded and can't be.
@@ -137,7 +140,8 @@ mod tests {
         Progress { offset: 10, length: 50, broken: Some(broken), ..Progress::default() }
     }
 
-    const FRESH: Broken = Broken { at: 20, kept: 10, since: 1_000_000, unfinished: false, resume_at: None };
+    const FRESH: Broken =
+        Broken { at: 20, kept: 10, since: 1_000_000, unfinished: false, partial: false, resume_at: None };
 
     #[test]
     fn a_break_is_kept_when_found_and_again_when_the_hour_is_over() {
@@ -146,6 +150,8 @@ mod tests {
         let grown = broken(Broken { kept: 40, ..FRESH });
         assert_eq!(grown.owes_quarantine_to(hour_end, hour_end - 1), None);
         assert_eq!(grown.owes_quarantine_to(hour_end, hour_end), Some(50));
+        let partial = broken(Broken { kept: 40, partial: true, ..FRESH });
+        assert_eq!(partial.owes_quarantine_to(hour_end, early), Some(50));
         assert_eq!(broken(Broken { kept: 50, ..FRESH }).owes_quarantine_to(hour_end, hour_end), None);
     }
 

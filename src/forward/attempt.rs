@@ -187,7 +187,7 @@ fn is_complete(row: &Checkpoint, blob: &FlowLogBlob, now: u64) -> bool {
 }
 
 /// Waits for `work` until the time to send is over.
-async fn within<T>(
+pub(super) async fn within<T>(
     blob: &FlowLogBlob,
     times: &Times,
     awaited: Awaited,

@@ -1,6 +1,8 @@
 //! What happens where a blob stops being records: the bytes up to the next block that begins a record go
 //! into quarantine, and forwarding goes on there. One broken block costs one block.
 
+use super::attempt::within;
+use super::error::Awaited;
 use super::run::{Reached, Run};
 use super::{ForwardError, Forwarder};
 use crate::checkpoint::{Broken, CheckpointStore, GUARD_BYTES};
@@ -72,7 +74,8 @@ impl Break {
 
     /// A record that can't be read and sent in one invocation, however long that may take.
     pub(super) fn too_long(start: u64, end: Option<u64>) -> Self {
-        let reason = format!("the record that starts at byte {start} is too long to be forwarded in one invocation");
+        let reason =
+            format!("the record that starts at byte {start} is too long to be forwarded in one invocation");
         Self { at: start, from: Some(start), unfinished: false, may_resume: true, resume_at: end, reason }
     }
 
@@ -91,7 +94,11 @@ impl Break {
 impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
     /// Puts what follows a break into quarantine, as far as that is due, and finds the block at which
     /// records begin again. Everything before the break has been accepted.
-    pub(super) async fn pass_break(&self, run: &mut Run<'_, H>, found: Break) -> Result<Passed, ForwardError> {
+    pub(super) async fn pass_break(
+        &self,
+        run: &mut Run<'_, H>,
+        found: Break,
+    ) -> Result<Passed, ForwardError> {
         let (offset, now) = (run.outbound.end(), self.ledger.now());
         let before = run.broken;
         let same_version = run.seen.row.covers(&run.etag);
@@ -100,6 +107,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             kept: before.map_or(0, |before| before.kept),
             since: before.filter(|_| same_version).map_or(now, |before| before.since),
             unfinished: found.unfinished,
+            partial: before.is_some_and(|before| before.partial) && same_version,
             resume_at: found.resume_at,
         };
         run.broken = Some(broken);
@@ -109,9 +117,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             }
             return Ok(Passed::Stopped(Reached::Kept));
         }
-        let searched = same_version && broken.kept > offset;
         let resume_at = match found.resume_at {
-            None if found.may_resume && !searched => match self.next_record_block(run, offset).await? {
+            None if found.may_resume && !broken.partial => match self.next_record_block(run, offset).await? {
                 Search::Found(block) => Some(block),
                 Search::Nothing => None,
                 Search::OutOfTime => {
@@ -128,7 +135,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         }
         run.broken = Some(Broken { resume_at, ..broken });
         let Some(end) = self.owed(run, now) else { return Ok(Passed::Stopped(Reached::Kept)) };
-        let from = found.from.unwrap_or(offset).max(broken.kept);
+        // What quarantine holds of an earlier version ends with that version's closer, which may have given
+        // way to records: it is taken anew.
+        let from = if broken.partial { broken.kept } else { found.from.unwrap_or(offset) };
         if !self.keep(run, from..end, &found.reason).await? {
             return Ok(Passed::Stopped(Reached::Budget));
         }
@@ -157,9 +166,11 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     }
 
     /// Finds the first block behind `offset` that begins a record.
-    async fn next_record_block(&self, run: &Run<'_, H>, offset: u64) -> Result<Search, ForwardError> {
-        let blocks = self.source.blocks(run.blob, &run.etag).await.map_err(ForwardError::read(run.blob))?;
-        let behind = blocks.into_iter().filter(|block| *block > offset && *block < run.length);
+    async fn next_record_block(&self, run: &mut Run<'_, H>, offset: u64) -> Result<Search, ForwardError> {
+        let asked = within(run.blob, run.times, Awaited::Storage, self.source.blocks(run.blob, &run.etag));
+        let blocks = asked.await?.map_err(ForwardError::read(run.blob))?;
+        let length = run.length;
+        let behind = blocks.into_iter().filter(|block| *block > offset && *block < length);
         for block in behind.take(MOST_TRIED) {
             if Instant::now() >= run.times.work_until || self.is_stopping() {
                 return Ok(Search::OutOfTime);
@@ -172,7 +183,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     }
 
     /// Whether the bytes from `block` on begin with a complete record like any other.
-    async fn begins_record(&self, run: &Run<'_, H>, block: u64) -> Result<bool, ForwardError> {
+    async fn begins_record(&self, run: &mut Run<'_, H>, block: u64) -> Result<bool, ForwardError> {
         let mut cutter = Cutter::after_record(block);
         let (mut at, mut length) = (block, PROBE);
         while at < run.length && at - block < LONGEST_PROBE {
@@ -190,11 +201,12 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         Ok(false)
     }
 
-    async fn probe(&self, run: &Run<'_, H>, range: Range<u64>) -> Result<Rope, ForwardError> {
+    async fn probe(&self, run: &mut Run<'_, H>, range: Range<u64>) -> Result<Rope, ForwardError> {
         if range.is_empty() {
             return Ok(Rope::default());
         }
-        let read = self.source.read(run.blob, range, Version::Only(&run.etag)).await;
+        let read = self.source.read(run.blob, range, Version::Only(&run.etag));
+        let read = within(run.blob, run.times, Awaited::Storage, read).await?;
         Ok(read.map_err(ForwardError::read(run.blob))?.bytes)
     }
 }

@@ -106,6 +106,8 @@ pub enum Awaited {
     Storage,
     /// The checkpoint table.
     Table,
+    /// The container for what can't be forwarded.
+    Quarantine,
     /// A pause between commits: each run ended with another one committed.
     NewCommits,
 }
@@ -117,6 +119,7 @@ impl fmt::Display for Awaited {
             Self::Memory => "memory that other blobs take: several long blobs are being caught up",
             Self::Storage => "the flow-log account to answer",
             Self::Table => "the checkpoint table to answer",
+            Self::Quarantine => "the quarantine container to answer",
             Self::NewCommits => "the blob to stay as it is: it was committed anew during each run",
         })
     }
@@ -143,16 +146,6 @@ impl ForwardError {
     pub(super) fn out_of_time(blob: &FlowLogBlob, times: &Times, awaited: Awaited) -> Self {
         let (budget, waited) = (times.budget(), times.arrived.elapsed());
         Self::OutOfTime { blob: blob.url(), budget, waited, awaited }
-    }
-
-    /// The time is over, and storage did not answer.
-    pub(super) fn storage_is_silent(blob: &FlowLogBlob, times: &Times) -> Self {
-        Self::out_of_time(blob, times, Awaited::Storage)
-    }
-
-    /// The time is over, and the checkpoint table did not answer.
-    pub(super) fn table_is_silent(blob: &FlowLogBlob, times: &Times) -> Self {
-        Self::out_of_time(blob, times, Awaited::Table)
     }
 
     /// Bytes that should have been at hand.

@@ -111,7 +111,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                     let guarded = usize::try_from(plan::guarded(progress)).unwrap_or(usize::MAX);
                     let guarded = chunk.bytes.slice(0..guarded).to_bytes();
                     match plan::continuity(progress, &guarded, chunk.blob_length) {
-                        Continuity::Grown { .. } if !owes && waits_for_the_hour(progress, chunk.blob_length) => {
+                        Continuity::Grown { .. }
+                            if !owes && waits_for_the_hour(progress, chunk.blob_length) =>
+                        {
                             return Ok(None);
                         }
                         Continuity::Grown { skip } => {
@@ -122,7 +124,15 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                             if progress.offset == 0 && progress.guard.is_none() {
                                 row.progress.guard = plan::first_guard(&guarded, length);
                             }
-                            return Ok(Some(Opened { etag, length, trail, rewritten, row, first, rest: None }));
+                            return Ok(Some(Opened {
+                                etag,
+                                length,
+                                trail,
+                                rewritten,
+                                row,
+                                first,
+                                rest: None,
+                            }));
                         }
                         broken => broken,
                     }

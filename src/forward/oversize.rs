@@ -1,6 +1,7 @@
 //! Records that fit no message: split where their schema repeats, quarantined where that can't be.
 
 use super::breaks::Break;
+use super::error::Awaited;
 use super::read_on::Next;
 use super::run::{Reached, Run};
 use super::{ForwardError, Forwarder};
@@ -42,7 +43,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             }
             Err(reason) => {
                 if self.quarantine(run, range.clone(), &reason.to_string()).await? < range.end {
-                    return Err(ForwardError::storage_is_silent(run.blob, run.times));
+                    return Err(ForwardError::out_of_time(run.blob, run.times, Awaited::Storage));
                 }
                 run.outbound.skip_to(range.end);
                 Ok(())

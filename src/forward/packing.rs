@@ -40,8 +40,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             id_prefix: blob.id_prefix(opened.row.progress.generation),
         });
         let limits = self.hub.limits(&origin, times.send_until).await;
-        let limits = limits
-            .map_err(|cause| ForwardError::send(blob, opened.row.progress.offset, cause))?;
+        let limits = limits.map_err(|cause| ForwardError::send(blob, opened.row.progress.offset, cause))?;
         let largest = batch::max_body(limits, None);
         let bounds = match stored {
             Some(stored) if stored.layout == LAYOUT && stored.max_body <= largest => stored,

@@ -1,5 +1,7 @@
 //! Puts bytes that can't be forwarded into quarantine, a bounded piece at a time.
 
+use super::attempt::within;
+use super::error::Awaited;
 use super::read_on::Next;
 use super::run::Run;
 use super::{ForwardError, Forwarder};
@@ -29,7 +31,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             }
             at = end;
             if let Some(broken) = &mut run.broken {
-                broken.kept = broken.kept.max(at);
+                (broken.kept, broken.partial) = (at, at < range.end);
             }
             if at < range.end {
                 self.save(run).await?;
@@ -48,7 +50,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     ) -> Result<u64, ForwardError> {
         let url = run.blob.url();
         let failed = |cause| ForwardError::Quarantine { blob: url.clone(), cause };
-        let item = ItemName::new(run.blob, run.seen.row.progress.generation, range.start);
+        let item = ItemName::new(run.blob, run.seen.row.progress.generation, &range);
         let (mut pieces, mut end) = (0, range.start);
         let mut reader = self.reader(run, range.clone());
         loop {
@@ -56,7 +58,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             match self.next(run, &mut reader, deadline).await? {
                 Next::Window(window) => {
                     end += window.len() as u64;
-                    self.quarantine.stage(&item, pieces, window).await.map_err(failed)?;
+                    let staged = self.quarantine.stage(&item, pieces, window);
+                    within(run.blob, run.times, Awaited::Quarantine, staged).await?.map_err(failed)?;
                     pieces += 1;
                     self.save_now_and_then(run).await?;
                 }
@@ -66,7 +69,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         }
         let range = range.start..end;
         let note = Note { blob: url.clone(), etag: run.etag.clone(), range, reason: reason.to_owned() };
-        self.quarantine.finish(&item, pieces, &note).await.map_err(failed)?;
+        let finished = self.quarantine.finish(&item, pieces, &note);
+        within(run.blob, run.times, Awaited::Quarantine, finished).await?.map_err(failed)?;
         run.done.quarantined += 1;
         tracing::error!(
             blob = note.blob,

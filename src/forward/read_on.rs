@@ -1,5 +1,7 @@
 //! Reading on in the middle of a run, and saving what has been accepted so far.
 
+use super::attempt::within;
+use super::error::Awaited;
 use super::reader::Reader;
 use super::run::Run;
 use super::{ForwardError, Forwarder};
@@ -68,8 +70,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     /// Saves what has been accepted and renews the claim.
     pub(super) async fn save(&self, run: &mut Run<'_, H>) -> Result<(), ForwardError> {
         let progress = run.progress();
-        let saving = timeout_at(run.times.send_until.into(), self.ledger.save(run.seen, &progress)).await;
-        let saved = saving.map_err(|_| ForwardError::table_is_silent(run.blob, run.times))?;
+        let saving = self.ledger.save(run.seen, &progress);
+        let saved = within(run.blob, run.times, Awaited::Table, saving).await?;
         *run.seen = saved.map_err(ForwardError::checkpoint(run.blob))?;
         run.saved = Instant::now();
         Ok(())
@@ -86,8 +88,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         if run.outbound.is_used() || run.repeats || self.is_stopping() {
             return Ok(false);
         }
-        let narrowing = timeout_at(run.times.send_until.into(), self.ledger.narrow(run.seen, end)).await;
-        let narrowed = narrowing.map_err(|_| ForwardError::table_is_silent(run.blob, run.times))?;
+        let narrowing = self.ledger.narrow(run.seen, end);
+        let narrowed = within(run.blob, run.times, Awaited::Table, narrowing).await?;
         *run.seen = narrowed.map_err(ForwardError::checkpoint(run.blob))?;
         Ok(true)
     }

@@ -196,7 +196,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                     return Ok(other);
                 }
             };
-            let supply = Supply { from: resume, first: Rope::default(), rest: self.reader(run, resume..run.length) };
+            let supply =
+                Supply { from: resume, first: Rope::default(), rest: self.reader(run, resume..run.length) };
             reached = self.pump(run, supply).await?;
         }
     }

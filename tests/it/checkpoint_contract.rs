@@ -16,7 +16,14 @@ fn full(blob: &str) -> Checkpoint {
             etag: Some("0x8DD6E5A1B2C3D4E".into()),
             length: (1 << 40) + 2,
             generation: 4,
-            broken: Some(Broken { at: 30, kept: 60, since: 1_800_000_000_000, unfinished: true, resume_at: Some(55) }),
+            broken: Some(Broken {
+                at: 30,
+                kept: 60,
+                since: 1_800_000_000_000,
+                unfinished: true,
+                partial: true,
+                resume_at: Some(55),
+            }),
             set_aside: 12,
         },
         in_doubt: Some(InFlight {

@@ -15,7 +15,7 @@ trait Kept {
 
 async fn a_quarantine_keeps_pieces_as_one_item(quarantine: &impl Quarantine, shelf: &impl Kept) {
     let blob = samples::blob(1);
-    let item = ItemName::new(&blob, 0, 12);
+    let item = ItemName::new(&blob, 0, &(12..40));
     let note = |end, reason: &str| Note {
         blob: blob.url(),
         etag: "0x8D".into(),
@@ -36,7 +36,7 @@ async fn a_quarantine_keeps_pieces_as_one_item(quarantine: &impl Quarantine, she
     quarantine.finish(&item, 1, &note(16, "again")).await.unwrap();
     assert_eq!(shelf.kept(&item).await, Some((b"anew".to_vec(), note(16, "again"))));
 
-    let other = ItemName::new(&blob, 1, 12);
+    let other = ItemName::new(&blob, 1, &(12..40));
     assert_eq!(shelf.kept(&other).await, None, "another generation is another item");
 }
 
