@@ -35,7 +35,7 @@ use memory_budget::MemoryBudget;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use times::{Caller, Times};
+use times::{Caller, Times, now};
 use tokio::sync::watch;
 use turns::Turns;
 
@@ -204,7 +204,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         commit: &Wanted,
         until: Instant,
     ) -> Result<Forwarded, ForwardError> {
-        let (now, budget) = (Instant::now(), self.options.budget);
+        let (now, budget) = (now(), self.options.budget);
         let left = until.saturating_duration_since(now);
         let times = if left >= budget * LONG_ATTEMPT && self.turns.is_stuck(&blob.checkpoint_key()) {
             Times { last_resort: true, ..Times::within(Caller::Sweep, now, left) }

@@ -61,7 +61,8 @@ pub struct Progress {
     pub generation: u32,
     /// Where the blob stops being flow-log records, if it does.
     pub broken: Option<Broken>,
-    /// How many bytes before `offset` are in quarantine and were not forwarded.
+    /// How many bytes before `offset` were not forwarded: those in quarantine, and what separates them from
+    /// records.
     pub set_aside: u64,
 }
 

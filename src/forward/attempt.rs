@@ -5,7 +5,7 @@ use super::error::Awaited;
 use super::memory_budget::FULL;
 use super::open::Opened;
 use super::run::RunResult;
-use super::times::Times;
+use super::times::{Times, now};
 use super::turns::Memory;
 use super::{End, ForwardError, Forwarded, Forwarder};
 use crate::checkpoint::lease::RunEnd;
@@ -16,7 +16,7 @@ use crate::ledger::{Claimed, Release, Seen};
 use crate::quarantine::Quarantine;
 use crate::random;
 use crate::source::BlobSource;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::timeout_at;
 
 /// About the wait after a row changed under us; it doubles each time.
@@ -77,11 +77,11 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         }
         let mut room = within(blob, times, Awaited::Memory, self.memory.first_read(times.caller)).await?;
         let mut stale = 0;
-        while Instant::now() < times.work_until {
+        while now() < times.work_until {
             if self.is_stopping() {
                 return Err(ForwardError::Stopping { blob: blob.url() });
             }
-            let began = Instant::now();
+            let began = now();
             let opened = within(blob, times, Awaited::Storage, self.open(blob, &seen, done)).await.flatten();
             let round = match opened {
                 Ok(Some(opened)) => {

@@ -4,6 +4,7 @@
 use super::attempt::within;
 use super::error::Awaited;
 use super::run::{Reached, Run};
+use super::times::now;
 use super::{ForwardError, Forwarder};
 use crate::checkpoint::{Broken, CheckpointStore, GUARD_BYTES};
 use crate::cut::{CutError, Cutter, Expected, first_key};
@@ -13,7 +14,6 @@ use crate::quarantine::Quarantine;
 use crate::rope::Rope;
 use crate::source::{BlobSource, Version};
 use std::ops::Range;
-use std::time::Instant;
 
 /// How many blocks behind a break are tried: an hour has 60.
 const MOST_TRIED: usize = 256;
@@ -99,19 +99,19 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         run: &mut Run<'_, H>,
         found: Break,
     ) -> Result<Passed, ForwardError> {
-        let (offset, now) = (run.outbound.end(), self.ledger.now());
+        let (offset, time) = (run.outbound.end(), self.ledger.now());
         let before = run.broken;
         let same_version = run.seen.row.covers(&run.etag);
         let broken = Broken {
             at: found.at,
             kept: before.map_or(0, |before| before.kept),
-            since: before.filter(|_| same_version).map_or(now, |before| before.since),
+            since: before.filter(|_| same_version).map_or(time, |before| before.since),
             unfinished: found.unfinished,
             partial: before.is_some_and(|before| before.partial) && same_version,
             resume_at: found.resume_at,
         };
         run.broken = Some(broken);
-        if found.unfinished && self.owed(run, now).is_none() {
+        if found.unfinished && self.owed(run, time).is_none() {
             if before.is_none() {
                 tracing::warn!(blob = %run.blob, "{}: waiting for a commit that finishes it", found.reason);
             }
@@ -134,7 +134,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             return Ok(Passed::Stopped(Reached::Doubt));
         }
         run.broken = Some(Broken { resume_at, ..broken });
-        let Some(end) = self.owed(run, now) else { return Ok(Passed::Stopped(Reached::Kept)) };
+        let Some(end) = self.owed(run, time) else { return Ok(Passed::Stopped(Reached::Kept)) };
         // What quarantine holds of an earlier version ends with that version's closer, which may have given
         // way to records: it is taken anew.
         let from = if broken.partial { broken.kept } else { found.from.unwrap_or(offset) };
@@ -151,10 +151,10 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         }
     }
 
-    fn owed(&self, run: &Run<'_, H>, now: u64) -> Option<u64> {
+    fn owed(&self, run: &Run<'_, H>, time: u64) -> Option<u64> {
         let mut progress = run.progress();
         progress.length = run.length;
-        progress.owes_quarantine_to(run.blob.hour_end(), now)
+        progress.owes_quarantine_to(run.blob.hour_end(), time)
     }
 
     /// Moves the end of the run to `offset`, before which everything is in quarantine.
@@ -172,7 +172,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let length = run.length;
         let behind = blocks.into_iter().filter(|block| *block > offset && *block < length);
         for block in behind.take(MOST_TRIED) {
-            if Instant::now() >= run.times.work_until || self.is_stopping() {
+            if now() >= run.times.work_until || self.is_stopping() {
                 return Ok(Search::OutOfTime);
             }
             if self.begins_record(run, block).await? {

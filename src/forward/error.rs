@@ -144,7 +144,7 @@ impl ForwardError {
 
     /// The time is over, and `awaited` did not come.
     pub(super) fn out_of_time(blob: &FlowLogBlob, times: &Times, awaited: Awaited) -> Self {
-        let (budget, waited) = (times.budget(), times.arrived.elapsed());
+        let (budget, waited) = (times.budget(), times.elapsed());
         Self::OutOfTime { blob: blob.url(), budget, waited, awaited }
     }
 

@@ -4,6 +4,7 @@ use super::breaks::Break;
 use super::error::Awaited;
 use super::read_on::Next;
 use super::run::{Reached, Run};
+use super::times::now;
 use super::{ForwardError, Forwarder};
 use crate::checkpoint::CheckpointStore;
 use crate::cut::Cutter;
@@ -12,7 +13,6 @@ use crate::quarantine::Quarantine;
 use crate::source::BlobSource;
 use crate::split::{Divider, Skeleton, SplitError, Survey, split};
 use std::ops::Range;
-use std::time::Instant;
 
 /// What became of a record that was read again from its start.
 pub(super) enum Dealt {
@@ -58,7 +58,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         run: &mut Run<'_, H>,
         start: u64,
     ) -> Result<Dealt, ForwardError> {
-        let began = Instant::now();
+        let began = now();
         let skeleton = match self.survey(run, start).await? {
             Surveyed::Splits(skeleton) => skeleton,
             Surveyed::Ends(SplitError::Broken(cause)) => {
@@ -81,7 +81,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             return Ok(Dealt::Stopped(Reached::Doubt));
         }
         // To read it again and send it takes at least as long.
-        if !run.times.has_time_for(began.elapsed()) {
+        if !run.times.has_time_for(now() - began) {
             let stopped = if run.times.last_resort {
                 Reached::Broken(Break::too_long(start, Some(range.end)))
             } else {
@@ -117,8 +117,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     async fn survey(&self, run: &mut Run<'_, H>, start: u64) -> Result<Surveyed, ForwardError> {
         let mut survey = Survey::new(start, run.max_body);
         let mut reader = self.reader(run, start..run.length);
+        let deadline = run.times.survey_until();
         loop {
-            let window = match self.next(run, &mut reader, run.times.work_until).await? {
+            let window = match self.next(run, &mut reader, deadline).await? {
                 Next::Window(window) => window,
                 Next::End => return Ok(Surveyed::Unfinished),
                 Next::OutOfTime => return Ok(Surveyed::OutOfTime),

@@ -4,6 +4,7 @@ use super::attempt::within;
 use super::error::Awaited;
 use super::reader::Reader;
 use super::run::Run;
+use super::times::now;
 use super::{ForwardError, Forwarder};
 use crate::batch::Packer;
 use crate::checkpoint::CheckpointStore;
@@ -34,7 +35,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         reader: &mut Reader,
         deadline: Instant,
     ) -> Result<Next, ForwardError> {
-        if Instant::now() >= deadline || self.is_stopping() {
+        if now() >= deadline || self.is_stopping() {
             return Ok(Next::OutOfTime);
         }
         let mut stopping = self.stopping.subscribe();
@@ -61,7 +62,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
 
     /// Saves what has been accepted and renews the claim, when that is due.
     pub(super) async fn save_now_and_then(&self, run: &mut Run<'_, H>) -> Result<(), ForwardError> {
-        if run.saved.elapsed() < self.options.save_every {
+        if now() - run.saved < self.options.save_every {
             return Ok(());
         }
         self.save(run).await
@@ -73,7 +74,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let saving = self.ledger.save(run.seen, &progress);
         let saved = within(run.blob, run.times, Awaited::Table, saving).await?;
         *run.seen = saved.map_err(ForwardError::checkpoint(run.blob))?;
-        run.saved = Instant::now();
+        run.saved = now();
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::oversize::Dealt;
 use super::packing::Packing;
 use super::read_on::Next;
 use super::reader::Supply;
-use super::times::Times;
+use super::times::{Times, now};
 use super::{End, ForwardError, Forwarded, Forwarder};
 use crate::batch::{Added, Batcher, Packer};
 use crate::checkpoint::{Broken, CheckpointStore, Progress};
@@ -120,7 +120,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             broken: seen.row.progress.broken,
             seen,
             done,
-            saved: Instant::now(),
+            saved: now(),
         };
         let reached = match known {
             // This version was cut before, up to where it breaks.

@@ -2,6 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+/// Now, by the clock that all waits go by: tests may stop it.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// On whose behalf a blob is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
@@ -42,13 +47,24 @@ impl Times {
         }
     }
 
+    /// How long the attempt has been under way.
+    pub(super) fn elapsed(&self) -> Duration {
+        now().saturating_duration_since(self.arrived)
+    }
+
     /// All the time that the attempt has.
     pub(super) fn budget(&self) -> Duration {
         self.end - self.arrived
     }
 
+    /// Until when a record may be read only to learn how it ends. The last resort leaves time to put into
+    /// quarantine what takes longer.
+    pub(super) fn survey_until(&self) -> Instant {
+        if self.last_resort { self.arrived + (self.work_until - self.arrived) / 2 } else { self.work_until }
+    }
+
     /// Whether `work` more fits before nothing new may be begun.
     pub(super) fn has_time_for(&self, work: Duration) -> bool {
-        Instant::now() + work < self.work_until
+        now() + work < self.work_until
     }
 }

@@ -10,6 +10,8 @@
 )]
 
 mod blob_contract;
+mod bounds;
+mod breaks;
 mod budget;
 mod chaos;
 mod checkpoint_contract;
@@ -39,4 +41,6 @@ mod server_process;
 mod settings;
 mod stage;
 mod sweep;
+mod time;
+mod unsaved;
 mod world;

@@ -1,11 +1,14 @@
-//! A hub in memory: enforces its limit, keeps what it accepts, and fails when told to.
+//! A hub in memory: enforces its limit, keeps what it accepts, and fails, and settles in the order, that it is
+//! told to.
 
 use crate::hub_contract::Received;
 use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Message, Origin};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+use tokio::sync::watch;
 
 /// What becomes of one send.
 #[derive(Clone, Debug)]
@@ -21,14 +24,18 @@ pub enum Failure {
 /// A hub in memory.
 #[derive(Debug)]
 pub struct MemoryHub {
-    limit: usize,
+    limit: AtomicUsize,
     state: Mutex<State>,
+    /// The numbers of the sends that are settled.
+    settled: watch::Sender<BTreeSet<usize>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     sends: usize,
     failures: BTreeMap<usize, Failure>,
+    /// After which other send one is settled, by its number.
+    after: BTreeMap<usize, usize>,
     kept: Vec<(usize, Received)>,
 }
 
@@ -41,12 +48,23 @@ impl Default for MemoryHub {
 impl MemoryHub {
     /// A hub that takes transfers of `limit` bytes.
     pub fn with_limit(limit: usize) -> Self {
-        Self { limit, state: Mutex::default() }
+        Self { limit: limit.into(), state: Mutex::default(), settled: watch::Sender::default() }
+    }
+
+    /// From now on takes transfers of `limit` bytes.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Lets the send number `number`, counted from 0 over the hub's life, fail.
     pub fn fail(&self, number: usize, failure: Failure) {
         self.state.lock().unwrap().failures.insert(number, failure);
+    }
+
+    /// Settles the send number `number` only when the send number `other` is settled. What is accepted is kept
+    /// in the order of the first polls all the same.
+    pub fn settle_after(&self, number: usize, other: usize) {
+        self.state.lock().unwrap().after.insert(number, other);
     }
 
     /// How many sends were tried.
@@ -107,28 +125,40 @@ fn received(origin: &Origin, message: &Message) -> Received {
 
 impl Hub for MemoryHub {
     async fn limits(&self, origin: &Origin, _: Instant) -> Result<Limits, HubError> {
-        Ok(limits(origin, self.limit))
+        Ok(limits(origin, self.limit.load(Ordering::Relaxed)))
     }
 
     async fn send(&self, batch: Batch, deadline: Instant) -> Result<(), HubError> {
         let hub = "memory".to_owned();
-        let limits = limits(&batch.origin, self.limit);
+        let limits = limits(&batch.origin, self.limit.load(Ordering::Relaxed));
         let cost = |message: &Message| limits.message_overhead + message.body.len();
         let size = limits.envelope + batch.messages.iter().map(cost).sum::<usize>();
         if size > limits.transfer {
             return Err(HubError::TooLarge { hub, size, limit: limits.transfer });
         }
-        let failure = {
+        let (number, failure, after) = {
             let mut state = self.state.lock().unwrap();
             let number = state.sends;
             state.sends += 1;
             let failure = state.failures.remove(&number);
+            let after = state.after.remove(&number);
             if matches!(failure, None | Some(Failure::After(_))) {
                 let kept = batch.messages.iter().map(|message| (number, received(&batch.origin, message)));
                 state.kept.extend(kept);
             }
-            failure
+            (number, failure, after)
         };
+        if let Some(other) = after {
+            let mut settled = self.settled.subscribe();
+            let turn = settled.wait_for(|settled| settled.contains(&other));
+            // When its turn does not come before the deadline, it is settled all the same.
+            let _ = tokio::time::timeout_at(deadline.into(), turn).await;
+        }
+        if !matches!(failure, Some(Failure::Hang)) {
+            self.settled.send_modify(|settled| {
+                settled.insert(number);
+            });
+        }
         match failure {
             None => Ok(()),
             Some(Failure::Before(error) | Failure::After(error)) => Err(error),

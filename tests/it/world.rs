@@ -12,7 +12,6 @@ use flowlog_forwarder::sweep::hours::Hour;
 use flowlog_forwarder::sweep::{self, Sweeper};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 /// Storage, table and hub in memory, and a clock that only tests move.
 #[derive(Clone, Default)]
@@ -100,7 +99,7 @@ pub async fn play(
     blob: &FlowLogBlob,
     commit: &Wanted,
 ) -> Result<Forwarded, ForwardError> {
-    process.forward(blob, commit, Instant::now()).await
+    process.forward(blob, commit, tokio::time::Instant::now().into_std()).await
 }
 
 /// The first `count` records of a blob.
