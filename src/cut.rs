@@ -35,6 +35,7 @@ mod scan;
 mod tests;
 
 pub use error::{CutError, Expected, NotHeld};
+pub(crate) use held::Held;
 pub use key::first_key;
 pub use nesting::MAX_NESTING;
 pub(crate) use nesting::Nesting;
@@ -43,7 +44,6 @@ pub(crate) use scan::is_space;
 use crate::rope::Rope;
 use bytes::{Buf, Bytes};
 use fearless_simd::Level;
-use held::Held;
 use scan::Scanner;
 use std::collections::VecDeque;
 use std::ops::Range;

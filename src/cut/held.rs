@@ -1,4 +1,4 @@
-//! The bytes that the cutter keeps: what was pushed, less what was released or let go.
+//! Bytes of the blob that are kept: what was pushed, less what was released or let go.
 
 use super::{NotHeld, is_wide};
 use crate::checkpoint::GUARD_BYTES;
@@ -42,7 +42,7 @@ impl Piece {
 
 /// Pieces of the blob, in order and apart from each other.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     pieces: VecDeque<Piece>,
     /// What is before this blob offset has been released.
     from: u64,
@@ -52,24 +52,24 @@ pub(super) struct Held {
 
 impl Held {
     /// Nothing yet; the first byte pushed will be that at blob offset `start`.
-    pub(super) fn new(start: u64) -> Self {
+    pub(crate) fn new(start: u64) -> Self {
         Self { pieces: VecDeque::new(), from: start, end: start }
     }
 
     /// The blob offset behind the last byte pushed.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.end
     }
 
     /// Takes the blob's next bytes.
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    pub(crate) fn push(&mut self, bytes: Bytes) {
         let (start, buffer) = (self.end, bytes.len());
         self.end += buffer as u64;
         self.pieces.push_back(Piece { start, bytes, buffer });
     }
 
     /// Forgets what is before blob offset `before`, as far as it has been pushed.
-    pub(super) fn release(&mut self, before: u64) {
+    pub(crate) fn release(&mut self, before: u64) {
         self.from = self.from.max(before.min(self.end));
         while let Some(first) = self.pieces.front_mut() {
             if first.end() > self.from {
@@ -83,7 +83,7 @@ impl Held {
     }
 
     /// Forgets all of `gap`, when it is wide, but what a guard at the end of a record behind it may cover.
-    pub(super) fn let_go_gap(&mut self, gap: Range<u64>) {
+    pub(crate) fn let_go_gap(&mut self, gap: Range<u64>) {
         if is_wide(&gap) {
             self.let_go(gap.start..gap.end - GUARD_BYTES);
         }
@@ -112,7 +112,7 @@ impl Held {
     ///
     /// # Errors
     /// When some of them were not pushed yet, or are kept no more.
-    pub(super) fn slice(&self, range: Range<u64>) -> Result<Rope, NotHeld> {
+    pub(crate) fn slice(&self, range: Range<u64>) -> Result<Rope, NotHeld> {
         let mut rope = Rope::default();
         let mut at = range.start;
         let first = self.pieces.partition_point(|piece| piece.end() <= range.start);
@@ -132,7 +132,7 @@ impl Held {
 
     /// How many bytes the pieces keep in memory at most.
     #[cfg(any(test, fuzzing))]
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.pieces.iter().map(|piece| piece.buffer).sum()
     }
 }

@@ -42,6 +42,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         match split(&bytes, range.start, job.max_body) {
             Ok(parts) => {
                 for part in parts.into_iter().flatten() {
+                    let part = part.map_err(|cause| ForwardError::split(job.blob, cause))?;
                     let end = part.last.then_some(part.message.range.end);
                     outbound.send(job.blob, part.message, end).await?;
                 }
@@ -89,8 +90,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             done.bytes_read += window.len() as u64;
             for piece in window.pieces() {
                 outbound.pass(piece);
-                let parts = divider.push(piece.clone());
-                for part in parts.map_err(|cause| ForwardError::split(job.blob, cause))? {
+                divider.push(piece.clone());
+                for part in divider.by_ref() {
+                    let part = part.map_err(|cause| ForwardError::split(job.blob, cause))?;
                     let end = part.last.then_some(part.message.range.end);
                     outbound.send(job.blob, part.message, end).await?;
                 }
