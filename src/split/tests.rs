@@ -33,14 +33,14 @@ fn run(
     for chunk in chunks(&bytes, sizes[0]) {
         let Some(skeleton) = survey.push(&chunk)? else { continue };
         let mut divider = Divider::new(skeleton);
-        let mut parts: Vec<Part> = Vec::new();
+        let (mut parts, mut largest): (Vec<Part>, _) = (Vec::new(), 0);
         for chunk in chunks(&bytes, sizes[1]) {
-            let length = chunk.len();
+            largest = largest.max(chunk.len());
             divider.push(chunk);
             for part in divider.by_ref() {
                 parts.push(part?);
             }
-            assert!(divider.held_bytes() <= 2 * max_body + 2 * length, "memory is not flat");
+            assert!(divider.held_bytes() <= 2 * max_body + 2 * largest, "memory is not flat");
         }
         return Ok(Some(parts));
     }
