@@ -167,7 +167,9 @@ mod tests {
             let whole = chunks.concat();
             let mut model: Vec<Option<u8>> = whole.iter().copied().map(Some).collect();
             let mut held = Held::new(START);
-            chunks.into_iter().for_each(|chunk| held.push(chunk.into()));
+            for chunk in chunks {
+                held.push(chunk.into());
+            }
             let mut from = START;
             for (release, place, length) in acts {
                 let end = (place + length).min(whole.len());

@@ -11,6 +11,9 @@ const OPENINGS: [&[u8]; 3] = [b"", b"{\"records\":[", b"{\"records\":[{"];
 
 /// The cutter agrees with `serde_json` and with byte-wise reading on any blob in any chunks, and holds no
 /// more than the records that are not sent yet. The first three bytes are chunk lengths, the rest is the blob.
+///
+/// # Panics
+/// When that is not so.
 pub fn cut(data: &[u8]) {
     let Some((sizes, rest)) = data.split_first_chunk::<3>() else { return };
     let sizes = sizes.map(|size| usize::from(size).max(1));
@@ -42,7 +45,9 @@ fn forward(blob: &[u8], sizes: &[usize; 3], max_body: u64) {
                 Added::Fits => {}
                 Added::Full(plan) => run.send(plan, max_body),
                 Added::NeverFits(before) => {
-                    before.into_iter().for_each(|plan| run.send(plan, max_body));
+                    if let Some(plan) = before {
+                        run.send(plan, max_body);
+                    }
                     run.cutter.release(record.range.end);
                     continue;
                 }
@@ -51,8 +56,9 @@ fn forward(blob: &[u8], sizes: &[usize; 3], max_body: u64) {
         }
         run.check_memory(u8::MAX.into());
     }
-    let last = packer.finish(run.cutter.closed());
-    last.into_iter().for_each(|plan| run.send(plan, max_body));
+    if let Some(plan) = packer.finish(run.cutter.closed()) {
+        run.send(plan, max_body);
+    }
 }
 
 struct Run<'a> {

@@ -64,11 +64,15 @@ fn run(name: &str, target: fn(&[u8])) {
     files.sort();
     let corpus: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
     assert!(corpus.len() >= 10, "the corpus of {name} has {} files", corpus.len());
-    corpus.iter().for_each(|input| target(input));
+    for input in &corpus {
+        target(input);
+    }
     let mutated =
         (any::<Index>(), prop::collection::vec(Mutation::any(), 1..6)).prop_map(|(first, mutations)| {
             let mut input = first.get(&corpus).clone();
-            mutations.iter().for_each(|mutation| mutation.apply(&mut input, &corpus));
+            for mutation in &mutations {
+                mutation.apply(&mut input, &corpus);
+            }
             input
         });
     let run = TestRunner::default().run(&mutated, |input| {

@@ -249,12 +249,10 @@ impl Survey {
             }
             reason => reason,
         };
-        match reason {
-            Some(reason) => Err(SplitError::Unsplittable { record: range, reason }),
-            None => {
-                let ends = std::mem::take(&mut self.ends).map(Ends::shrunk);
-                Ok(Skeleton { range, max_body: self.max_body, ends })
-            }
+        if let Some(reason) = reason {
+            return Err(SplitError::Unsplittable { record: range, reason });
         }
+        let ends = std::mem::take(&mut self.ends).map(Ends::shrunk);
+        Ok(Skeleton { range, max_body: self.max_body, ends })
     }
 }
