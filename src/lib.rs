@@ -59,6 +59,9 @@ mod random;
 pub mod rope;
 pub mod split;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 pub mod app;
 pub mod azure;
 pub mod config;

@@ -14,7 +14,9 @@
 //! 2. [`Divider`] gets the same bytes again and emits parts, each as soon as it is full.
 //!
 //! Memory stays flat: the survey keeps at most [`MAX_SKELETON`] bytes, the divider two messages' worth and
-//! the chunk pushed last, however large the record is.
+//! the chunk pushed last, however large the record is and whatever stands between its tuples. So does what is
+//! sent: the surroundings, which each part repeats, may not be most of a body, so that all parts together
+//! have at most four times the record's bytes.
 //!
 //! # Ranges, ids and checkpoints
 //! A part's range goes from the end of the part before it to the end of its last tuple; the first begins
@@ -23,6 +25,8 @@
 //! the same ids. A run can't resume within a record, so a checkpoint moves only at [`Part::last`].
 
 mod divide;
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod oracle;
 mod survey;
@@ -87,6 +91,14 @@ pub enum Reason {
         /// How many it may have.
         max_body: u64,
     },
+    /// The surroundings of a tuple, which every part repeats, take more than half of a body.
+    #[error("what stands around a tuple takes {around} bytes, more than half of the {max_body} of a body")]
+    Surroundings {
+        /// How many bytes stand around a tuple at most.
+        around: u64,
+        /// How many bytes a body may have.
+        max_body: u64,
+    },
     /// Too much stands around the tuples to be kept in memory.
     #[error("what stands around its tuples exceeds {max} bytes")]
     Skeleton {
@@ -96,20 +108,18 @@ pub enum Reason {
 }
 
 /// Splits a record that is held in memory, which begins at blob offset `start`, into bodies of at most
-/// `max_body` bytes (see [`crate::batch::max_body`]). `None` when it doesn't end within `bytes`.
+/// `max_body` bytes (see [`crate::batch::max_body`]): the iterator gives all its parts. `None` when the record
+/// doesn't end within `bytes`.
 ///
 /// # Errors
 /// When the record can't be split: see [`SplitError`].
-pub fn split(bytes: &Rope, start: u64, max_body: u64) -> Result<Option<Vec<Part>>, SplitError> {
+pub fn split(bytes: &Rope, start: u64, max_body: u64) -> Result<Option<Divider>, SplitError> {
     let mut survey = Survey::new(start, max_body);
     for piece in bytes.pieces() {
         if let Some(skeleton) = survey.push(piece)? {
             let mut divider = Divider::new(skeleton);
-            let mut parts = Vec::new();
-            for piece in bytes.pieces() {
-                parts.append(&mut divider.push(piece.clone())?);
-            }
-            return Ok(Some(parts));
+            bytes.pieces().for_each(|piece| divider.push(piece.clone()));
+            return Ok(Some(divider));
         }
     }
     Ok(None)

@@ -35,14 +35,14 @@ struct ByteWise<'a> {
 }
 
 /// What a cutter from the start says of `blob`.
-pub(super) fn cut_blob(blob: &[u8]) -> Outcome {
+pub(crate) fn cut_blob(blob: &[u8]) -> Outcome {
     let mut reader = ByteWise::new(blob, 0);
     let stop = reader.blob();
     reader.outcome(&stop)
 }
 
 /// What a cutter behind a record, which ends at blob offset `offset`, says of the `bytes` from there on.
-pub(super) fn cut_array(bytes: &[u8], offset: u64) -> Outcome {
+pub(crate) fn cut_array(bytes: &[u8], offset: u64) -> Outcome {
     let mut reader = ByteWise { plain: false, met: true, ..ByteWise::new(bytes, offset) };
     let stop = reader.array().and_then(|()| reader.behind()).and_then(|()| reader.members());
     reader.outcome(&stop)

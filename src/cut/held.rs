@@ -1,4 +1,4 @@
-//! The bytes that the cutter keeps: what was pushed, less what was released or let go.
+//! Bytes of the blob that are kept: what was pushed, less what was released or let go.
 
 use super::{NotHeld, is_wide};
 use crate::checkpoint::GUARD_BYTES;
@@ -10,7 +10,7 @@ use std::ops::Range;
 /// A view keeps its whole buffer in memory. One of less than this share of it is copied instead, so that what
 /// is kept, here or in messages, costs at most this many times its length. A full message is about a fifth of
 /// a read window, so in most blobs nothing but the ends of windows is copied.
-const LEAST_SHARE: usize = 6;
+pub(crate) const LEAST_SHARE: usize = 6;
 
 /// A view of a buffer that was pushed, or a copy of a part of it.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl Piece {
         // Within the piece, so it fits.
         let place = |offset: u64| usize::try_from(offset - self.start).unwrap_or(usize::MAX);
         let bytes = self.bytes.slice(place(start)..place(range.end.clamp(start, self.end())));
-        if bytes.len() >= self.buffer / LEAST_SHARE {
+        if bytes.len() * LEAST_SHARE >= self.buffer {
             return Self { start, bytes, buffer: self.buffer };
         }
         Self { start, buffer: bytes.len(), bytes: Bytes::copy_from_slice(&bytes) }
@@ -42,7 +42,7 @@ impl Piece {
 
 /// Pieces of the blob, in order and apart from each other.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     pieces: VecDeque<Piece>,
     /// What is before this blob offset has been released.
     from: u64,
@@ -52,24 +52,24 @@ pub(super) struct Held {
 
 impl Held {
     /// Nothing yet; the first byte pushed will be that at blob offset `start`.
-    pub(super) fn new(start: u64) -> Self {
+    pub(crate) fn new(start: u64) -> Self {
         Self { pieces: VecDeque::new(), from: start, end: start }
     }
 
     /// The blob offset behind the last byte pushed.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.end
     }
 
     /// Takes the blob's next bytes.
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    pub(crate) fn push(&mut self, bytes: Bytes) {
         let (start, buffer) = (self.end, bytes.len());
         self.end += buffer as u64;
         self.pieces.push_back(Piece { start, bytes, buffer });
     }
 
     /// Forgets what is before blob offset `before`, as far as it has been pushed.
-    pub(super) fn release(&mut self, before: u64) {
+    pub(crate) fn release(&mut self, before: u64) {
         self.from = self.from.max(before.min(self.end));
         while let Some(first) = self.pieces.front_mut() {
             if first.end() > self.from {
@@ -83,7 +83,7 @@ impl Held {
     }
 
     /// Forgets all of `gap`, when it is wide, but what a guard at the end of a record behind it may cover.
-    pub(super) fn let_go_gap(&mut self, gap: Range<u64>) {
+    pub(crate) fn let_go_gap(&mut self, gap: Range<u64>) {
         if is_wide(&gap) {
             self.let_go(gap.start..gap.end - GUARD_BYTES);
         }
@@ -112,7 +112,7 @@ impl Held {
     ///
     /// # Errors
     /// When some of them were not pushed yet, or are kept no more.
-    pub(super) fn slice(&self, range: Range<u64>) -> Result<Rope, NotHeld> {
+    pub(crate) fn slice(&self, range: Range<u64>) -> Result<Rope, NotHeld> {
         let mut rope = Rope::default();
         let mut at = range.start;
         let first = self.pieces.partition_point(|piece| piece.end() <= range.start);
@@ -130,9 +130,15 @@ impl Held {
         Err(NotHeld { asked: range, held: self.from..self.end })
     }
 
+    /// How many bytes are kept.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.bytes.len()).sum()
+    }
+
     /// How many bytes the pieces keep in memory at most.
     #[cfg(any(test, fuzzing))]
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.pieces.iter().map(|piece| piece.buffer).sum()
     }
 }
@@ -161,7 +167,9 @@ mod tests {
             let whole = chunks.concat();
             let mut model: Vec<Option<u8>> = whole.iter().copied().map(Some).collect();
             let mut held = Held::new(START);
-            chunks.into_iter().for_each(|chunk| held.push(chunk.into()));
+            for chunk in chunks {
+                held.push(chunk.into());
+            }
             let mut from = START;
             for (release, place, length) in acts {
                 let end = (place + length).min(whole.len());
@@ -176,9 +184,9 @@ mod tests {
             }
             prop_assert_eq!(held.end(), offset(whole.len()));
             let kept = model.iter().flatten().count();
-            prop_assert_eq!(held.pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>(), kept);
+            prop_assert_eq!(held.len(), kept);
             let front = held.pieces.front().map_or(0, |first| first.buffer);
-            prop_assert!(held.bytes() <= front + LEAST_SHARE * (kept + held.pieces.len()));
+            prop_assert!(held.bytes() <= front + LEAST_SHARE * kept);
             for (place, length) in asked {
                 let range = offset(place)..offset(place + length);
                 let expected: Option<Vec<u8>> = (place..place + length)

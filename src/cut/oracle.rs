@@ -70,6 +70,7 @@ fn root(input: &[u8]) -> Option<(Vec<Range<u64>>, bool)> {
 }
 
 /// The same, when there is nothing but records.
+#[cfg(test)]
 pub(crate) fn records(input: &[u8]) -> Option<Vec<Range<u64>>> {
     root(input).and_then(|(records, alone)| alone.then_some(records))
 }

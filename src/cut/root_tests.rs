@@ -87,7 +87,7 @@ fn a_member_of_the_root_may_nest_as_deep_as_a_record() {
 }
 
 #[test]
-fn members_of_the_root_of_64_mib_are_not_held() {
+fn members_of_the_root_of_any_length_are_not_held() {
     let piece = |fill: &str| Bytes::from(fill.repeat((1 << 20) / fill.len()));
     let shapes = [
         ("\"", "text]}{[", "\""),
@@ -109,7 +109,7 @@ fn members_of_the_root_of_64_mib_are_not_held() {
             let few = 4 << 10;
             push(if before { "{\"a\":" } else { "{\"records\":[{}],\"a\":" }.into(), few);
             push(open.to_owned().into(), few);
-            (0..64).for_each(|_| push(piece(fill), few));
+            (0..8).for_each(|_| push(piece(fill), few));
             push(close.to_owned().into(), few);
             push(if before { ",\"records\":[{}]}" } else { "}" }.into(), few);
             let length = cutter.pushed_to();

@@ -74,7 +74,7 @@ impl Scanner {
 
     /// The bytes scanned since the last record, or since the start; none while a record is open.
     pub(super) fn gap(&self) -> Range<u64> {
-        if self.open_record().is_some() { self.at..self.at } else { self.array.gap..self.at }
+        if self.open_record().is_some() { self.at..self.at } else { self.array.start..self.at }
     }
 
     /// Whether a record began since the last call behind a gap of more than [`MAX_GAP`](super::MAX_GAP).

@@ -36,6 +36,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         match split(&bytes, range.start, run.max_body) {
             Ok(parts) => {
                 for part in parts.into_iter().flatten() {
+                    let part = part.map_err(|cause| ForwardError::split(run.blob, cause))?;
                     let end = part.last.then_some(part.message.range.end);
                     run.outbound.send(run.blob, part.message, end).await?;
                 }
@@ -104,8 +105,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             };
             for piece in window.pieces() {
                 run.outbound.pass(piece);
-                let parts = divider.push(piece.clone());
-                for part in parts.map_err(|cause| ForwardError::split(run.blob, cause))? {
+                divider.push(piece.clone());
+                for part in divider.by_ref() {
+                    let part = part.map_err(|cause| ForwardError::split(run.blob, cause))?;
                     let end = part.last.then_some(part.message.range.end);
                     run.outbound.send(run.blob, part.message, end).await?;
                 }

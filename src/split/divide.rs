@@ -4,9 +4,11 @@ use super::SplitError;
 use super::survey::Skeleton;
 use super::walk::{LISTS, Mark, Walker};
 use crate::batch::{FRAME, framed};
+use crate::cut::Held;
 use crate::hub::Message;
 use crate::rope::Rope;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
 use std::ops::Range;
 
 /// One part of a record, ready to be sent.
@@ -37,6 +39,8 @@ struct Open {
     head: Rope,
     /// From its first element to its last one so far.
     raw: Range<u64>,
+    /// These bytes, once nothing more can join them.
+    sealed: Option<Rope>,
     /// The list of its last element, and where the skeleton has the ends of what surrounds that.
     list: usize,
     ends: [usize; LISTS],
@@ -45,14 +49,18 @@ struct Open {
 
 /// The second pass over a record.
 ///
-/// Once it has failed, it must not be pushed to again.
+/// As an iterator it gives the parts that are complete, one after the other and each only when it is asked
+/// for, since a small record with small tuples can make a great many. It has no item while it needs more bytes,
+/// and none behind the record's end. Its error is [`SplitError::Changed`], when these are not the bytes of the
+/// first pass, as far as that shows; nothing follows it.
 #[derive(Clone, Debug)]
 pub struct Divider {
     skeleton: Skeleton,
     walker: Walker,
-    /// The bytes that may still be needed, from this blob offset on.
-    pub(super) held: Rope,
-    held_from: u64,
+    /// Pushed, not walked over yet.
+    unwalked: VecDeque<Bytes>,
+    /// The bytes that may still be needed.
+    held: Held,
     /// The record, and the flow and the group at hand.
     containers: [Container; LISTS],
     /// The innermost open container.
@@ -74,8 +82,8 @@ impl Divider {
         Self {
             skeleton,
             walker: Walker::new(start),
-            held: Rope::default(),
-            held_from: start,
+            unwalked: VecDeque::new(),
+            held: Held::new(start),
             containers: [
                 Container { start, ..Container::default() },
                 Container::default(),
@@ -89,43 +97,58 @@ impl Divider {
         }
     }
 
-    /// Takes the record's next bytes; gives the parts that are complete. Bytes behind its end are ignored.
-    ///
-    /// # Errors
-    /// [`SplitError::Changed`] when these are not the bytes of the first pass, as far as that shows.
-    pub fn push(&mut self, chunk: Bytes) -> Result<Vec<Part>, SplitError> {
-        if self.walker.at() >= self.skeleton.range.end {
-            return Ok(Vec::new());
+    /// Takes the record's next bytes. Bytes behind its end are ignored.
+    pub fn push(&mut self, chunk: Bytes) {
+        if self.held.end() < self.skeleton.range.end {
+            self.held.push(chunk.clone());
+            self.unwalked.push_back(chunk);
         }
-        let bytes = chunk.clone();
-        self.held.push(chunk);
-        let mut rest = &bytes[..];
-        let mut parts = Vec::new();
-        loop {
-            let (taken, mark) = self.walker.walk(rest).map_err(|error| self.changed(error.offset))?;
-            rest = &rest[taken..];
-            let at = self.walker.at();
-            match mark {
-                None => break,
-                Some(Mark::RecordEnd) => {
-                    parts.push(self.end_record()?);
-                    break;
+    }
+
+    /// The next part, when all its bytes have been pushed.
+    fn next_part(&mut self) -> Result<Option<Part>, SplitError> {
+        while let Some(chunk) = self.unwalked.front_mut() {
+            let (taken, mark) = match self.walker.walk(chunk) {
+                Ok(walked) => walked,
+                Err(error) => return Err(self.changed(error.offset)),
+            };
+            chunk.advance(taken);
+            let part = match mark {
+                None => {
+                    self.unwalked.pop_front();
+                    self.release()?;
+                    None
                 }
-                Some(Mark::ListStart(list)) => {
-                    let head = self.held(self.containers[list].start..at)?.to_bytes();
-                    self.containers[list].head = Bytes::copy_from_slice(&head);
-                }
-                Some(Mark::ListEnd(_)) => {}
-                Some(Mark::ElementStart(list)) if list + 1 < LISTS => {
-                    self.level = list + 1;
-                    self.containers[self.level] = Container { start: at - 1, ..Container::default() };
-                }
-                Some(Mark::ElementStart(_)) => self.tuple = Some(at - 1),
-                Some(Mark::ElementEnd(list)) => parts.extend(self.end_element(list)?),
+                Some(mark) => self.marked(mark)?,
+            };
+            if part.is_some() {
+                return Ok(part);
             }
         }
-        self.release();
-        Ok(parts)
+        Ok(None)
+    }
+
+    /// Takes what the last byte walked over was; gives the part that it completes.
+    fn marked(&mut self, mark: Mark) -> Result<Option<Part>, SplitError> {
+        let at = self.walker.at();
+        match mark {
+            Mark::RecordEnd => {
+                self.unwalked.clear();
+                return self.end_record().map(Some);
+            }
+            Mark::ListStart(list) => {
+                let head = self.held(self.containers[list].start..at)?.to_bytes();
+                self.containers[list].head = Bytes::copy_from_slice(&head);
+            }
+            Mark::ListEnd(_) => {}
+            Mark::ElementStart(list) if list + 1 < LISTS => {
+                self.level = list + 1;
+                self.containers[self.level] = Container { start: at - 1, ..Container::default() };
+            }
+            Mark::ElementStart(_) => self.tuple = Some(at - 1),
+            Mark::ElementEnd(list) => return self.end_element(list),
+        }
+        Ok(None)
     }
 
     fn changed(&self, offset: u64) -> SplitError {
@@ -134,22 +157,42 @@ impl Divider {
 
     /// A view of held bytes.
     fn held(&self, range: Range<u64>) -> Result<Rope, SplitError> {
-        let within = |offset: u64| offset.checked_sub(self.held_from).and_then(|at| usize::try_from(at).ok());
-        match (within(range.start), within(range.end)) {
-            (Some(from), Some(to)) if to <= self.held.len() => Ok(self.held.slice(from..to)),
-            _ => Err(self.changed(range.start)),
-        }
+        let start = range.start;
+        self.held.slice(range).map_err(|_| self.changed(start))
     }
 
-    /// Forgets the bytes that no part can need any more.
-    fn release(&mut self) {
-        let unused = self.containers[..=self.level].iter().find(|container| !container.used);
-        let needed = [self.open.as_ref().map(|open| open.raw.start), unused.map(|it| it.start), self.tuple];
-        let before = needed.into_iter().flatten().min().unwrap_or(self.walker.at());
-        let count = usize::try_from(before.saturating_sub(self.held_from)).unwrap_or(usize::MAX);
-        let count = count.min(self.held.len());
-        self.held.drop_front(count);
-        self.held_from += count as u64;
+    /// Whether more than a body can have stands between blob offset `start` and where the walk is.
+    fn is_past(&self, start: u64) -> bool {
+        self.walker.at() - start > self.skeleton.max_body
+    }
+
+    /// Forgets the bytes that no part can need any more. The rest is what a body can have at most.
+    fn release(&mut self) -> Result<(), SplitError> {
+        if let Some(open) = &self.open
+            && open.sealed.is_none()
+            && self.is_past(open.raw.start)
+        {
+            // Whatever follows does not fit beside it.
+            let raw = self.held(open.raw.clone())?;
+            self.open.iter_mut().for_each(|open| open.sealed = Some(raw.clone()));
+        }
+        let mut needed = self.walker.at();
+        if let Some(open) = self.open.as_ref().filter(|open| open.sealed.is_none()) {
+            needed = needed.min(open.raw.start);
+        }
+        // Their heads, or they as a whole when they turn out to have no elements.
+        let unused = self.containers[..=self.level].iter().filter(|container| !container.used);
+        let unfinished = unused.map(|container| (container.start, !container.head.is_empty()));
+        for (start, has_head) in unfinished.chain(self.tuple.map(|tuple| (tuple, false))) {
+            if !self.is_past(start) {
+                needed = needed.min(start);
+            } else if !has_head {
+                // The first pass found that it fits a body.
+                return Err(self.changed(start));
+            }
+        }
+        self.held.release(needed);
+        Ok(())
     }
 
     /// Takes an element whose last byte was just taken; gives the part before when that is full.
@@ -187,7 +230,8 @@ impl Divider {
         if !fits(&head, element.start) {
             return Err(self.changed(element.start));
         }
-        let full = self.open.replace(Open { head, raw: element, list, ends: self.ends, tuples });
+        let opened = Open { head, raw: element, sealed: None, list, ends: self.ends, tuples };
+        let full = self.open.replace(opened);
         full.map(|full| {
             let end = full.raw.end;
             self.part(full, end)
@@ -205,16 +249,20 @@ impl Divider {
         Ok(tail.into_iter())
     }
 
-    /// Builds a part whose range goes up to `end`.
+    /// Builds a part whose range goes up to `end`, in a buffer of its own: many a part is a small share of
+    /// what was read with it.
     fn part(&mut self, open: Open, end: u64) -> Result<Part, SplitError> {
         let mut record = open.head;
-        record.append(self.held(open.raw)?);
+        record.append(match open.sealed {
+            Some(raw) => raw,
+            None => self.held(open.raw)?,
+        });
         record.extend(self.tail(open.list, open.ends)?.map(Bytes::copy_from_slice));
         let range = self.part_start..end;
         self.part_start = end;
         let last = end == self.skeleton.range.end;
         Ok(Part {
-            message: Message { body: framed(record), range, records: usize::from(last) },
+            message: Message { body: framed(record).to_bytes().into(), range, records: usize::from(last) },
             tuples: open.tuples,
             last,
         })
@@ -226,5 +274,24 @@ impl Divider {
             Some(open) if end == self.skeleton.range.end => self.part(open, end),
             _ => Err(self.changed(end)),
         }
+    }
+
+    /// How many bytes are kept in memory at most.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn held_bytes(&self) -> usize {
+        let sealed = self.open.as_ref().and_then(|open| open.sealed.as_ref()).map_or(0, Rope::len);
+        self.held.bytes() + sealed
+    }
+}
+
+impl Iterator for Divider {
+    type Item = Result<Part, SplitError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let part = self.next_part().transpose();
+        if matches!(part, Some(Err(_))) {
+            self.unwalked.clear();
+        }
+        part
     }
 }

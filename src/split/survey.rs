@@ -11,6 +11,10 @@ use std::ops::Range;
 /// the real kind has a few hundred.
 pub const MAX_SKELETON: usize = 4 << 20;
 
+/// Surroundings of up to this many bytes, frame included, are never too much, be a body as small as it may.
+/// Those of the real kind have some 500.
+const SMALL_SURROUNDINGS: u64 = 4 << 10;
+
 /// What the second pass needs to know of a record from the start.
 #[derive(Clone, Debug)]
 pub struct Skeleton {
@@ -54,6 +58,13 @@ impl Ends {
         }
     }
 
+    /// The same without spare room.
+    fn shrunk(mut self) -> Self {
+        self.bytes.shrink_to_fit();
+        self.stops.shrink_to_fit();
+        self
+    }
+
     fn cost(&self) -> usize {
         self.bytes.len() + self.stops.len() * size_of::<usize>()
     }
@@ -69,6 +80,8 @@ struct Container {
     list_end: u64,
     /// The largest element of the list.
     largest: Option<Largest>,
+    /// The most bytes around a tuple within any element of the list.
+    around: u64,
 }
 
 /// The least that can't be split any further, with what surrounds it.
@@ -76,6 +89,8 @@ struct Container {
 struct Largest {
     bytes: u64,
     element: Range<u64>,
+    /// The most bytes around any of what can't be split further, which need not be around the largest.
+    around: u64,
 }
 
 /// The first pass over a record.
@@ -149,6 +164,13 @@ impl Survey {
         }
     }
 
+    /// How many bytes are kept in memory.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn held_bytes(&self) -> usize {
+        let held = |ends: &Ends| ends.bytes.capacity() + ends.stops.capacity() * size_of::<usize>();
+        self.ends.iter().map(held).sum()
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
         if let Some(level) = self.ending
             && self.reason.is_none()
@@ -185,9 +207,10 @@ impl Survey {
         let largest = if list + 1 < LISTS {
             self.end_container(list + 1)
         } else {
-            Largest { bytes: end - self.tuple, element: self.tuple..end }
+            Largest { bytes: end - self.tuple, element: self.tuple..end, around: 0 }
         };
-        let before = &mut self.containers[list].largest;
+        let Container { largest: before, around, .. } = &mut self.containers[list];
+        *around = largest.around.max(*around);
         if before.as_ref().is_none_or(|before| before.bytes < largest.bytes) {
             *before = Some(largest);
         }
@@ -197,14 +220,16 @@ impl Survey {
     /// container itself when it has no element.
     fn end_container(&mut self, level: usize) -> Largest {
         let end = self.walker.at();
-        let Container { start, list_start, list_end, largest } = std::mem::take(&mut self.containers[level]);
+        let Container { start, list_start, list_end, largest, around } =
+            std::mem::take(&mut self.containers[level]);
         self.ending = None;
         self.ends[level].stop(largest.is_some());
         match (largest, list_start) {
-            (Some(Largest { bytes, element }), Some(list_start)) => {
-                Largest { bytes: (list_start - start) + bytes + (end - list_end), element }
+            (Some(Largest { bytes, element, .. }), Some(list_start)) => {
+                let own = (list_start - start) + (end - list_end);
+                Largest { bytes: own + bytes, element, around: own + around }
             }
-            _ => Largest { bytes: end - start, element: start..end },
+            _ => Largest { bytes: end - start, element: start..end, around: 0 },
         }
     }
 
@@ -213,16 +238,21 @@ impl Survey {
         let has_elements = self.containers[0].largest.is_some();
         let largest = self.end_container(0);
         let body = largest.bytes.saturating_add(FRAME);
+        let around = largest.around.saturating_add(FRAME);
         let reason = match self.reason.take() {
             None if !has_elements => Some(Reason::NoList),
             None if body > self.max_body => {
                 Some(Reason::TooLarge { element: largest.element, body, max_body: self.max_body })
             }
+            None if around > SMALL_SURROUNDINGS.max(self.max_body / 2) => {
+                Some(Reason::Surroundings { around, max_body: self.max_body })
+            }
             reason => reason,
         };
-        match reason {
-            Some(reason) => Err(SplitError::Unsplittable { record: range, reason }),
-            None => Ok(Skeleton { range, max_body: self.max_body, ends: std::mem::take(&mut self.ends) }),
+        if let Some(reason) = reason {
+            return Err(SplitError::Unsplittable { record: range, reason });
         }
+        let ends = std::mem::take(&mut self.ends).map(Ends::shrunk);
+        Ok(Skeleton { range, max_body: self.max_body, ends })
     }
 }

@@ -33,11 +33,14 @@ fn run(
     for chunk in chunks(&bytes, sizes[0]) {
         let Some(skeleton) = survey.push(&chunk)? else { continue };
         let mut divider = Divider::new(skeleton);
-        let mut parts: Vec<Part> = Vec::new();
+        let (mut parts, mut largest): (Vec<Part>, _) = (Vec::new(), 0);
         for chunk in chunks(&bytes, sizes[1]) {
-            let length = chunk.len();
-            parts.extend(divider.push(chunk)?);
-            assert!(divider.held.len() <= 2 * max_body + length, "memory is not flat");
+            largest = largest.max(chunk.len());
+            divider.push(chunk);
+            for part in divider.by_ref() {
+                parts.push(part?);
+            }
+            assert!(divider.held_bytes() <= 2 * max_body + 2 * largest, "memory is not flat");
         }
         return Ok(Some(parts));
     }
@@ -201,7 +204,7 @@ fn a_network_security_group_record_is_split_between_its_tuples() {
 fn a_record_in_memory_is_split_like_one_that_is_read_twice() {
     let streamed = run(VNET.as_bytes(), 12, 300, [&[3], &[11]]).unwrap().unwrap();
     let rope: Rope = chunks(&[VNET.as_bytes(), BEHIND].concat(), &[10]).into_iter().collect();
-    let held = split(&rope, 12, 300).unwrap().unwrap();
+    let held: Vec<_> = split(&rope, 12, 300).unwrap().unwrap().map(Result::unwrap).collect();
     assert_eq!(held.iter().map(body).collect::<Vec<_>>(), streamed.iter().map(body).collect::<Vec<_>>());
     assert!(split(&rope.slice(0..VNET.len() - 1), 12, 300).unwrap().is_none());
 }
@@ -284,7 +287,10 @@ fn other_bytes_in_the_second_pass_are_noticed_where_they_matter() {
         VNET.replace(r#""aclID":"A","flowGroups":["#, r#""aclID":"A","flowGroups":[{"flowTuples":[1]},"#);
     let broken = VNET.replace("[]}", "[}}");
     for other in [longer, more_groups, broken] {
-        let error = Divider::new(skeleton.clone()).push(other.into()).unwrap_err();
+        let mut divider = Divider::new(skeleton.clone());
+        divider.push(other.into());
+        let error = divider.find_map(Result::err).unwrap();
         assert!(matches!(error, SplitError::Changed { .. }), "{error}");
+        assert!(divider.next().is_none());
     }
 }

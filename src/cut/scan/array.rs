@@ -11,11 +11,10 @@ const UNDUE: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Array {
     nesting: Nesting,
-    /// Where the open record starts; without meaning when none is open.
+    /// Where the open record starts. While none is open, where the gap does: at the last record's end, or
+    /// where the run began.
     pub(super) start: u64,
-    /// Where the last record ended, or the run began; without meaning while a record is open.
-    pub(super) gap: u64,
-    /// Whether a record began more than [`MAX_GAP`] behind that.
+    /// Whether a record began more than [`MAX_GAP`] behind the last one's end.
     pub(super) wide: bool,
     /// How many commas belong before the next record: one, but none before the first of a run.
     due: u64,
@@ -29,7 +28,7 @@ pub(super) struct Array {
 impl Array {
     /// No record yet in a run from blob offset `start` on. `plain` unless the run begins within the array.
     pub(super) fn new(start: u64, plain: bool) -> Self {
-        Self { nesting: Nesting::default(), start: 0, gap: start, wide: false, due: 0, commas: 0, plain }
+        Self { nesting: Nesting::default(), start, wide: false, due: 0, commas: 0, plain }
     }
 
     /// Whether a record is open.
@@ -53,7 +52,7 @@ impl Array {
         self.plain &= as_due;
         self.commas = 0;
         self.due = 1;
-        self.gap = offset + 1;
+        self.start = offset + 1;
         Ok(Some(record))
     }
 
@@ -62,11 +61,11 @@ impl Array {
     pub(super) fn between(&mut self, bracket: u8, offset: u64) -> Result<bool, CutError> {
         match bracket {
             b'{' => {
-                self.start = offset;
-                self.nesting = Nesting::of_record();
-                if offset - self.gap > MAX_GAP {
+                if offset - self.start > MAX_GAP {
                     self.pass_wide_gap();
                 }
+                self.start = offset;
+                self.nesting = Nesting::of_record();
                 Ok(false)
             }
             b']' => {

@@ -90,8 +90,7 @@ impl Root {
             (State::InName | State::NameEscape, _) => self.in_name(byte, State::InName),
             (State::Text, b'"') => self.behind_value(),
             (State::Text, b'\\') => State::Escape,
-            (State::Text | State::Escape, _) => State::Text,
-            (State::Nested, b'"') => State::Text,
+            (State::Text | State::Escape, _) | (State::Nested, b'"') => State::Text,
             (State::Nested, b'{' | b'[') => self.open(byte, offset)?,
             (State::Nested, b'}' | b']') => {
                 self.nesting.close(byte, offset)?;

@@ -1,0 +1,93 @@
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::TestRunner;
+use std::fs;
+use std::path::Path;
+
+/// A change to an input: at one place, to another place or with some byte.
+#[derive(Clone, Debug)]
+enum Mutation {
+    Set(Index, u8),
+    Insert(Index, u8),
+    Remove(Index, u8),
+    Truncate(Index),
+    /// Puts a piece of another input there, or of the same.
+    Splice(Index, Index, Index, Index),
+    /// Puts so many times that byte there.
+    Fill(Index, u8, usize),
+}
+
+impl Mutation {
+    fn any() -> impl Strategy<Value = Self> {
+        let place = any::<Index>;
+        let byte = || prop_oneof![3 => prop::sample::select(b"{}[]\",:\\ \n0".to_vec()), 1 => any::<u8>()];
+        prop_oneof![
+            (place(), byte()).prop_map(|(at, byte)| Self::Set(at, byte)),
+            (place(), byte()).prop_map(|(at, byte)| Self::Insert(at, byte)),
+            (place(), any::<u8>()).prop_map(|(at, count)| Self::Remove(at, count)),
+            place().prop_map(Self::Truncate),
+            (place(), place(), place(), place()).prop_map(|(at, other, a, b)| Self::Splice(at, other, a, b)),
+            (place(), byte(), 1usize..5000).prop_map(|(at, byte, count)| Self::Fill(at, byte, count)),
+        ]
+    }
+
+    fn apply(&self, input: &mut Vec<u8>, corpus: &[Vec<u8>]) {
+        let bound = input.len() + 1;
+        match self {
+            Self::Set(at, byte) => input.iter_mut().skip(at.index(bound)).take(1).for_each(|it| *it = *byte),
+            Self::Insert(at, byte) => input.insert(at.index(bound), *byte),
+            Self::Remove(at, count) => {
+                let from = at.index(bound);
+                input.drain(from..(from + usize::from(*count)).min(bound - 1));
+            }
+            Self::Truncate(at) => input.truncate(at.index(bound)),
+            Self::Splice(at, other, a, b) => {
+                let other = other.get(corpus);
+                let (a, b) = (a.index(other.len() + 1), b.index(other.len() + 1));
+                let at = at.index(bound);
+                input.splice(at..at, other[a.min(b)..a.max(b)].iter().copied());
+            }
+            Self::Fill(at, byte, count) => {
+                let at = at.index(bound);
+                input.splice(at..at, std::iter::repeat_n(*byte, *count));
+            }
+        }
+    }
+}
+
+/// Runs `target` over its corpus and over as many mutations of it as proptest is told to make.
+fn run(name: &str, target: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let corpus: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    assert!(corpus.len() >= 10, "the corpus of {name} has {} files", corpus.len());
+    for input in &corpus {
+        target(input);
+    }
+    let mutated =
+        (any::<Index>(), prop::collection::vec(Mutation::any(), 1..6)).prop_map(|(first, mutations)| {
+            let mut input = first.get(&corpus).clone();
+            for mutation in &mutations {
+                mutation.apply(&mut input, &corpus);
+            }
+            input
+        });
+    let run = TestRunner::default().run(&mutated, |input| {
+        target(&input);
+        Ok(())
+    });
+    run.unwrap_or_else(|failure| panic!("{name}: {failure}"));
+}
+
+#[test]
+fn the_cutter_keeps_its_promises_on_its_corpus_and_on_mutations() {
+    run("cut", super::cut);
+}
+
+#[test]
+fn the_splitter_keeps_its_promises_on_its_corpus_and_on_mutations() {
+    run("split", super::split);
+}
