@@ -115,6 +115,10 @@ where
         self.forwarder.metrics().text()
     }
 
+    fn stop(&self) {
+        self.forwarder.stop();
+    }
+
     async fn sweep(&self) -> Result<String, String> {
         match self.sweeper.sweep().await {
             Sweep::UnderWay => Ok("another sweep is under way".to_owned()),

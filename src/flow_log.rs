@@ -17,7 +17,7 @@ mod path;
 
 pub use container::Container;
 pub use key::CheckpointKey;
-pub use locate::{NotOurs, Sources};
+pub use locate::{LONGEST_URL, NotOurs, Sources};
 pub use path::NotFlowLog;
 
 use key::hash;
