@@ -42,6 +42,8 @@ pub enum Handled {
     Forwarded(String),
     /// Nothing was to be done: all was forwarded before, or the blob is not ours, or gone.
     Nothing(String),
+    /// It is about a blob of ours that an event can't be about; nothing was read.
+    Refused(String),
     /// What could be forwarded was, but the blob is broken: some of what was committed is not forwarded.
     Broken(String),
     /// It failed in a way that another attempt may mend.
@@ -53,6 +55,7 @@ impl fmt::Display for Handled {
         match self {
             Self::Forwarded(text) => write!(f, "forwarded: {text}"),
             Self::Nothing(text) => write!(f, "nothing to forward: {text}"),
+            Self::Refused(text) => write!(f, "not forwarded: {text}"),
             Self::Broken(text) => write!(f, "the blob is broken; forwarded: {text}"),
             Self::Failed(text) => write!(f, "failed: {text}"),
         }
@@ -131,7 +134,7 @@ async fn one(handler: &impl Functions, invocation: &str, event: Event) -> Outcom
         .unwrap_or_else(|_| Handled::Failed("a defect in the forwarder stopped it (see the log)".to_owned()));
     match &outcome {
         Handled::Forwarded(_) | Handled::Nothing(_) => tracing::info!(invocation, event = id, "{outcome}"),
-        Handled::Broken(_) => tracing::warn!(invocation, event = id, "{outcome}"),
+        Handled::Refused(_) | Handled::Broken(_) => tracing::warn!(invocation, event = id, "{outcome}"),
         Handled::Failed(_) => tracing::error!(invocation, event = id, "{outcome}"),
     }
     Outcome { line: format!("event {id}: {outcome}"), failed: matches!(outcome, Handled::Failed(_)) }
