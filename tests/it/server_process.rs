@@ -42,7 +42,7 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts the binary and waits until it says that it listens.
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(LOCAL.map(|(name, value)| (name, value.to_owned()))).await
     }
 
@@ -62,6 +62,13 @@ impl Running {
     pub(crate) async fn line(&mut self) -> Value {
         let line = self.log.next_line().await.unwrap().expect("it ended without another line");
         serde_json::from_str(&line).expect("under the host, lines are JSON")
+    }
+
+    /// The most memory that it ever had, bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 
     /// Sends it a signal, and waits for its status and its last lines.
