@@ -147,4 +147,6 @@ impl Commit {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
