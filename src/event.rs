@@ -116,9 +116,9 @@ impl Event {
                 let optional = [etag, api].into_iter().flatten();
                 id.capacity() + url.capacity() + optional.map(String::capacity).sum::<usize>()
             }
-            Self::Ignored(Ignored::OtherType(text) | Ignored::NoContent(text) | Ignored::NotAnEvent(text)) => {
-                text.capacity()
-            }
+            Self::Ignored(
+                Ignored::OtherType(text) | Ignored::NoContent(text) | Ignored::NotAnEvent(text),
+            ) => text.capacity(),
             Self::Ignored(Ignored::NoUrl | Ignored::LongUrl) => 0,
         };
         size_of::<Self>() + texts

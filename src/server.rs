@@ -47,8 +47,9 @@ pub enum Stopped {
     TimedOut,
 }
 
-struct Handler<H> {
-    handler: Arc<H>,
+/// What every request's handler shares.
+struct Shared<H> {
+    functions: Arc<H>,
     /// The memory for bodies and events.
     room: Room,
     /// Whether the process was asked to stop.
@@ -57,10 +58,10 @@ struct Handler<H> {
     running: mpsc::Sender<Infallible>,
 }
 
-impl<H> Clone for Handler<H> {
+impl<H> Clone for Shared<H> {
     fn clone(&self) -> Self {
         Self {
-            handler: Arc::clone(&self.handler),
+            functions: Arc::clone(&self.functions),
             room: self.room.clone(),
             stopping: Arc::clone(&self.stopping),
             running: self.running.clone(),
@@ -81,7 +82,12 @@ pub async fn serve<H: Functions>(
     let (running, mut last_ended) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel::<Infallible>();
     let stopping = Arc::<AtomicBool>::default();
-    let state = Handler { handler: Arc::clone(&handler), room: Room::default(), stopping: Arc::clone(&stopping), running };
+    let state = Shared {
+        functions: Arc::clone(&handler),
+        room: Room::default(),
+        stopping: Arc::clone(&stopping),
+        running,
+    };
     let server = connections::serve(listener, router(state), async {
         // Ready, with an error, as soon as the other end is dropped.
         let _ = stopped.await;
@@ -111,7 +117,7 @@ pub async fn serve<H: Functions>(
     }
 }
 
-fn router<H: Functions>(state: Handler<H>) -> Router {
+fn router<H: Functions>(state: Shared<H>) -> Router {
     Router::new()
         // The host asks this forty times a second while it waits, and again all day: say nothing of it.
         .route("/", get(|| async { Answer::ok(Logs::default()) }))
@@ -124,8 +130,8 @@ fn router<H: Functions>(state: Handler<H>) -> Router {
 }
 
 /// For whoever is on the same machine: the host forwards no request to this path.
-async fn metrics<H: Functions>(State(state): State<Handler<H>>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, OPEN_METRICS)], state.handler.metrics())
+async fn metrics<H: Functions>(State(state): State<Shared<H>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, OPEN_METRICS)], state.functions.metrics())
 }
 
 async fn nothing_here() -> Answer {
@@ -141,7 +147,7 @@ fn id_of(head: &Parts) -> String {
 }
 
 /// Works on the events that the host hands over.
-async fn invoke<H: Functions>(State(state): State<Handler<H>>, request: Request) -> Answer {
+async fn invoke<H: Functions>(State(state): State<Shared<H>>, request: Request) -> Answer {
     let (head, body) = request.into_parts();
     let id = id_of(&head);
     let body = match state.room.read(body).await {
@@ -154,12 +160,12 @@ async fn invoke<H: Functions>(State(state): State<Handler<H>>, request: Request)
     if let Some(refused) = state.refusal(&id) {
         return refused;
     }
-    answered(async move { invocation::run(&*state.handler, &id, body).await }, state.running).await
+    answered(async move { invocation::run(&*state.functions, &id, body).await }, state.running).await
 }
 
 /// Sweeps. What the timer says (its schedule, whether it is late) changes nothing, and is read only so
 /// that the answer can be heard.
-async fn sweep<H: Functions>(State(state): State<Handler<H>>, request: Request) -> Answer {
+async fn sweep<H: Functions>(State(state): State<Shared<H>>, request: Request) -> Answer {
     let (head, body) = request.into_parts();
     let id = id_of(&head);
     if let Err(error) = body::discard(body).await {
@@ -168,14 +174,17 @@ async fn sweep<H: Functions>(State(state): State<Handler<H>>, request: Request) 
     if let Some(refused) = state.refusal(&id) {
         return refused;
     }
-    answered(async move { invocation::sweep(&*state.handler, &id).await }, state.running).await
+    answered(async move { invocation::sweep(&*state.functions, &id).await }, state.running).await
 }
 
-impl<H> Handler<H> {
+impl<H> Shared<H> {
     /// The answer to an invocation that comes when the process is about to end.
     fn refusal(&self, id: &str) -> Option<Answer> {
         self.stopping.load(Ordering::Relaxed).then(|| {
-            tracing::info!(invocation = id, "not begun, for the process is stopping: the host has to call again");
+            tracing::info!(
+                invocation = id,
+                "not begun, for the process is stopping: the host has to call again"
+            );
             Answer::failed("not begun, for the process is stopping".to_owned())
         })
     }

@@ -19,7 +19,7 @@ pub(super) struct Circumstances {
 pub(super) fn told(done: &Forwarded, blob: &str, circumstances: Circumstances) -> Handled {
     let Forwarded { records, messages, quarantined, .. } = done;
     let nothing = *records == 0 && *quarantined == 0;
-    let mut text = match done.end {
+    let text = match done.end {
         End::Gone => return Handled::Nothing(format!("{blob} is gone")),
         End::Complete if nothing && !done.broken => {
             return Handled::Nothing(format!("{blob} brought nothing new"));
@@ -27,17 +27,18 @@ pub(super) fn told(done: &Forwarded, blob: &str, circumstances: Circumstances) -
         End::Elsewhere if nothing => format!("{blob} is at work elsewhere, where this commit is noted"),
         _ => format!("{records} records in {messages} messages from {blob}"),
     };
-    if done.rewritten.is_some() {
-        text += " (rewritten, and forwarded again from the start)";
-    }
-    if *quarantined > 0 {
-        text += &format!("; {quarantined} put into quarantine");
-    }
-    text += match done.end {
+    let again =
+        if done.rewritten.is_some() { " (rewritten, and forwarded again from the start)" } else { "" };
+    let aside = match quarantined {
+        0 => String::new(),
+        count => format!("; {count} put into quarantine"),
+    };
+    let rest = match done.end {
         End::LeftOver => "; the rest is left for the next attempt",
         End::Elsewhere if !nothing => "; the rest is at work elsewhere",
         _ => "",
     };
+    let text = format!("{text}{again}{aside}{rest}");
     if let (End::LeftOver | End::Elsewhere, Some(why)) = (done.end, why_again(circumstances)) {
         return Handled::Failed(format!("{text}; {why}: Event Grid has to deliver this event again"));
     }

@@ -33,7 +33,8 @@ pub const LIBRARIES: [&str; 11] = [
 /// Checks a filter: levels, or `target=level` pairs, separated by commas; and the forwarder's own errors stay
 /// in the log.
 pub(super) fn log_filter(value: String) -> Result<String, Wrong> {
-    let directives = value.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect::<Vec<_>>();
+    let directives =
+        value.split(',').map(str::trim).filter(|directive| !directive.is_empty()).collect::<Vec<_>>();
     let is_known = |word: &str| {
         let module = word.split("::").next().unwrap_or(word);
         word.parse::<LevelFilter>().is_ok() || module == OWN || LIBRARIES.contains(&module)
@@ -44,8 +45,10 @@ pub(super) fn log_filter(value: String) -> Result<String, Wrong> {
     EnvFilter::builder().parse(&value).map_err(|_| Wrong::NotAFilter)?;
     // Directives for spans only ever add lines.
     let plain: Vec<&str> = directives.into_iter().filter(|directive| !directive.contains('[')).collect();
-    let filter: Targets = format!("{DEFAULT_LEVEL},{}", plain.join(",")).parse().map_err(|_| Wrong::NotAFilter)?;
-    let own = plain.iter().filter_map(|directive| directive.split('=').next()).filter(|name| name.starts_with(OWN));
+    let filter: Targets =
+        format!("{DEFAULT_LEVEL},{}", plain.join(",")).parse().map_err(|_| Wrong::NotAFilter)?;
+    let own =
+        plain.iter().filter_map(|directive| directive.split('=').next()).filter(|name| name.starts_with(OWN));
     if own.chain([OWN]).any(|target| !filter.would_enable(target, &Level::ERROR)) {
         return Err(Wrong::Silent);
     }

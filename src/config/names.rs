@@ -5,8 +5,7 @@ use super::problem::Wrong;
 use super::reader::{REFUSED, Reader};
 
 /// The settings that name a connection.
-pub const CONNECTIONS: [&str; 4] =
-    [super::SOURCE, super::CHECKPOINTS, super::HOST_STORAGE, super::HUB];
+pub const CONNECTIONS: [&str; 4] = [super::SOURCE, super::CHECKPOINTS, super::HOST_STORAGE, super::HUB];
 
 /// How many letters may differ in a slip of the pen.
 const SLIP: usize = 2;
@@ -18,11 +17,8 @@ const LONG_ENOUGH: usize = 12;
 /// not set: in case and separators (`FLOWLOG_STORAGE_blobServiceUri`), or in a letter or two.
 pub(super) fn report_slips(reader: &mut Reader<'_>, names: impl IntoIterator<Item = String>) {
     let known = known();
-    let missing: Vec<(String, String)> = known
-        .iter()
-        .filter(|name| !reader.is_set(name))
-        .map(|name| (name.clone(), letters(name)))
-        .collect();
+    let missing: Vec<(String, String)> =
+        known.iter().filter(|name| !reader.is_set(name)).map(|name| (name.clone(), letters(name))).collect();
     for name in names.into_iter().filter(|name| !known.contains(name)) {
         let slip = letters(&name);
         let alike = missing.iter().find(|(_, letters)| *letters == slip).or_else(|| {
@@ -77,7 +73,9 @@ mod tests {
 
     #[test]
     fn names_are_close_that_differ_by_two_letters() {
-        for (a, b) in [("ABC", "ABC"), ("ABC", "AXC"), ("ABCD", "AD"), ("AB", "ABCD"), ("", "AB"), ("ABCD", "ABDC")] {
+        for (a, b) in
+            [("ABC", "ABC"), ("ABC", "AXC"), ("ABCD", "AD"), ("AB", "ABCD"), ("", "AB"), ("ABCD", "ABDC")]
+        {
             assert!(are_close(a, b) && are_close(b, a), "{a} {b}");
         }
         for (a, b) in [("ABC", "XYZ"), ("ABCD", "A"), ("", "ABC"), ("ABCDEF", "ACEGHI")] {

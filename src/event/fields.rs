@@ -68,11 +68,15 @@ impl Fields {
         let (mut fields, mut wrong) = (Self::default(), None);
         while let Some(member) = members.next_key()? {
             let outcome = match member {
-                EventMember::Id => text(&mut members, "id", cut)?.map(|id| fields.id = id.unwrap_or_default()),
+                EventMember::Id => {
+                    text(&mut members, "id", cut)?.map(|id| fields.id = id.unwrap_or_default())
+                }
                 EventMember::Type => {
                     text(&mut members, "type", cut)?.map(|kind| fields.kind = kind.unwrap_or_default())
                 }
-                EventMember::Time => text(&mut members, "time", time)?.map(|time| fields.time = time.flatten()),
+                EventMember::Time => {
+                    text(&mut members, "time", time)?.map(|time| fields.time = time.flatten())
+                }
                 EventMember::Data => members.next_value_seed(Any(DataShape))?.map(|data| fields.data = data),
                 EventMember::Other => members.next_value::<IgnoredAny>().map(|_| Ok(()))?,
             };
@@ -88,8 +92,12 @@ impl Data {
         while let Some(member) = members.next_key()? {
             let outcome = match member {
                 DataMember::Api => text(&mut members, "data.api", cut)?.map(|api| data.api = api),
-                DataMember::Url => text(&mut members, "data.url", address)?.map(|url| data.url = url.flatten()),
-                DataMember::Etag => text(&mut members, "data.eTag", etag)?.map(|etag| data.etag = etag.flatten()),
+                DataMember::Url => {
+                    text(&mut members, "data.url", address)?.map(|url| data.url = url.flatten())
+                }
+                DataMember::Etag => {
+                    text(&mut members, "data.eTag", etag)?.map(|etag| data.etag = etag.flatten())
+                }
                 DataMember::ContentLength => {
                     data.length = members.next_value_seed(Any(Number))?;
                     Ok(())

@@ -93,7 +93,9 @@ fn event() -> impl Strategy<Value = Value> {
 /// What a binding may hold: events, arrays and texts in one another.
 fn element() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![5 => event(), 1 => scalar()];
-    leaf.prop_recursive(4, 24, 4, |inner| in_text(proptest::collection::vec(inner, 0..4).prop_map(Value::from)))
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        in_text(proptest::collection::vec(inner, 0..4).prop_map(Value::from))
+    })
 }
 
 fn envelope() -> impl Strategy<Value = Value> {
@@ -146,7 +148,10 @@ fn long_members_are_not_kept() {
         parse(json!({"Data": {"e": event}}).to_string().as_bytes()).unwrap().remove(0)
     };
     let Event::Commit(commit) = event(LONGEST_URL, LONGEST_ETAG, 9_000) else { panic!() };
-    assert_eq!((commit.url.len(), commit.etag.unwrap().len(), commit.id.len()), (LONGEST_URL, LONGEST_ETAG, 256));
+    assert_eq!(
+        (commit.url.len(), commit.etag.unwrap().len(), commit.id.len()),
+        (LONGEST_URL, LONGEST_ETAG, 256)
+    );
     assert_eq!(event(LONGEST_URL + 1, 1, 1), Event::Ignored(Ignored::LongUrl));
     let Event::Commit(commit) = event(1, LONGEST_ETAG + 1, 1) else { panic!() };
     assert_eq!(commit.etag, None);
@@ -162,10 +167,18 @@ fn events_are_counted_before_anything_behind_them_is_read() {
 
 #[test]
 fn deep_nesting_is_refused_with_the_reason_and_skipped_where_nobody_reads() {
-    for (depth, expected) in [(16, Ok(vec![])), (17, Err(NotAnEnvelope::TooDeep)), (500_000, Err(NotAnEnvelope::TooDeep))] {
+    for (depth, expected) in
+        [(16, Ok(vec![])), (17, Err(NotAnEnvelope::TooDeep)), (500_000, Err(NotAnEnvelope::TooDeep))]
+    {
         let lists = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(parse(format!("{{\"Data\":{{\"e\":{lists}}}}}").as_bytes()), expected, "{depth}");
-        let beside = format!("{{\"Data\":{{\"e\":{{\"id\":\"i\",\"subject\":{lists},\"data\":{{\"x\":{lists}}}}}}},\"Metadata\":{lists}}}");
-        assert_eq!(parse(beside.as_bytes()), Ok(vec![Event::Ignored(Ignored::OtherType(String::new()))]), "{depth}");
+        let beside = format!(
+            "{{\"Data\":{{\"e\":{{\"id\":\"i\",\"subject\":{lists},\"data\":{{\"x\":{lists}}}}}}},\"Metadata\":{lists}}}"
+        );
+        assert_eq!(
+            parse(beside.as_bytes()),
+            Ok(vec![Event::Ignored(Ignored::OtherType(String::new()))]),
+            "{depth}"
+        );
     }
 }

@@ -159,7 +159,9 @@ impl<'de> Shape<'de> for Element<'_> {
             Err(error) => {
                 // Half a text says nothing.
                 found.events.truncate(before);
-                found.push(Event::Ignored(Ignored::NotAnEvent(cut(&format!("text that is not JSON ({error})")))))
+                found.push(Event::Ignored(Ignored::NotAnEvent(cut(&format!(
+                    "text that is not JSON ({error})"
+                )))))
             }
         }
     }

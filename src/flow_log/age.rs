@@ -21,7 +21,9 @@ pub enum Untimely {
         days: u16,
     },
     /// Network Watcher can't have written it yet.
-    #[error("its hour {hour} is more than a day ahead: nobody can have written it yet, or this machine's clock is slow")]
+    #[error(
+        "its hour {hour} is more than a day ahead: nobody can have written it yet, or this machine's clock is slow"
+    )]
     Ahead {
         /// The blob's hour.
         hour: Hour,
@@ -56,8 +58,10 @@ mod tests {
     const NINE: u64 = 498_705;
 
     fn blob(date_and_hour: &str) -> FlowLogBlob {
-        let name = format!("flowLogResourceID=/S_RG/NW_FL/{date_and_hour}/m=00/macAddress=112233ABCDEF/PT1H.json");
-        FlowLogBlob::new(&Url::parse("https://contoso.blob.core.windows.net").unwrap(), VNET_CONTAINER, &name).unwrap()
+        let name =
+            format!("flowLogResourceID=/S_RG/NW_FL/{date_and_hour}/m=00/macAddress=112233ABCDEF/PT1H.json");
+        FlowLogBlob::new(&Url::parse("https://contoso.blob.core.windows.net").unwrap(), VNET_CONTAINER, &name)
+            .unwrap()
     }
 
     fn at_nine(date_and_hour: &str) -> Result<(), Untimely> {

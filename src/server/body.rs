@@ -214,8 +214,7 @@ mod tests {
         let room = Room::default();
         let bodies = (0..100).map(|_| room.read(unfinished(16, LARGEST_BODY / 16)));
         let errors = join_all(bodies).await.into_iter().map(Result::unwrap_err);
-        let (no_room, late): (Vec<_>, Vec<_>) =
-            errors.partition(|error| matches!(error, ReadError::NoRoom));
+        let (no_room, late): (Vec<_>, Vec<_>) = errors.partition(|error| matches!(error, ReadError::NoRoom));
         assert!(late.iter().all(|error| matches!(error, ReadError::Late)), "{late:?}");
         // Eight fit, less what the others hold that wait.
         assert!((1..=8).contains(&late.len()), "{} and {}", no_room.len(), late.len());
@@ -228,7 +227,9 @@ mod tests {
         let room = Room::default();
         let Received { bytes, mut share } = room.read(body(1, 5)).await.unwrap();
         drop(bytes);
-        let events = crate::event::parse(format!("{{\"Data\":{{\"e\":[{}1]}}}}", "1,".repeat(999)).as_bytes()).unwrap();
+        let events =
+            crate::event::parse(format!("{{\"Data\":{{\"e\":[{}1]}}}}", "1,".repeat(999)).as_bytes())
+                .unwrap();
         share.fit(&events).await.unwrap();
         assert!(ROOM - free(&room) >= 1_000 * size_of::<Event>());
         share.fit(&events[..1]).await.unwrap();

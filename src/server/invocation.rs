@@ -87,7 +87,8 @@ pub(super) async fn run(handler: &impl Functions, id: &str, body: Received) -> A
         tracing::warn!(invocation = id, "not begun: {error}");
         return Answer::failed(error.to_string());
     }
-    let mut outcomes = pin!(stream::iter(events).map(|event| one(handler, id, event)).buffered(EVENTS_AT_ONCE));
+    let mut outcomes =
+        pin!(stream::iter(events).map(|event| one(handler, id, event)).buffered(EVENTS_AT_ONCE));
     let (mut logs, mut failed) = (Logs::default(), false);
     while let Some(outcome) = outcomes.next().await {
         failed |= outcome.failed;

@@ -50,7 +50,8 @@ impl Process {
 
     /// Delivers an event about a commit of `blob` that the forwarder has not seen.
     async fn deliver(&self, blob: &FlowLogBlob) -> Answer {
-        let event = json!({"id": "e", "eventType": "Microsoft.Storage.BlobCreated", "data": {"url": blob.url()}});
+        let event =
+            json!({"id": "e", "eventType": "Microsoft.Storage.BlobCreated", "data": {"url": blob.url()}});
         let body = json!({"Data": {"eventGridEvent": event}, "Metadata": {}}).to_string();
         http::post(self.address, body.as_bytes()).await
     }
@@ -90,7 +91,10 @@ async fn an_event_about_an_old_hour_replays_nothing_and_says_why() {
         let answer = process.deliver(&old).await;
         assert_eq!(answer.status, 200, "no delivery makes it younger");
         let [line] = &answer.logs()[..] else { panic!("{answer:?}") };
-        assert!(line.contains("older than CHECKPOINT_RETENTION_DAYS (7)") && line.contains(&old.url()), "{line}");
+        assert!(
+            line.contains("older than CHECKPOINT_RETENTION_DAYS (7)") && line.contains(&old.url()),
+            "{line}"
+        );
     }
     assert_eq!(process.world.table.take_calls(), 0);
     assert!(process.world.blobs.take_reads().is_empty());

@@ -273,7 +273,8 @@ async fn a_connection_that_sends_no_request_is_closed() {
 async fn a_stop_is_passed_on_at_once_and_new_work_is_refused() {
     let server = Server::start(LONG).await;
     let address = server.address;
-    let running = tokio::spawn(async move { http::post(address, &invocation(&["https://contoso/wait"])).await });
+    let running =
+        tokio::spawn(async move { http::post(address, &invocation(&["https://contoso/wait"])).await });
     server.begun(1).await;
     let mut halves = Vec::new();
     for path in ["/FlowLogBlobCreated", "/FlowLogSweep"] {
@@ -293,7 +294,10 @@ async fn a_stop_is_passed_on_at_once_and_new_work_is_refused() {
     for mut stream in halves {
         stream.write_all(b"}").await.unwrap();
         let answer = http::receive(&mut stream).await;
-        assert_eq!((answer.status, answer.logs()), (500, vec!["not begun, for the process is stopping".to_owned()]));
+        assert_eq!(
+            (answer.status, answer.logs()),
+            (500, vec!["not begun, for the process is stopping".to_owned()])
+        );
     }
     server.handler.go.notify_one();
     assert_eq!(running.await.unwrap().status, 200);

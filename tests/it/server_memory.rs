@@ -27,14 +27,16 @@ async fn bodies_cost_the_process_little_memory_whatever_they_hold() {
     http::post(address, b"{}").await;
     let before = running.peak_memory();
 
-    for unit in [r#"{"":0},"#, r#"{"a":{}},"#, "0,", "[],", "[[[[[[[[", r#""",""#, r#"{"data":{"url":"x"}},"#] {
+    for unit in [r#"{"":0},"#, r#"{"a":{}},"#, "0,", "[],", "[[[[[[[[", r#""",""#, r#"{"data":{"url":"x"}},"#]
+    {
         let body = format!("{{\"Data\":{{\"e\":[{}", unit.repeat((1 << 20) / unit.len() - 8));
         assert_eq!(http::post(address, body.as_bytes()).await.status, 200);
         let in_text = format!("{{\"Data\":{{\"e\":{}", serde_json::Value::from(&body[14..body.len() / 2]));
         assert_eq!(http::post(address, in_text.as_bytes()).await.status, 200);
     }
 
-    let posts = (0..100).map(|number| post_unfinished(address, if number % 2 == 0 { 8 << 20 } else { 1_000_000 }));
+    let posts =
+        (0..100).map(|number| post_unfinished(address, if number % 2 == 0 { 8 << 20 } else { 1_000_000 }));
     let unfinished = futures_util::future::join_all(posts).await;
     assert_eq!(http::get(address, "/").await.status, 200, "it answers meanwhile");
     let gained = running.peak_memory() - before;

@@ -85,7 +85,13 @@ impl Running {
 
 #[tokio::test]
 async fn wrong_settings_end_the_process_with_64_and_are_all_named() {
-    let output = binary().env("MAX_MESSAGE_BYTES", "few").output().await.unwrap();
+    let wrong = [
+        ("MAX_MESSAGE_BYTES", "few"),
+        ("FLOWLOG_SWEEP_SCHEDULE", "*/5 * * * *"),
+        ("RUST_LOG", "verbose"),
+        ("FLOWLOG_STORAGE_blobServiceUri", "https://contoso.blob.core.windows.net"),
+    ];
+    let output = binary().envs(wrong).output().await.unwrap();
     assert_eq!(output.status.code(), Some(64));
     for name in [
         "FLOWLOG_STORAGE",
@@ -93,6 +99,9 @@ async fn wrong_settings_end_the_process_with_64_and_are_all_named() {
         "EVENT_HUB_CONNECTION",
         "EVENT_HUB_NAME",
         "MAX_MESSAGE_BYTES",
+        "FLOWLOG_SWEEP_SCHEDULE",
+        "RUST_LOG",
+        "FLOWLOG_STORAGE_blobServiceUri is not the name of a setting: FLOWLOG_STORAGE__blobServiceUri is meant?",
     ] {
         assert!(stderr(&output).contains(name), "{}", stderr(&output));
     }
