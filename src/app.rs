@@ -1,6 +1,8 @@
 //! Puts the parts together as the settings say, and answers the server with the forwarder and the
 //! sweeper.
 
+mod told;
+
 use crate::azure::blob::AzureBlobs;
 use crate::azure::event_hubs::{self, EventHub, HubAccess, HubAddress};
 use crate::azure::failure;
@@ -11,17 +13,20 @@ use crate::checkpoint::{CheckpointTable, Wanted};
 use crate::clock::Clock;
 use crate::config::{Config, SWEEP_SCHEDULE};
 use crate::event::Commit;
-use crate::flow_log::Sources;
-use crate::forward::{End, Forwarded, Forwarder, Options};
+use crate::flow_log::{FlowLogBlob, Sources, timely};
+use crate::forward::{Forwarder, Options};
 use crate::hub::Hub;
 use crate::ledger::Ledger;
 use crate::quarantine::Quarantine;
 use crate::random;
 use crate::server::{Functions, Handled, SWEEP_FUNCTION};
 use crate::source::{BlobListing, BlobSource};
+use crate::sweep::hours::{Hour, Retention};
 use crate::sweep::{self, Sweep, Sweeper};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+use told::{Circumstances, told};
 
 /// What the process is made of.
 pub struct App {
@@ -62,7 +67,7 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
         source,
         table,
         Arc::clone(&forwarder),
-        clock,
+        clock.clone(),
         sweep::Options { retention: config.retention, ..sweep::Options::default() },
     );
     if !config.sweep_is_scheduled {
@@ -71,7 +76,8 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
              bring is not forwarded"
         );
     }
-    Ok(App { handler: Arc::new(Handler { sources, forwarder, sweeper }), hub })
+    let handler = Handler::new(sources, forwarder, sweeper, clock, config.retention);
+    Ok(App { handler: Arc::new(handler), hub })
 }
 
 /// A name that no other process has or had: two claims are told apart by it.
@@ -85,6 +91,32 @@ pub struct Handler<B, C, H, Q> {
     sources: Sources,
     forwarder: Arc<Forwarder<B, C, H, Q>>,
     sweeper: Sweeper<B, C, H, Q>,
+    clock: Clock,
+    retention: Retention,
+    stopping: AtomicBool,
+}
+
+impl<B, C, H, Q> Handler<B, C, H, Q> {
+    /// A handler of events about blobs of `sources`, whose rows are kept for `retention`; `clock` is the one
+    /// that forwarder and sweeper go by.
+    pub fn new(
+        sources: Sources,
+        forwarder: Arc<Forwarder<B, C, H, Q>>,
+        sweeper: Sweeper<B, C, H, Q>,
+        clock: Clock,
+        retention: Retention,
+    ) -> Self {
+        Self { sources, forwarder, sweeper, clock, retention, stopping: AtomicBool::new(false) }
+    }
+
+    /// As things stand now.
+    fn circumstances(&self, blob: &FlowLogBlob) -> Circumstances {
+        let hour = Hour::at(blob.hour_end().saturating_sub(1));
+        Circumstances {
+            settled: hour.is_settled(self.clock.now()),
+            stopping: self.stopping.load(Ordering::Relaxed),
+        }
+    }
 }
 
 impl<B, C, H, Q> Functions for Handler<B, C, H, Q>
@@ -103,16 +135,24 @@ where
                 return Handled::Nothing(reason.to_string());
             }
         };
+        if let Err(reason) = timely(&blob, self.clock.now(), self.retention) {
+            return Handled::Refused(format!("{blob}: {reason}"));
+        }
         let wanted =
             Wanted { etag: commit.etag.unwrap_or_default(), length: commit.length.unwrap_or_default() };
         match self.forwarder.forward(&blob, &wanted, arrived).await {
-            Ok(done) => told(&done, &blob.url()),
+            Ok(done) => told(&done, &blob.url(), self.circumstances(&blob)),
             Err(error) => Handled::Failed(error.to_string()),
         }
     }
 
     fn metrics(&self) -> String {
         self.forwarder.metrics().text()
+    }
+
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.forwarder.stop();
     }
 
     async fn sweep(&self) -> Result<String, String> {
@@ -122,27 +162,4 @@ where
             Sweep::Done(swept) => Ok(swept.to_string()),
         }
     }
-}
-
-fn told(done: &Forwarded, blob: &str) -> Handled {
-    let Forwarded { records, messages, .. } = done;
-    let end = match done.end {
-        End::Complete if *records == 0 && done.quarantined == 0 => {
-            return Handled::Nothing(format!("{blob} brought nothing new"));
-        }
-        End::Complete => "",
-        End::LeftOver => "; the rest is left for the next attempt",
-        End::Elsewhere if *records == 0 => {
-            return Handled::Nothing(format!("{blob} is at work elsewhere, where this commit is noted"));
-        }
-        End::Elsewhere => "; the rest is at work elsewhere",
-        End::Gone => return Handled::Nothing(format!("{blob} is gone")),
-    };
-    let aside = match done.quarantined {
-        0 => String::new(),
-        count => format!("; {count} put into quarantine"),
-    };
-    let again =
-        if done.rewritten.is_some() { " (rewritten, and forwarded again from the start)" } else { "" };
-    Handled::Forwarded(format!("{records} records in {messages} messages from {blob}{again}{aside}{end}"))
 }

@@ -5,6 +5,8 @@
 
 mod connection_string;
 mod hub;
+mod log_filter;
+mod names;
 mod problem;
 mod reader;
 mod settings;
@@ -13,14 +15,16 @@ mod uri;
 
 pub use connection_string::Malformed;
 pub use hub::{AMQP_TLS_PORT, HubAccess, HubSettings};
+pub use log_filter::{DEFAULT_LEVEL, LIBRARIES};
+pub use names::CONNECTIONS;
 pub use problem::{ConfigErrors, Problem, Wrong};
 pub use settings::{SETTINGS, Setting};
 pub use storage::{CheckpointStorage, StorageAccess, StorageAccount};
 
 use crate::sweep::hours::Retention;
+use log_filter::log_filter;
 use reader::Reader;
 use std::num::NonZeroUsize;
-use tracing_subscriber::EnvFilter;
 
 /// The container into which Network Watcher writes virtual network flow logs.
 pub const VNET_CONTAINER: &str = "insights-logs-flowlogflowevent";
@@ -29,8 +33,9 @@ pub const VNET_CONTAINER: &str = "insights-logs-flowlogflowevent";
 pub const DEFAULT_PORT: u16 = 3000;
 
 /// The least `MAX_MESSAGE_BYTES` that makes sense, bytes: below it even a record with a single flow
-/// (about 700 bytes in Microsoft's samples) may not fit, and would end in quarantine.
-pub const LEAST_MESSAGE_BYTES: usize = 1024;
+/// (about 700 bytes in Microsoft's samples) may not fit beside the properties of its message (up to 1,300
+/// bytes with the longest names that Azure allows), and would end in quarantine.
+pub const LEAST_MESSAGE_BYTES: usize = 2048;
 
 const PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 const SOURCE: &str = "FLOWLOG_STORAGE";
@@ -42,7 +47,7 @@ const HUB_NAME: &str = "EVENT_HUB_NAME";
 const PARTITION_KEY: &str = "EVENT_HUB_PARTITION_KEY";
 const MAX_MESSAGE: &str = "MAX_MESSAGE_BYTES";
 /// When the sweep runs: an NCRONTAB expression that the host reads, in place of `%…%` in the function's
-/// `function.json`. Here it matters only whether it is set.
+/// `function.json`. Here it matters only whether it is set, and has as many fields as the host expects.
 pub const SWEEP_SCHEDULE: &str = "FLOWLOG_SWEEP_SCHEDULE";
 const RETENTION: &str = "CHECKPOINT_RETENTION_DAYS";
 const LOG_FILTER: &str = "RUST_LOG";
@@ -114,7 +119,8 @@ impl Config {
     /// [`ConfigErrors`] with every missing or wrong setting.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, ConfigErrors> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        Self::from_settings(names, |name| std::env::var(name).ok())
     }
 
     /// Reads the settings from `lookup`, which answers with the value of the setting of that name.
@@ -122,6 +128,18 @@ impl Config {
     /// # Errors
     /// [`ConfigErrors`] with every missing or wrong setting.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        Self::from_settings([], lookup)
+    }
+
+    /// The same, where `names` are those of all settings that there are, whether the forwarder reads them or
+    /// not: one that is nearly the name of a missing one is reported.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every missing or wrong setting.
+    pub fn from_settings(
+        names: impl IntoIterator<Item = String>,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(&lookup);
         let under_host = reader.is_set(PORT);
         let port = reader.parse_or(PORT, DEFAULT_PORT, port);
@@ -133,7 +151,9 @@ impl Config {
         let max_message_bytes = reader.parse_or(MAX_MESSAGE, None, |value| max_message(value).map(Some));
         let retention =
             Retention::of_days(reader.parse_or(RETENTION, Retention::DEFAULT_DAYS, retention_days));
-        let sweep_is_scheduled = reader.non_empty(SWEEP_SCHEDULE).is_some() || !under_host;
+        let schedule = reader.non_empty(SWEEP_SCHEDULE);
+        let sweep_is_scheduled = schedule.is_some() || !under_host;
+        schedule.and_then(|schedule| reader.check(SWEEP_SCHEDULE, sweep_schedule(&schedule)));
         let log = LogSettings {
             // An empty RUST_LOG is common in shells and means the same as none.
             filter: reader
@@ -145,6 +165,7 @@ impl Config {
                 log_format,
             ),
         };
+        names::report_slips(&mut reader, names);
         let problems = reader.into_problems();
         match (sources, checkpoints, hub) {
             (Some(sources), Some(checkpoints), Some(hub)) if problems.is_empty() => Ok(Self {
@@ -202,11 +223,12 @@ fn retention_days(value: &str) -> Result<u16, Wrong> {
     days.ok_or(Wrong::NotDays { least: Retention::LEAST_DAYS })
 }
 
-fn log_filter(value: String) -> Result<String, Wrong> {
-    match EnvFilter::builder().parse(&value) {
-        Ok(_) => Ok(value),
-        Err(_) => Err(Wrong::NotAFilter),
-    }
+/// An NCRONTAB expression has six fields, and one more than the crontab that most people know: the host would
+/// start, and never run the sweep.
+fn sweep_schedule(value: &str) -> Result<(), Wrong> {
+    let fields: Vec<&str> = value.split_whitespace().collect();
+    let is_field = |field: &&str| field.chars().all(|c| c.is_ascii_alphanumeric() || "*,-/".contains(c));
+    if fields.len() == 6 && fields.iter().all(is_field) { Ok(()) } else { Err(Wrong::NotASchedule) }
 }
 
 fn log_format(value: &str) -> Result<LogFormat, Wrong> {

@@ -10,14 +10,16 @@
 //!
 //! A `=/` stands after the first key, and `m=` stands for the month first and for the minute later.
 
+mod age;
 mod container;
 mod key;
 mod locate;
 mod path;
 
+pub use age::{Untimely, timely};
 pub use container::Container;
 pub use key::CheckpointKey;
-pub use locate::{NotOurs, Sources};
+pub use locate::{LONGEST_URL, NotOurs, Sources};
 pub use path::NotFlowLog;
 
 use key::hash;

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long work in progress may go on after a signal. A container gets 30 s before it is killed.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long work in progress may take to save its progress and end after a signal: as long as an event has.
+/// A container gets 30 s before it is killed, and [`CLOSE`] has to fit in as well.
+const DRAIN: Duration = Duration::from_secs(25);
 
 /// How long parting from the hub may take.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -60,7 +61,7 @@ async fn listen(config: Config) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     let App { handler, hub } = app::build(&config)?;
     tracing::info!(port = config.port, "listening");
-    server::serve(listener, handler, stop, DRAIN).await?;
+    server::serve(listener, handler, stop, DRAIN).await;
     hub.close(Instant::now() + CLOSE).await;
     tracing::info!("stopped");
     Ok(())

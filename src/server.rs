@@ -4,24 +4,24 @@
 //! up, and then `POST /<function>` for each invocation, with many under way at once.
 
 mod answer;
+mod body;
+mod connections;
 mod invocation;
 
 pub use invocation::{Functions, Handled};
 
-use answer::Answer;
+use answer::{Answer, Logs};
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use body::Room;
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -31,13 +31,6 @@ pub const FUNCTION: &str = "FlowLogBlobCreated";
 
 /// The name of the function that the timer calls.
 pub const SWEEP_FUNCTION: &str = "FlowLogSweep";
-
-/// Largest body that is looked at, bytes. Event Grid delivers at most 1 MB; the host may encode it twice.
-const LARGEST_BODY: usize = 8 << 20;
-
-/// Largest body that is read to its end, bytes, so that the answer can be heard; the host itself takes
-/// no more than 100 MiB. What is larger finds the connection closed.
-const LARGEST_READ: usize = 128 << 20;
 
 /// The content type of `OpenMetrics` text, version 1.0.0 of its specification.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -54,49 +47,68 @@ pub enum Stopped {
     TimedOut,
 }
 
-struct Handler<H> {
-    handler: Arc<H>,
+/// What every request's handler shares.
+struct Shared<H> {
+    functions: Arc<H>,
+    /// The memory for bodies and events.
+    room: Room,
+    /// Whether the process was asked to stop.
+    stopping: Arc<AtomicBool>,
     /// Nothing is ever sent: the channel closes when the last invocation lets go of its end.
     running: mpsc::Sender<Infallible>,
 }
 
-impl<H> Clone for Handler<H> {
+impl<H> Clone for Shared<H> {
     fn clone(&self) -> Self {
-        Self { handler: Arc::clone(&self.handler), running: self.running.clone() }
+        Self {
+            functions: Arc::clone(&self.functions),
+            room: self.room.clone(),
+            stopping: Arc::clone(&self.stopping),
+            running: self.running.clone(),
+        }
     }
 }
 
-/// Answers on `listener` until `shutdown` is ready; then takes no more connections, and waits at most
-/// `drain` for what is under way.
+/// Answers on `listener` until `shutdown` is ready; then asks the functions to stop, takes no more work, and
+/// waits at most `drain` for what is under way.
 ///
 /// The host sends no signal before it kills its handler, so nothing may depend on this end being reached.
-///
-/// # Errors
-/// When the listener fails for good.
 pub async fn serve<H: Functions>(
     listener: TcpListener,
     handler: Arc<H>,
     shutdown: impl Future<Output = ()>,
     drain: Duration,
-) -> io::Result<Stopped> {
+) -> Stopped {
     let (running, mut last_ended) = mpsc::channel(1);
-    let (stop, stopping) = oneshot::channel::<Infallible>();
-    let server = axum::serve(listener, router(Handler { handler, running })).with_graceful_shutdown(async {
+    let (stop, stopped) = oneshot::channel::<Infallible>();
+    let stopping = Arc::<AtomicBool>::default();
+    let state = Shared {
+        functions: Arc::clone(&handler),
+        room: Room::default(),
+        stopping: Arc::clone(&stopping),
+        running,
+    };
+    let server = connections::serve(listener, router(state), async {
         // Ready, with an error, as soon as the other end is dropped.
-        let _ = stopping.await;
+        let _ = stopped.await;
     });
     let drained = async {
-        server.await?;
+        server.await;
         last_ended.recv().await;
-        Ok(Stopped::Drained)
+        Stopped::Drained
     };
     let time_is_up = async {
         shutdown.await;
-        tracing::info!("asked to stop: no new work is taken");
+        tracing::info!("asked to stop: runs save their progress and end, and no new work is taken");
+        stopping.store(true, Ordering::Relaxed);
+        handler.stop();
         drop(stop);
         tokio::time::sleep(drain).await;
-        tracing::warn!("stopped with work under way: it goes on from its checkpoint");
-        Ok(Stopped::TimedOut)
+        tracing::warn!(
+            "stopped with work under way after {drain:?}: the next process goes on from the last checkpoint, and may \
+             repeat the messages sent since"
+        );
+        Stopped::TimedOut
     };
     tokio::select! {
         biased;
@@ -105,10 +117,10 @@ pub async fn serve<H: Functions>(
     }
 }
 
-fn router<H: Functions>(state: Handler<H>) -> Router {
+fn router<H: Functions>(state: Shared<H>) -> Router {
     Router::new()
         // The host asks this forty times a second while it waits, and again all day: say nothing of it.
-        .route("/", get(|| async { Answer::ok(vec![]) }))
+        .route("/", get(|| async { Answer::ok(Logs::default()) }))
         .route("/metrics", get(metrics::<H>))
         .route(&format!("/{FUNCTION}"), post(invoke::<H>))
         .route(&format!("/{SWEEP_FUNCTION}"), post(sweep::<H>))
@@ -118,8 +130,8 @@ fn router<H: Functions>(state: Handler<H>) -> Router {
 }
 
 /// For whoever is on the same machine: the host forwards no request to this path.
-async fn metrics<H: Functions>(State(state): State<Handler<H>>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, OPEN_METRICS)], state.handler.metrics())
+async fn metrics<H: Functions>(State(state): State<Shared<H>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, OPEN_METRICS)], state.functions.metrics())
 }
 
 async fn nothing_here() -> Answer {
@@ -135,29 +147,47 @@ fn id_of(head: &Parts) -> String {
 }
 
 /// Works on the events that the host hands over.
-async fn invoke<H: Functions>(State(state): State<Handler<H>>, request: Request) -> Answer {
+async fn invoke<H: Functions>(State(state): State<Shared<H>>, request: Request) -> Answer {
     let (head, body) = request.into_parts();
     let id = id_of(&head);
-    match read(body).await {
-        Ok(body) => {
-            answered(async move { invocation::run(&*state.handler, &id, body).await }, state.running).await
-        }
+    let body = match state.room.read(body).await {
+        Ok(body) => body,
         Err(error) => {
-            tracing::warn!(invocation = id, "the body broke off: {error}");
-            Answer::failed(vec![format!("the body broke off: {error}")])
+            tracing::warn!(invocation = id, "the request was not read: {error}");
+            return Answer::failed(error.to_string());
         }
+    };
+    if let Some(refused) = state.refusal(&id) {
+        return refused;
     }
+    answered(async move { invocation::run(&*state.functions, &id, body).await }, state.running).await
 }
 
 /// Sweeps. What the timer says (its schedule, whether it is late) changes nothing, and is read only so
 /// that the answer can be heard.
-async fn sweep<H: Functions>(State(state): State<Handler<H>>, request: Request) -> Answer {
+async fn sweep<H: Functions>(State(state): State<Shared<H>>, request: Request) -> Answer {
     let (head, body) = request.into_parts();
     let id = id_of(&head);
-    if let Err(error) = read(body).await {
-        tracing::debug!(invocation = id, "the timer's body broke off: {error}");
+    if let Err(error) = body::discard(body).await {
+        tracing::debug!(invocation = id, "the timer's request was not read: {error}");
     }
-    answered(async move { invocation::sweep(&*state.handler, &id).await }, state.running).await
+    if let Some(refused) = state.refusal(&id) {
+        return refused;
+    }
+    answered(async move { invocation::sweep(&*state.functions, &id).await }, state.running).await
+}
+
+impl<H> Shared<H> {
+    /// The answer to an invocation that comes when the process is about to end.
+    fn refusal(&self, id: &str) -> Option<Answer> {
+        self.stopping.load(Ordering::Relaxed).then(|| {
+            tracing::info!(
+                invocation = id,
+                "not begun, for the process is stopping: the host has to call again"
+            );
+            Answer::failed("not begun, for the process is stopping".to_owned())
+        })
+    }
 }
 
 /// Runs an invocation in a task of its own: if the host hangs up, work in progress still ends at a
@@ -171,21 +201,5 @@ async fn answered(
         drop(running);
         answer
     });
-    task.await.unwrap_or_else(|error| Answer::failed(vec![format!("the invocation did not end: {error}")]))
-}
-
-/// The whole body, or `None` when it is larger than any that the host has reason to send.
-async fn read(body: Body) -> Result<Option<Bytes>, axum::Error> {
-    let mut chunks = body.into_data_stream();
-    let (mut bytes, mut length) = (BytesMut::new(), 0);
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk?;
-        length += chunk.len();
-        if length <= LARGEST_BODY {
-            bytes.extend_from_slice(&chunk);
-        } else if length > LARGEST_READ {
-            break;
-        }
-    }
-    Ok(Some(bytes.freeze()).filter(|_| length <= LARGEST_BODY))
+    task.await.unwrap_or_else(|error| Answer::failed(format!("the invocation did not end: {error}")))
 }

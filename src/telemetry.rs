@@ -3,19 +3,10 @@
 //! The Functions host passes lines of standard output on to Application Insights, and takes every line
 //! of standard error for an error, so nothing is logged there.
 
-use crate::config::{LogFormat, LogSettings};
+use crate::config::{DEFAULT_LEVEL, LIBRARIES, LogFormat, LogSettings};
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 use tracing_subscriber::EnvFilter;
-
-/// Level for what `RUST_LOG` does not speak of.
-const DEFAULT_LEVEL: &str = "info";
-
-/// Libraries that speak of every request at `debug`, headers and all; some have been known to show an
-/// `Authorization` header there. They stay at `warn` unless `RUST_LOG` names them one by one:
-/// `RUST_LOG=debug` alone is about the forwarder.
-const QUIET: &str = "azure_core=warn,azure_identity=warn,azure_storage_blob=warn,typespec_client_core=warn,\
-                     fe2o3_amqp=warn,hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=warn,tower=warn";
 
 /// Starts logging, and sends the message of a panic the same way.
 ///
@@ -32,10 +23,12 @@ pub fn init(settings: &LogSettings) -> Result<(), Box<dyn std::error::Error + Se
 }
 
 /// Later directives win over earlier ones for the same target, and the more specific target always wins:
-/// so the order is the quiet libraries, then what was asked for.
+/// so the order is the default level, the quiet libraries, then what was asked for. With `hyper=debug` alone
+/// the forwarder's own lines stay at the default level, which `tracing` by itself would silence.
 fn filter(settings: &LogSettings) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-    let asked = settings.filter.as_deref().unwrap_or(DEFAULT_LEVEL);
-    EnvFilter::builder().parse(format!("{QUIET},{asked}"))
+    let quiet = LIBRARIES.map(|library| format!("{library}=warn")).join(",");
+    let asked = settings.filter.as_deref().unwrap_or_default();
+    EnvFilter::builder().parse(format!("{DEFAULT_LEVEL},{quiet},{asked}"))
 }
 
 /// One line for a panic, where the default hook writes several to standard error.
@@ -58,7 +51,14 @@ mod tests {
     fn libraries_stay_quiet_unless_they_are_named() {
         assert!(filter_for(None).contains("azure_core=warn") && filter_for(None).contains("info"));
         assert!(filter_for(Some("debug")).contains("azure_core=warn"));
+        assert!(filter_for(Some("debug")).contains(",debug") && !filter_for(Some("debug")).contains("info"));
         let named = filter_for(Some("info,azure_core=debug"));
         assert!(named.contains("azure_core=debug") && !named.contains("azure_core=warn"), "{named}");
+    }
+
+    #[test]
+    fn a_filter_about_one_library_leaves_the_forwarders_lines_as_they_are() {
+        let one = filter_for(Some("hyper=debug"));
+        assert!(one.contains("info") && one.contains("hyper=debug"), "{one}");
     }
 }

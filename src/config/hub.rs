@@ -4,6 +4,7 @@ use super::Identity;
 use super::connection_string::{Malformed, Parts};
 use super::problem::Wrong;
 use super::reader::Reader;
+use super::uri::is_private_link;
 use secrecy::SecretString;
 use url::Url;
 
@@ -158,6 +159,9 @@ fn parse_namespace(value: &str) -> Result<(String, Option<u16>), Wrong> {
     }
     if value.contains(['/', '\\', '@', '?', '#', '%']) || value.contains(char::is_whitespace) {
         return Err(Wrong::NotANamespace);
+    }
+    if is_private_link(value.split(':').next().unwrap_or(value)) {
+        return Err(Wrong::PrivateLink);
     }
     // `Url` would drop port 443 as the default of https; no scheme of its own has a default port.
     let authority = Url::parse(&format!("https://{value}")).map_err(|_| Wrong::NotANamespace)?;

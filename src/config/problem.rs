@@ -109,6 +109,26 @@ pub enum Wrong {
     /// Not a `tracing` filter.
     #[error("is not a log filter: write a level such as info, or target=level pairs separated by commas")]
     NotAFilter,
+    /// A word in a filter that would be taken for a module's name.
+    #[error(
+        "holds a word that is no level: write one of error, warn, info, debug, trace, or target=level pairs separated by commas"
+    )]
+    NotALevel,
+    /// A filter under which errors would not be seen.
+    #[error("would silence the forwarder's own errors: write at least error instead of off")]
+    Silent,
+    /// Not a schedule as the host reads it.
+    #[error(
+        "is not a schedule of six fields: write seconds, minutes, hours, days, months and weekdays, such as 0 */5 * * * * for \
+         every five minutes"
+    )]
+    NotASchedule,
+    /// A name that nobody reads.
+    #[error("is not the name of a setting: {meant} is meant? Rename it")]
+    NoSuchSetting {
+        /// The name that it may be a slip for.
+        meant: String,
+    },
     /// Not a client id.
     #[error("is not a client id: copy the identity's \"Client ID\", 32 hexadecimal digits in five groups")]
     NotAClientId,
@@ -139,6 +159,12 @@ pub enum Wrong {
         /// Which part should not be there.
         part: &'static str,
     },
+    /// The name that a private endpoint has in its private DNS zone.
+    #[error(
+        "has a privatelink name, for which no certificate is valid: write the same name without .privatelink; inside the \
+         virtual network DNS leads it to the private endpoint"
+    )]
+    PrivateLink,
     /// The address goes on after the service.
     #[error("names more than the service: remove the path after the host")]
     HasPath,

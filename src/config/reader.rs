@@ -3,6 +3,9 @@
 use super::Identity;
 use super::problem::{Problem, Wrong};
 
+/// Parts of connections that Functions knows and the forwarder does not read.
+pub(super) const REFUSED: [&str; 3] = ["managedIdentityResourceId", "clientSecret", "tenantId"];
+
 pub(super) struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<Problem>,
@@ -71,7 +74,7 @@ impl<'a> Reader<'a> {
             let known = value.eq_ignore_ascii_case("managedidentity");
             if known { Ok(()) } else { Err(Wrong::NotOneOf { allowed: "managedidentity" }) }
         });
-        for other in ["managedIdentityResourceId", "clientSecret", "tenantId"] {
+        for other in REFUSED {
             let name = format!("{connection}__{other}");
             if self.is_set(&name) {
                 self.report(&name, Wrong::Unsupported { client_id: client_id.clone() });

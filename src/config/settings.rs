@@ -56,7 +56,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "MAX_MESSAGE_BYTES",
-        meaning: "upper bound for one message, at least 1024; never above what the hub takes",
+        meaning: "upper bound for one message, at least 2048; never above what the hub takes",
         default: "what the hub takes",
     },
     Setting {
@@ -120,7 +120,11 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "loopback port to listen on; the Functions host sets it",
         default: "`3000`",
     },
-    Setting { name: "RUST_LOG", meaning: "log filter, as `tracing` reads it", default: "`info`" },
+    Setting {
+        name: "RUST_LOG",
+        meaning: "log filter, as `tracing` reads it: `error`, `warn`, `info`, `debug` or `trace`, or `target=level` pairs, separated by commas",
+        default: "`info`",
+    },
     Setting {
         name: "LOG_FORMAT",
         meaning: "`text` or `json`",

@@ -96,7 +96,15 @@ pub(super) fn checkpoints(reader: &mut Reader<'_>, name: &str, fallback: &str) -
     let is_given = |name: &str| {
         reader.is_set(name) || parts.iter().any(|part| reader.is_set(&format!("{name}__{part}")))
     };
-    let name = if is_given(name) || !is_given(fallback) { name } else { fallback };
+    if !is_given(name) && !is_given(fallback) {
+        let otherwise = format!(
+            "set {name}__blobServiceUri to use it by managed identity, or {fallback} in either form: the Functions host's own \
+             storage is used when {name} is not set"
+        );
+        reader.report(name, Wrong::Missing { what: CONNECTION_STRING, otherwise });
+        return None;
+    }
+    let name = if is_given(name) { name } else { fallback };
     match Form::of(reader, name)? {
         Form::ConnectionString => {
             let account = read_connection_string(reader, name)?;
@@ -168,9 +176,11 @@ impl Form {
     }
 }
 
+const CONNECTION_STRING: &str = "a storage account's connection string";
+
 fn missing(name: &str) -> Wrong {
     Wrong::Missing {
-        what: "a storage account's connection string",
+        what: CONNECTION_STRING,
         otherwise: format!("set {name}__blobServiceUri to read it by managed identity"),
     }
 }

@@ -1,3 +1,5 @@
+mod refused;
+
 use super::*;
 use secrecy::ExposeSecret as _;
 use std::collections::HashMap;
@@ -103,7 +105,8 @@ fn everything_wrong_is_reported_at_once_each_by_its_name() {
         ("EVENT_HUB_PARTITION_KEY", "mac"),
         ("MAX_MESSAGE_BYTES", "1"),
         ("CHECKPOINT_RETENTION_DAYS", "1"),
-        ("RUST_LOG", "info=loud=very"),
+        ("FLOWLOG_SWEEP_SCHEDULE", "*/5 * * * *"),
+        ("RUST_LOG", "verbose"),
         ("LOG_FORMAT", "xml"),
     ])
     .unwrap_err();
@@ -120,13 +123,14 @@ fn everything_wrong_is_reported_at_once_each_by_its_name() {
             "EVENT_HUB_PARTITION_KEY",
             "MAX_MESSAGE_BYTES",
             "CHECKPOINT_RETENTION_DAYS",
+            "FLOWLOG_SWEEP_SCHEDULE",
             "RUST_LOG",
             "LOG_FORMAT",
         ]
     );
     let text = errors.to_string();
-    assert!(text.starts_with("11 settings are wrong:\n"), "{text}");
-    assert_eq!(text.lines().count(), 12);
+    assert!(text.starts_with("12 settings are wrong:\n"), "{text}");
+    assert_eq!(text.lines().count(), 13);
     assert!(text.contains("FLOWLOG_STORAGE__blobServiceUri to read it by managed identity"), "{text}");
 }
 

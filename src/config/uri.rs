@@ -67,6 +67,9 @@ pub(super) fn service_uri(value: &str, service: Service) -> Result<Url, Wrong> {
     if uri.fragment().is_some() {
         return Err(Wrong::NotBare { part: "fragment" });
     }
+    if uri.host_str().is_some_and(is_private_link) {
+        return Err(Wrong::PrivateLink);
+    }
     let path = uri.path().trim_end_matches('/').to_owned();
     match service_label(&uri) {
         Some(label) if label != service.label() => {
@@ -79,6 +82,11 @@ pub(super) fn service_uri(value: &str, service: Service) -> Result<Url, Wrong> {
     }
     uri.set_path(&path);
     Ok(uri)
+}
+
+/// Whether a host name is that of a private DNS zone, such as `contoso.privatelink.blob.core.windows.net`.
+pub(super) fn is_private_link(host: &str) -> bool {
+    host.split('.').any(|label| label.eq_ignore_ascii_case("privatelink"))
 }
 
 /// Reads an address to which a token will be sent.

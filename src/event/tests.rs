@@ -31,7 +31,7 @@ fn expected() -> Commit {
         etag: Some("0x8DEAF1B2C3D4E5F".to_owned()),
         length: Some(5242),
         api: Some("PutBlockList".to_owned()),
-        time: wire::time("2026-05-09T13:07:02.5625085Z"),
+        time: fields::time("2026-05-09T13:07:02.5625085Z"),
     }
 }
 

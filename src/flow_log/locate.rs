@@ -10,7 +10,7 @@ use url::Url;
 
 /// Longest URL that is looked at, bytes: a name of 1,024 characters of 4 bytes, each byte as `%XX`,
 /// and room for the host.
-const LONGEST_URL: usize = 13 * 1024;
+pub const LONGEST_URL: usize = 13 * 1024;
 
 /// How much of a foreign text is shown in a message, characters.
 const SHOWN: usize = 80;

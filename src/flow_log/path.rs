@@ -25,8 +25,11 @@ pub enum NotFlowLog {
     /// The last segment is another file.
     #[error("is not a PT1H.json")]
     OtherFile,
-    /// No blob has such a name, or it would be read under another one.
-    #[error("has a name that no flow log has (too long, with control characters, or with a segment . or ..)")]
+    /// No flow log has such a name, and a service may read it as another blob's.
+    #[error(
+        "has a name that no flow log has: longer than {LONGEST_NAME} characters, with a control character or a backslash, or \
+         with a folder whose name is empty or ends in a dot"
+    )]
     Name,
     /// It does not begin as flow logs do.
     #[error("does not begin with flowLogResourceID= or resourceId=")]
@@ -34,6 +37,9 @@ pub enum NotFlowLog {
     /// A segment is missing or out of range.
     #[error("has no valid {0} in its name")]
     Segment(&'static str),
+    /// A segment is there more often than in the name of any flow log, so that nobody can say which counts.
+    #[error("has more than one {0} in its name")]
+    Repeated(&'static str),
 }
 
 impl Path {
@@ -44,28 +50,42 @@ impl Path {
         if !file.eq_ignore_ascii_case(FILE_NAME) {
             return Err(NotFlowLog::OtherFile);
         }
-        if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-            return Err(NotFlowLog::Name);
-        }
-        // A URL with such a segment is read as a URL without it: perhaps another container's.
-        // `\` ends a segment there as well.
-        if name.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) {
-            return Err(NotFlowLog::Name);
-        }
         let (first_key, rest) = folder.split_once('=').ok_or(NotFlowLog::Prefix)?;
         let kind = match first_key.to_ascii_lowercase().as_str() {
             "flowlogresourceid" => Kind::VNet,
             "resourceid" => Kind::Nsg,
             _ => return Err(NotFlowLog::Prefix),
         };
-        // The date is at the end, so a `y=` inside a resource's name does not mislead.
+        // HTTP clients and services read a URL with `.`, `..` or `\` as one without them, and Azure ignores
+        // a dot at the end of a segment: such a name may be another blob's, even another container's.
+        let is_alias = |segment: &str| segment.is_empty() || segment.ends_with('.');
+        if name.chars().count() > LONGEST_NAME
+            || name.contains(|c: char| c.is_control() || c == '\\')
+            || name.split('/').any(is_alias)
+        {
+            return Err(NotFlowLog::Name);
+        }
+        // The date is at the end, so a `y=` inside a resource's name does not mislead unless it is a year.
         let segments = rest.split('/').collect::<Vec<_>>();
         let start = segments.iter().rposition(|segment| value(segment, "y").is_some());
         let (resource, hour) = segments.split_at(start.ok_or(NotFlowLog::Segment("year (y=)"))?);
+        if resource.iter().any(|segment| value(segment, "y").is_some_and(is_number)) {
+            return Err(NotFlowLog::Repeated("year (y=)"));
+        }
         let find = |key| hour.iter().filter_map(move |segment| value(segment, key));
+        for (key, at_most, what) in [
+            ("m", 2, "month (m=) and minute (m=)"),
+            ("d", 1, "day (d=)"),
+            ("h", 1, "hour (h=)"),
+            ("macAddress", 1, "macAddress"),
+        ] {
+            if find(key).count() > at_most {
+                return Err(NotFlowLog::Repeated(what));
+            }
+        }
         let number = |value: Option<&str>, digits: usize, what: &'static str| {
             value
-                .filter(|text| text.len() <= digits && text.bytes().all(|b| b.is_ascii_digit()))
+                .filter(|text| text.len() <= digits && is_number(text))
                 .and_then(|text| text.parse::<u16>().ok())
                 .ok_or(NotFlowLog::Segment(what))
         };
@@ -93,6 +113,10 @@ impl Path {
 /// The value of the segment `key=value`, when its key is `key`.
 fn value<'a>(segment: &'a str, key: &str) -> Option<&'a str> {
     segment.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn date(year: u16, month: u16, day: u16) -> Result<Date, NotFlowLog> {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{Config, VNET_CONTAINER};
+use crate::sweep::hours::{Hour, Retention};
 use proptest::prelude::*;
 
 const HOUR: &str = "y=2026/m=05/d=09/h=13/m=00/macAddress=112233ABCDEF/PT1H.json";
@@ -100,14 +101,22 @@ fn keys_may_come_in_any_case_and_with_company() {
         NAME.replace("/y=", "/Y=").replace("/h=13/m=00", "/H=13"),
         NAME.replace("/macAddress", "/v=4/macAddress"),
         NAME.replace("/m=05/d=09/h=13", "/m=5/d=9/h=13"),
-        NAME.replace("VNET-FLOWLOG", "VNET/y=1999"),
+        NAME.replace("VNET-FLOWLOG", "VNET/y=north/y="),
+        NAME.replace("VNET-FLOWLOG", "d=01/h=02/m=03"),
         NAME.replace("=/AAAA", "=AAAA"),
-        NAME.replace("=/AAAA", "=//AAAA"),
+        NAME.replace("AAAA", ".a..b c"),
     ] {
         let blob = locate(&url(&name)).unwrap();
         assert_eq!((blob.date().to_string().as_str(), blob.hour()), ("2026-05-09", 13), "{name}");
         assert_eq!(blob.name(), name, "slashes and case are kept");
     }
+}
+
+#[test]
+fn the_last_hour_of_all_has_an_end() {
+    let blob = locate(&url(&NAME.replace("y=2026/m=05/d=09/h=13", "y=9999/m=12/d=31/h=23"))).unwrap();
+    assert_eq!(blob.hour_end(), 253_402_300_800_000);
+    assert!(blob.checkpoint_key().partition.starts_with("99991231-"));
 }
 
 #[test]
@@ -130,6 +139,20 @@ fn names_that_no_flow_log_has_are_refused_with_the_reason() {
         (NAME.replace("=/AAAA", "=/x/%2e%2e/AAAA"), NotFlowLog::Name),
         (NAME.replace("=/AAAA", "=/x\\..\\AAAA"), NotFlowLog::Name),
         (NAME.replace("=/AAAA", "=/%0a/AAAA"), NotFlowLog::Name),
+        (NAME.replace("=/AAAA", "=//AAAA"), NotFlowLog::Name),
+        (NAME.replace("/y=", "//y="), NotFlowLog::Name),
+        (NAME.replace("/y=", "%2F/y="), NotFlowLog::Name),
+        (NAME.replace("/y=", "./y="), NotFlowLog::Name),
+        (NAME.replace("/y=", "%2e/y="), NotFlowLog::Name),
+        (NAME.replace("/PT1H", "./PT1H"), NotFlowLog::Name),
+        (NAME.replace("AAAA", "AA\\AA"), NotFlowLog::Name),
+        (NAME.replace("AAAA", "AA%5cAA"), NotFlowLog::Name),
+        (NAME.replace("/y=", "/y=1999/y="), NotFlowLog::Repeated("year (y=)")),
+        (NAME.replace("/y=", "/y=2026/m=05/d=08/y="), NotFlowLog::Repeated("year (y=)")),
+        (NAME.replace("/d=", "/d=08/d="), NotFlowLog::Repeated("day (d=)")),
+        (NAME.replace("/h=", "/h=12/H="), NotFlowLog::Repeated("hour (h=)")),
+        (NAME.replace("m=00", "m=00/m=01"), NotFlowLog::Repeated("month (m=) and minute (m=)")),
+        (NAME.replace("/mac", "/macaddress=1/mac"), NotFlowLog::Repeated("macAddress")),
         (NAME.replace("AAAA", &"A".repeat(1025)), NotFlowLog::Name),
     ] {
         assert_eq!(not_flow_log(&name), reason, "{name}");
@@ -195,8 +218,8 @@ fn checkpoint_keys_sort_by_day_and_tell_blobs_apart() {
 
 /// Names of flow logs, with awkward characters where resources have their names.
 fn names() -> impl Strategy<Value = String> {
-    let resource = "[A-Za-z0-9 _.()%+&$!'~äé€😀/\\\\-]{1,40}".prop_filter("a URL would lose it", |text| {
-        !text.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."))
+    let resource = "[A-Za-z0-9 _.()%+&$!'~äé€😀/-]{1,40}".prop_filter("a service may lose it", |text| {
+        !format!("X{text}").split('/').any(|segment| segment.is_empty() || segment.ends_with('.'))
     });
     (resource, 2017u16..=9999, 1u8..=12, 1u8..=28, 0u8..24, "[0-9A-F]{12}").prop_map(|(resource, y, m, d, h, mac)| {
         format!("flowLogResourceID=/X{resource}/y={y:04}/m={m:02}/d={d:02}/h={h:02}/m=00/macAddress={mac}/PT1H.json")
@@ -218,6 +241,28 @@ proptest! {
         let forbidden = |c: char| c.is_control() || "/\\#?".contains(c);
         prop_assert!(!key.partition.contains(forbidden) && !key.row.contains(forbidden));
         prop_assert!(key.partition.len() + key.row.len() < 256);
+    }
+
+    #[test]
+    fn every_date_and_hour_can_be_reckoned_with(day in 0i64..=2_915_706, hour in 0u8..24) {
+        // From 2017-01-01 to 9999-12-31.
+        let first = Date::from_calendar_date(2017, time::Month::January, 1).unwrap();
+        let date = first + time::Duration::days(day);
+        let (year, month) = (date.year(), u8::from(date.month()));
+        let of_date = format!("y={year:04}/m={month:02}/d={:02}/h={hour:02}", date.day());
+        let blob = locate(&url(&NAME.replace("y=2026/m=05/d=09/h=13", &of_date))).unwrap();
+        prop_assert_eq!((blob.date(), blob.hour()), (date, hour));
+        let midnight = u64::try_from(date.midnight().assume_utc().unix_timestamp()).unwrap();
+        prop_assert_eq!(blob.hour_end(), (midnight + 3_600 * (u64::from(hour) + 1)) * 1_000);
+        let within = Hour::at(blob.hour_end() - 1);
+        prop_assert_eq!((within.date(), within.of_day()), (date, hour));
+        let key = blob.checkpoint_key();
+        let day = format!("{year:04}{month:02}{:02}-", date.day());
+        prop_assert!(key.partition.starts_with(&day));
+        prop_assert!(CheckpointKey::partitions_before(date).end < key.partition);
+        for now in [0, blob.hour_end(), u64::MAX] {
+            let _ = timely(&blob, now, Retention::of_days(7));
+        }
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! One invocation: from the body that the host posts to the answer it gets.
 
-use super::LARGEST_BODY;
-use super::answer::Answer;
+use super::answer::{Answer, Logs};
+use super::body::{LARGEST_BODY, Received};
 use crate::event::{self, Commit, Event};
-use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use tracing::Instrument as _;
 
 /// How many events of one invocation are worked on at once. One is the usual number; a subscription
@@ -30,6 +30,9 @@ pub trait Functions: Send + Sync + 'static {
 
     /// What was done since the start, in `OpenMetrics` text form.
     fn metrics(&self) -> String;
+
+    /// Asks everything under way to save what it has done and to end: the process is about to.
+    fn stop(&self);
 }
 
 /// What became of a commit; the text is a line of the log.
@@ -39,6 +42,10 @@ pub enum Handled {
     Forwarded(String),
     /// Nothing was to be done: all was forwarded before, or the blob is not ours, or gone.
     Nothing(String),
+    /// It is about a blob of ours that an event can't be about; nothing was read.
+    Refused(String),
+    /// What could be forwarded was, but the blob is broken: some of what was committed is not forwarded.
+    Broken(String),
     /// It failed in a way that another attempt may mend.
     Failed(String),
 }
@@ -48,6 +55,8 @@ impl fmt::Display for Handled {
         match self {
             Self::Forwarded(text) => write!(f, "forwarded: {text}"),
             Self::Nothing(text) => write!(f, "nothing to forward: {text}"),
+            Self::Refused(text) => write!(f, "not forwarded: {text}"),
+            Self::Broken(text) => write!(f, "the blob is broken; forwarded: {text}"),
             Self::Failed(text) => write!(f, "failed: {text}"),
         }
     }
@@ -60,27 +69,31 @@ impl fmt::Display for Handled {
 /// everything else gets 200: what is forwarded, what needs no forwarding, and also a body or an event
 /// that can't be understood, because it would be no different the next time. The last is logged as an
 /// error; what such an event might have announced stays in the blob and is not lost by this answer.
-pub(super) async fn run(handler: &impl Functions, id: &str, body: Option<Bytes>) -> Answer {
+pub(super) async fn run(handler: &impl Functions, id: &str, body: Received) -> Answer {
     let refuse = |reason: &dyn fmt::Display| {
         tracing::error!(invocation = id, "not an invocation: {reason}");
-        Answer::ok(vec![format!("not an invocation, and dropped: {reason}")])
+        Answer::ok(format!("not an invocation, and dropped: {reason}"))
     };
-    let Some(body) = body else {
+    let Received { bytes, mut share } = body;
+    let Some(bytes) = bytes else {
         return refuse(&format_args!("the body is larger than {LARGEST_BODY} bytes"));
     };
-    let events = match event::parse(&body) {
+    let events = match event::parse(&bytes) {
         Ok(events) => events,
         Err(reason) => return refuse(&reason),
     };
-    // The text of up to 8 MiB is not needed while the blobs are read.
-    drop(body);
-    let outcomes = stream::iter(events)
-        .map(|event| one(handler, id, event))
-        .buffered(EVENTS_AT_ONCE)
-        .collect::<Vec<_>>()
-        .await;
-    let failed = outcomes.iter().any(|outcome| outcome.failed);
-    let logs = outcomes.into_iter().map(|outcome| outcome.line).collect();
+    drop(bytes);
+    if let Err(error) = share.fit(&events).await {
+        tracing::warn!(invocation = id, "not begun: {error}");
+        return Answer::failed(error.to_string());
+    }
+    let mut outcomes =
+        pin!(stream::iter(events).map(|event| one(handler, id, event)).buffered(EVENTS_AT_ONCE));
+    let (mut logs, mut failed) = (Logs::default(), false);
+    while let Some(outcome) = outcomes.next().await {
+        failed |= outcome.failed;
+        logs.push(outcome.line);
+    }
     if failed { Answer::failed(logs) } else { Answer::ok(logs) }
 }
 
@@ -91,11 +104,11 @@ pub(super) async fn sweep(functions: &impl Functions, id: &str) -> Answer {
     match swept {
         Ok(line) => {
             tracing::info!(invocation = id, "{line}");
-            Answer::ok(vec![line])
+            Answer::ok(line)
         }
         Err(line) => {
             tracing::error!(invocation = id, "{line}");
-            Answer::failed(vec![line])
+            Answer::failed(line)
         }
     }
 }
@@ -122,6 +135,7 @@ async fn one(handler: &impl Functions, invocation: &str, event: Event) -> Outcom
         .unwrap_or_else(|_| Handled::Failed("a defect in the forwarder stopped it (see the log)".to_owned()));
     match &outcome {
         Handled::Forwarded(_) | Handled::Nothing(_) => tracing::info!(invocation, event = id, "{outcome}"),
+        Handled::Refused(_) | Handled::Broken(_) => tracing::warn!(invocation, event = id, "{outcome}"),
         Handled::Failed(_) => tracing::error!(invocation, event = id, "{outcome}"),
     }
     Outcome { line: format!("event {id}: {outcome}"), failed: matches!(outcome, Handled::Failed(_)) }

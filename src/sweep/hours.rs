@@ -52,7 +52,8 @@ impl Hour {
     }
 
     /// Whether it ended so long before `now` that nothing more is expected of it.
-    pub(super) fn is_settled(self, now: u64) -> bool {
+    #[must_use]
+    pub fn is_settled(self, now: u64) -> bool {
         let settles = u64::try_from(SETTLES_AFTER.as_millis()).unwrap_or(u64::MAX);
         self.next().0.saturating_mul(HOUR).saturating_add(settles) <= now
     }
@@ -85,6 +86,12 @@ impl Retention {
     #[must_use]
     pub fn of_days(days: u16) -> Self {
         Self { days: days.max(Self::LEAST_DAYS) }
+    }
+
+    /// The days.
+    #[must_use]
+    pub fn days(self) -> u16 {
+        self.days
     }
 
     /// The first day whose rows are kept.

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod answers;
 mod blob_contract;
 mod bounds;
 mod breaks;
@@ -37,6 +38,7 @@ mod rig;
 mod samples;
 mod scan_contract;
 mod server_contract;
+mod server_memory;
 mod server_process;
 mod settings;
 mod stage;

@@ -166,7 +166,7 @@ impl Rig {
     pub fn blob(&self, nic: u32) -> FlowLogBlob {
         let config = self.config();
         let mac = format!("6045BD{:03X}{nic:03X}", self.number);
-        crate::samples::blob_of(&config.sources[0].blob_service, &mac)
+        crate::samples::fresh_blob_of(&config.sources[0].blob_service, &mac)
     }
 
     /// Calls the control API.

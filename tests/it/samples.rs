@@ -1,7 +1,9 @@
 //! Blobs and contents that the scenarios share.
 
+use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::sweep::hours::Hour;
+use std::sync::LazyLock;
 use url::Url;
 
 /// The container of virtual network flow logs.
@@ -21,6 +23,14 @@ pub fn blob_of(account: &Url, mac: &str) -> FlowLogBlob {
     FlowLogBlob::new(account, CONTAINER, &name).unwrap()
 }
 
+/// The blob of the NIC `mac` in the storage account at `account`, of the hour in which the tests began: a real
+/// process forwards none that is old.
+pub fn fresh_blob_of(account: &Url, mac: &str) -> FlowLogBlob {
+    static HOUR: LazyLock<Hour> = LazyLock::new(|| Hour::at(Clock::system().now()));
+    let name = name_in("VNET-RG-FLOWLOGS", *HOUR, mac);
+    FlowLogBlob::new(account, CONTAINER, &name).unwrap()
+}
+
 /// The blob of the `nic`-th NIC of an account that exists only in memory.
 pub fn blob(nic: u32) -> FlowLogBlob {
     blob_of(container().account(), &format!("6045BD{nic:06X}"))
@@ -28,14 +38,18 @@ pub fn blob(nic: u32) -> FlowLogBlob {
 
 /// The blob of the `nic`-th NIC in that account, of the `flow_log`-th flow log and of `hour`.
 pub fn blob_in(flow_log: u32, hour: Hour, nic: u32) -> FlowLogBlob {
+    container().blob(&name_in(&format!("VNET-{flow_log:03}"), hour, &format!("6045BD{nic:06X}"))).unwrap()
+}
+
+/// A blob's name.
+fn name_in(flow_log: &str, hour: Hour, mac: &str) -> String {
     let (year, month, day) = hour.date().to_calendar_date();
     let (month, hour) = (u8::from(month), hour.of_day());
-    let name = format!(
+    format!(
         "flowLogResourceID=/00000000-0000-0000-0000-000000000000_NETWORKWATCHERRG/\
-         NETWORKWATCHER_WESTEUROPE_VNET-{flow_log:03}/\
-         y={year}/m={month:02}/d={day:02}/h={hour:02}/m=00/macAddress=6045BD{nic:06X}/PT1H.json"
-    );
-    container().blob(&name).unwrap()
+         NETWORKWATCHER_WESTEUROPE_{flow_log}/\
+         y={year}/m={month:02}/d={day:02}/h={hour:02}/m=00/macAddress={mac}/PT1H.json"
+    )
 }
 
 /// A record with `tuples` tuples, in the shape of flow log version 4.

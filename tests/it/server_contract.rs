@@ -5,8 +5,10 @@ use flowlog_forwarder::event::Commit;
 use flowlog_forwarder::server::{self, Functions, Handled, Stopped};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinHandle;
@@ -23,6 +25,8 @@ struct Remembers {
     go: Notify,
     /// What becomes of the sweep; a panic when there is nothing.
     sweep: Option<Result<String, String>>,
+    /// How often it was asked to stop.
+    stopped: AtomicU32,
 }
 
 impl Functions for Remembers {
@@ -50,13 +54,17 @@ impl Functions for Remembers {
     fn metrics(&self) -> String {
         "flowlog_records_total 7\n".to_owned()
     }
+
+    fn stop(&self) {
+        self.stopped.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 struct Server {
     address: SocketAddr,
     handler: Arc<Remembers>,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<std::io::Result<Stopped>>,
+    task: JoinHandle<Stopped>,
 }
 
 impl Server {
@@ -72,6 +80,7 @@ impl Server {
             begun: Semaphore::new(0),
             go: Notify::new(),
             sweep,
+            stopped: AtomicU32::new(0),
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = server::serve(listener, Arc::clone(&handler), async { stopped.await.unwrap() }, drain);
@@ -175,7 +184,7 @@ async fn what_can_never_be_understood_is_answered_with_200_and_the_reason() {
 #[tokio::test]
 async fn a_body_larger_than_any_is_answered_and_not_kept() {
     let server = Server::start(LONG).await;
-    let body = vec![b' '; 9 << 20];
+    let body = vec![b' '; (1 << 20) + 1];
     for answer in
         [http::post(server.address, &body).await, http::post_chunked(server.address, &body, 65_536).await]
     {
@@ -183,9 +192,116 @@ async fn a_body_larger_than_any_is_answered_and_not_kept() {
         assert!(answer.logs()[0].contains("larger than"), "{answer:?}");
     }
     let mut fits = invocation(&["https://contoso/x"]);
-    fits.resize(8 << 20, b' ');
+    fits.resize(1 << 20, b' ');
     http::post(server.address, &fits).await;
-    assert_eq!(server.seen().len(), 1, "8 MiB are read");
+    assert_eq!(server.seen().len(), 1, "1 MiB is read");
+}
+
+#[tokio::test]
+async fn a_body_of_countless_small_values_is_refused_at_the_first_too_many() {
+    let server = Server::start(LONG).await;
+    // What follows the events is no JSON, and is not looked at.
+    let mut body = format!("{{\"Data\":{{\"e\":[{}", r#"{"":0},"#.repeat(5_001)).into_bytes();
+    body.resize(1 << 20, b'?');
+    let answer = http::post(server.address, &body).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.logs()[0].contains("more than 5000 events"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_answer_stays_small_whatever_the_events_held() {
+    let server = Server::start(LONG).await;
+    let answer = http::post(server.address, &invocation(&["https://contoso/x"; 150])).await;
+    assert_eq!(answer.logs().len(), 101);
+    assert_eq!(answer.logs()[100], "… and 50 more");
+    let url = format!("https://contoso/{}", "x".repeat(100_000));
+    let answer = http::post(server.address, &invocation(&[&url])).await;
+    assert_eq!(answer.logs(), ["event ignored: its data.url is longer than that of any blob"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_arrive_is_answered_and_its_connection_closed() {
+    let server = Server::start(LONG).await;
+    for path in ["/FlowLogBlobCreated", "/FlowLogSweep"] {
+        server.handler.go.notify_one();
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{\"Data\"");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = http::receive(&mut stream).await;
+        assert_eq!(answer.status, 500, "{answer:?}");
+        assert_eq!(stream.read(&mut [0; 9]).await.unwrap_or(0), 0, "closed");
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_unfinished_bodies_keep_nobody_else_from_being_answered() {
+    let server = Server::start(LONG).await;
+    let mut unfinished = Vec::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let mut request = http::post_head("Content-Length: 1000000");
+        request.resize(500_000, b' ');
+        stream.write_all(&request).await.unwrap();
+        unfinished.push(stream);
+    }
+    assert_eq!(http::get(server.address, "/").await.status, 200);
+    assert_eq!(http::get(server.address, "/metrics").await.status, 200);
+    for mut stream in unfinished {
+        let answer = http::receive(&mut stream).await;
+        assert_eq!(answer.status, 500);
+        let line = &answer.logs()[0];
+        assert!(line.contains("did not arrive within 10 s") || line.contains("none became free"), "{line}");
+    }
+    assert_eq!(http::post(server.address, &invocation(&["https://contoso/a"])).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_sends_no_request_is_closed() {
+    let server = Server::start(LONG).await;
+    for begun in ["", "POST /FlowLogBlobCreated HTTP/1.1\r\nHost: x\r\n"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        // Ends when the other side closes.
+        let _ = stream.read_to_end(&mut rest).await;
+    }
+    assert_eq!(http::get(server.address, "/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stop_is_passed_on_at_once_and_new_work_is_refused() {
+    let server = Server::start(LONG).await;
+    let address = server.address;
+    let running =
+        tokio::spawn(async move { http::post(address, &invocation(&["https://contoso/wait"])).await });
+    server.begun(1).await;
+    let mut halves = Vec::new();
+    for path in ["/FlowLogBlobCreated", "/FlowLogSweep"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        halves.push(stream);
+    }
+    // All that came before this answer has been read by then.
+    assert_eq!(http::get(address, "/").await.status, 200);
+    assert_eq!(server.handler.stopped.load(Ordering::Relaxed), 0);
+    server.stop.send(()).unwrap();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.handler.stopped.load(Ordering::Relaxed), 1);
+    for mut stream in halves {
+        stream.write_all(b"}").await.unwrap();
+        let answer = http::receive(&mut stream).await;
+        assert_eq!(
+            (answer.status, answer.logs()),
+            (500, vec!["not begun, for the process is stopping".to_owned()])
+        );
+    }
+    server.handler.go.notify_one();
+    assert_eq!(running.await.unwrap().status, 200);
+    assert_eq!(server.task.await.unwrap(), Stopped::Drained);
 }
 
 #[tokio::test]
@@ -310,7 +426,7 @@ async fn a_stop_lets_work_in_progress_end_and_answers_for_it() {
     assert!(!server.task.is_finished());
     server.handler.go.notify_one();
     assert_eq!(post.await.unwrap().status, 200);
-    assert_eq!(server.task.await.unwrap().unwrap(), Stopped::Drained);
+    assert_eq!(server.task.await.unwrap(), Stopped::Drained);
 }
 
 #[tokio::test]
@@ -327,7 +443,7 @@ async fn a_stop_waits_for_work_whose_caller_has_hung_up() {
     }
     assert!(!server.task.is_finished(), "the work goes on");
     server.handler.go.notify_one();
-    assert_eq!(server.task.await.unwrap().unwrap(), Stopped::Drained);
+    assert_eq!(server.task.await.unwrap(), Stopped::Drained);
 }
 
 #[tokio::test]
@@ -337,7 +453,7 @@ async fn a_stop_does_not_wait_for_ever() {
     let post = tokio::spawn(async move { http::post(address, &invocation(&["https://contoso/wait"])).await });
     server.begun(1).await;
     server.stop.send(()).unwrap();
-    assert_eq!(server.task.await.unwrap().unwrap(), Stopped::TimedOut);
+    assert_eq!(server.task.await.unwrap(), Stopped::TimedOut);
     post.abort();
 }
 
@@ -381,5 +497,5 @@ async fn events_are_answered_while_a_sweep_is_under_way_and_a_stop_waits_for_it(
     assert!(!server.task.is_finished());
     server.handler.go.notify_one();
     assert_eq!(sweep.await.unwrap().status, 200);
-    assert_eq!(server.task.await.unwrap().unwrap(), Stopped::Drained);
+    assert_eq!(server.task.await.unwrap(), Stopped::Drained);
 }

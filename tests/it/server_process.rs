@@ -42,7 +42,7 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts the binary and waits until it says that it listens.
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(LOCAL.map(|(name, value)| (name, value.to_owned()))).await
     }
 
@@ -64,6 +64,13 @@ impl Running {
         serde_json::from_str(&line).expect("under the host, lines are JSON")
     }
 
+    /// The most memory that it ever had, bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
     /// Sends it a signal, and waits for its status and its last lines.
     pub(crate) async fn stop(mut self, signal: &str) -> (Option<i32>, Vec<String>) {
         let pid = self.child.id().unwrap().to_string();
@@ -78,7 +85,13 @@ impl Running {
 
 #[tokio::test]
 async fn wrong_settings_end_the_process_with_64_and_are_all_named() {
-    let output = binary().env("MAX_MESSAGE_BYTES", "few").output().await.unwrap();
+    let wrong = [
+        ("MAX_MESSAGE_BYTES", "few"),
+        ("FLOWLOG_SWEEP_SCHEDULE", "*/5 * * * *"),
+        ("RUST_LOG", "verbose"),
+        ("FLOWLOG_STORAGE_blobServiceUri", "https://contoso.blob.core.windows.net"),
+    ];
+    let output = binary().envs(wrong).output().await.unwrap();
     assert_eq!(output.status.code(), Some(64));
     for name in [
         "FLOWLOG_STORAGE",
@@ -86,6 +99,9 @@ async fn wrong_settings_end_the_process_with_64_and_are_all_named() {
         "EVENT_HUB_CONNECTION",
         "EVENT_HUB_NAME",
         "MAX_MESSAGE_BYTES",
+        "FLOWLOG_SWEEP_SCHEDULE",
+        "RUST_LOG",
+        "FLOWLOG_STORAGE_blobServiceUri is not the name of a setting: FLOWLOG_STORAGE__blobServiceUri is meant?",
     ] {
         assert!(stderr(&output).contains(name), "{}", stderr(&output));
     }

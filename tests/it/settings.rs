@@ -1,6 +1,6 @@
 //! The documentation of the settings says what the code reads, no more and no less.
 
-use flowlog_forwarder::config::{Config, SETTINGS};
+use flowlog_forwarder::config::{CONNECTIONS, Config, SETTINGS};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,12 +39,10 @@ fn every_setting_that_is_read_is_documented_and_the_other_way_round() {
         .flat_map(looked_up)
         .filter(|name| !REFUSED.iter().any(|refused| name.ends_with(refused)))
         .collect();
-    let connections =
-        ["FLOWLOG_STORAGE", "CHECKPOINT_STORAGE", "AzureWebJobsStorage", "EVENT_HUB_CONNECTION"];
     let documented: BTreeSet<String> = SETTINGS
         .iter()
         .flat_map(|setting| match setting.name.strip_prefix("<NAME>") {
-            Some(part) => connections.iter().map(|name| format!("{name}{part}")).collect(),
+            Some(part) => CONNECTIONS.iter().map(|name| format!("{name}{part}")).collect(),
             None => vec![setting.name.to_owned()],
         })
         .collect();

@@ -223,9 +223,12 @@ fn length(bytes: usize) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LEAST_MESSAGE_BYTES;
+    use crate::flow_log::FlowLogBlob;
     use bytes::Bytes;
     use proptest::prelude::*;
     use std::sync::Arc;
+    use url::Url;
 
     fn origin(source: usize, etag: usize, key: Option<usize>, prefix: usize) -> Origin {
         Origin {
@@ -274,6 +277,31 @@ mod tests {
             let overhead = limits(&origin, 0).message_overhead;
             prop_assert!(DATA_SECTION + encoded.len() <= overhead + body.len());
         }
+    }
+
+    #[test]
+    fn a_record_of_one_flow_fits_the_least_message_with_the_longest_names() {
+        // Azure's longest names: an account of 24 characters, a resource group of 90 (of which each may take three
+        // in a URL), a network security group of 80.
+        let name = format!(
+            "resourceId=/SUBSCRIPTIONS/{}/RESOURCEGROUPS/{}/PROVIDERS/MICROSOFT.NETWORK/NETWORKSECURITYGROUPS/{}/\
+             y=2026/m=11/d=22/h=09/m=00/macAddress=6045BD000001/PT1H.json",
+            "A".repeat(36),
+            "(".repeat(90),
+            "N".repeat(80)
+        );
+        let account = Url::parse(&format!("https://{}.blob.core.windows.net", "a".repeat(24))).unwrap();
+        let blob = FlowLogBlob::new(&account, &"c".repeat(63), &name).unwrap();
+        let origin = Origin {
+            source: blob.url(),
+            etag: "0x8DEAF1B2C3D4E5F".to_owned(),
+            partition_key: Some(blob.mac().to_owned()),
+            id_prefix: blob.id_prefix(u32::MAX),
+        };
+        let limits = limits(&origin, LEAST_MESSAGE_BYTES);
+        let framed = br#"{"records":[]}"#.len() + 700;
+        assert!(limits.envelope + limits.message_overhead + framed <= limits.transfer, "{limits:?}");
+        assert!(limits.envelope + limits.message_overhead <= 1_300, "as the setting's documentation says");
     }
 
     #[test]

@@ -7,7 +7,8 @@ import { seeded } from "../watcher/random.mjs";
 import { makeRecord } from "../watcher/records.mjs";
 
 export const MB = 1e6;
-export const HOUR = "2026-11-22T09:00:00Z";
+/** The hour in which the bench began: an event about an old one is not followed. */
+export const HOUR = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000).toISOString();
 const BLOCK = 32 * MB;
 
 let made = 0;
