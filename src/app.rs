@@ -7,6 +7,7 @@ use crate::azure::failure;
 use crate::azure::quarantine::AzureQuarantine;
 use crate::azure::storage::{StorageSetupError, http_client};
 use crate::azure::table::AzureTable;
+use crate::azure::watermark_copy::AzureWatermarkCopy;
 use crate::checkpoint::{CheckpointTable, Wanted};
 use crate::clock::Clock;
 use crate::config::{Config, SWEEP_SCHEDULE};
@@ -17,16 +18,16 @@ use crate::hub::Hub;
 use crate::ledger::Ledger;
 use crate::quarantine::Quarantine;
 use crate::random;
-use crate::server::{Functions, Handled, SWEEP_FUNCTION};
+use crate::server::{Functions, Handled, SWEEP_FUNCTION, SweepLine};
 use crate::source::{BlobListing, BlobSource};
-use crate::sweep::{self, Sweep, Sweeper};
+use crate::sweep::{self, Outcome, Sweep, Sweeper, WatermarkCopy};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// What the process is made of.
 pub struct App {
     /// Answers the host.
-    pub handler: Arc<Handler<AzureBlobs, AzureTable, EventHub, AzureQuarantine>>,
+    pub handler: Arc<Handler<AzureBlobs, AzureTable, EventHub, AzureQuarantine, AzureWatermarkCopy>>,
     /// To be closed at the end.
     pub hub: Arc<EventHub>,
 }
@@ -43,6 +44,7 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
     let source = Arc::new(AzureBlobs::new(&config.sources, &http)?);
     let table = AzureTable::new(&config.checkpoints, &http)?;
     let quarantine = AzureQuarantine::new(&config.checkpoints, &http)?;
+    let watermark_copy = AzureWatermarkCopy::new(&config.checkpoints, &http)?;
     let access = HubAccess::of(&config.hub.access).map_err(|error| StorageSetupError::Sdk {
         what: "setting up the managed identity for the event hub",
         reason: failure::describe(&error),
@@ -61,6 +63,7 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
         sources.containers(),
         source,
         table,
+        watermark_copy,
         Arc::clone(&forwarder),
         clock,
         sweep::Options { retention: config.retention, ..sweep::Options::default() },
@@ -81,18 +84,19 @@ fn worker_name() -> String {
 }
 
 /// Forwards the commits of blobs that the settings name, and sweeps.
-pub struct Handler<B, C, H, Q> {
+pub struct Handler<B, C, H, Q, W> {
     sources: Sources,
     forwarder: Arc<Forwarder<B, C, H, Q>>,
-    sweeper: Sweeper<B, C, H, Q>,
+    sweeper: Sweeper<B, C, H, Q, W>,
 }
 
-impl<B, C, H, Q> Functions for Handler<B, C, H, Q>
+impl<B, C, H, Q, W> Functions for Handler<B, C, H, Q, W>
 where
     B: BlobSource + BlobListing,
     C: CheckpointTable + 'static,
     H: Hub + 'static,
     Q: Quarantine + 'static,
+    W: WatermarkCopy,
 {
     async fn handle(&self, commit: Commit) -> Handled {
         let arrived = Instant::now();
@@ -115,11 +119,13 @@ where
         self.forwarder.metrics().text()
     }
 
-    async fn sweep(&self) -> Result<String, String> {
+    async fn sweep(&self) -> Result<SweepLine, String> {
         match self.sweeper.sweep().await {
-            Sweep::UnderWay => Ok("another sweep is under way".to_owned()),
-            Sweep::Done(swept) if swept.saw_nothing() => Err(swept.to_string()),
-            Sweep::Done(swept) => Ok(swept.to_string()),
+            Sweep::UnderWay => {
+                Ok(SweepLine { text: "another sweep is under way".to_owned(), is_worrying: false })
+            }
+            Sweep::Done(swept) if swept.outcome() == Outcome::Failed => Err(swept.to_string()),
+            Sweep::Done(swept) => Ok(SweepLine { text: swept.to_string(), is_worrying: swept.is_worrying() }),
         }
     }
 }

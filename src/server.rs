@@ -6,7 +6,7 @@
 mod answer;
 mod invocation;
 
-pub use invocation::{Functions, Handled};
+pub use invocation::{Functions, Handled, SweepLine};
 
 use answer::Answer;
 use axum::Router;
