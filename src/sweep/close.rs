@@ -13,6 +13,9 @@ use crate::quarantine::Quarantine;
 use crate::source::{BlobListing, BlobSource};
 use time::Date;
 
+/// How often the time of the looks at closed hours is written when there was none, milliseconds.
+const WRITTEN_EVERY: u64 = 3_600_000;
+
 impl<B, C, H, Q, W> Sweeper<B, C, H, Q, W>
 where
     B: BlobSource + BlobListing,
@@ -102,17 +105,20 @@ where
         times: Times,
         swept: &mut Swept,
     ) {
-        let mut last = None;
-        for step in steps {
-            let Some(due) = step.due else { continue };
-            if !step.was_seen() || !place.is_known_whole {
-                break;
-            }
-            last = Some(due);
+        if !place.is_known_whole {
+            return;
         }
-        let all_were_seen = steps.iter().all(|step| step.due.is_none() || step.was_seen());
-        let last = if all_were_seen { last.map(|_| now) } else { last };
-        if let Some(last) = last {
+        let due = || steps.iter().filter_map(|step| Some((step.due?, step.was_seen())));
+        let looked_at = due().take_while(|(_, was_seen)| *was_seen).last();
+        let old = place.marks.get(Kind::LookedAgain).unwrap_or_default();
+        let new = if due().all(|(_, was_seen)| was_seen) {
+            // Nothing was due, or all of it was seen. The time is written now and then only, when there was
+            // nothing to see: no look depends on it.
+            (looked_at.is_some() || now.abs_diff(old) >= WRITTEN_EVERY).then_some(now)
+        } else {
+            looked_at.map(|(due, _)| due)
+        };
+        if let Some(last) = new {
             let Place { container, marks, .. } = place;
             if let Err(error) = self.put(container, marks, Kind::LookedAgain, last, times.end).await {
                 tracing::warn!(%container, "that closed hours were looked at was not stored: {error}");

@@ -122,6 +122,9 @@ where
                 watermark
             }
         };
+        if marks.get(Kind::LookedAgain).is_none() {
+            self.put(container, &mut marks, Kind::LookedAgain, now, times.run_until).await?;
+        }
         let gives_up = self.gives_up(container, &mut marks, watermark, now, times.run_until).await?;
         let (is_known_whole, container) = (failure.is_none(), container.clone());
         let place =

@@ -39,4 +39,5 @@ mod server_process;
 mod settings;
 mod stage;
 mod sweep;
+mod watermark_copy_contract;
 mod world;

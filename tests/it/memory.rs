@@ -190,6 +190,7 @@ pub struct MemoryTable {
     versions: Arc<Mutex<u64>>,
     calls: Arc<Mutex<u64>>,
     told: Option<(Arc<AtomicU64>, Clock)>,
+    unreachable: Arc<Mutex<Option<String>>>,
 }
 
 impl MemoryTable {
@@ -201,6 +202,11 @@ impl MemoryTable {
     /// Deletes the table with all its rows.
     pub fn delete_all(&self) {
         self.rows.lock().unwrap().clear();
+    }
+
+    /// Makes scans fail that begin at a `PartitionKey` with this beginning; none ends that.
+    pub fn fail_scans(&self, partition: Option<&str>) {
+        *self.unreachable.lock().unwrap() = partition.map(str::to_owned);
     }
 
     fn called(&self) {
@@ -260,6 +266,10 @@ impl CheckpointTable for MemoryTable {
     ) -> Result<RowPage, StoreError> {
         tokio::task::yield_now().await;
         self.called();
+        let (Rows::Of { partition: from, .. } | Rows::Partitions(Range { start: from, .. })) = wanted;
+        if self.unreachable.lock().unwrap().as_ref().is_some_and(|partition| from.starts_with(partition)) {
+            return Err(StoreError::Scan { from: from.clone(), reason: "as told".to_owned() });
+        }
         let rows = self.rows.lock().unwrap();
         let is_wanted = |key: &CheckpointKey| match wanted {
             Rows::Of { partition, rows } => key.partition == *partition && rows.contains(&key.row),

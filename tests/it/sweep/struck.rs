@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-type ChaosSweeper = Sweeper<
+pub(super) type ChaosSweeper = Sweeper<
     Through<MemoryBlobs>,
     Through<MemoryTable>,
     Through<Arc<MemoryHub>>,
@@ -26,7 +26,7 @@ type ChaosSweeper = Sweeper<
 >;
 
 /// A process in `world`, whose calls go through `chaos`.
-fn process(world: &World, chaos: &Arc<Chaos>, me: &str) -> (ChaosSweeper, Arc<Life>) {
+pub(super) fn process(world: &World, chaos: &Arc<Chaos>, me: &str) -> (ChaosSweeper, Arc<Life>) {
     fn through<T>(inner: T, (chaos, life): (&Arc<Chaos>, &Arc<Life>)) -> Through<T> {
         Through { inner, chaos: Arc::clone(chaos), life: Arc::clone(life) }
     }
