@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 /// A blob as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Blob {
+pub(super) struct Found {
     /// The blob.
     pub(super) blob: FlowLogBlob,
     /// Its newest commit.
@@ -18,7 +18,7 @@ pub(super) struct Blob {
 /// A blob whose newest commit is not known to be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Behind {
-    pub(super) listed: Blob,
+    pub(super) listed: Found,
     /// Whether its row says that some of it can't be forwarded.
     pub(super) broken: bool,
 }
@@ -43,7 +43,7 @@ pub(super) struct Compared {
 /// A row that was written between listing and scan may cover a commit newer than the one listed. Such a
 /// blob counts as behind, at the price of a read that brings nothing: the other way round would cost a
 /// record.
-pub(super) fn compare(listed: Vec<Blob>, rows: &HashMap<CheckpointKey, Checkpoint>, now: u64) -> Compared {
+pub(super) fn compare(listed: Vec<Found>, rows: &HashMap<CheckpointKey, Checkpoint>, now: u64) -> Compared {
     let mut compared = Compared::default();
     for listed in listed {
         let row = rows.get(&listed.blob.checkpoint_key());
@@ -109,7 +109,7 @@ mod tests {
                 .zip(0..)
                 .map(|((etag, _), nic)| {
                     let commit = Wanted { etag: etag.to_string(), length: nic.into() };
-                    Blob { blob: blob(nic), commit, modified: None }
+                    Found { blob: blob(nic), commit, modified: None }
                 })
                 .collect();
             let rows = blobs

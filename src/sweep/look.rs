@@ -1,6 +1,6 @@
 //! A look at one page of an hour of one flow log: its blobs, and their rows.
 
-use super::behind::{Blob, Compared, compare};
+use super::behind::{Compared, Found, compare};
 use crate::checkpoint::{self, Checkpoint, CheckpointTable, Rows, StoreError, Wanted};
 use crate::flow_log::{CheckpointKey, Container};
 use crate::source::{BlobListing, Depth, ListError, Listed, Names};
@@ -63,7 +63,7 @@ pub(super) async fn look(
     let mut blobs = Vec::with_capacity(page.blobs.len());
     for Listed { name, etag, length, modified } in page.blobs {
         match container.blob(&name) {
-            Ok(blob) => blobs.push(Blob { blob, commit: Wanted { etag, length }, modified }),
+            Ok(blob) => blobs.push(Found { blob, commit: Wanted { etag, length }, modified }),
             Err(reason) => tracing::debug!(%container, name, "skipped: the blob {reason}"),
         }
     }

@@ -61,7 +61,9 @@ where
                 Some(Ok((place, failures))) => {
                     swept.flow_logs += place.flow_logs.len() as u64;
                     swept.unseen += u64::from(!place.is_known_whole);
-                    failures.into_iter().for_each(|failure| swept.note(failure));
+                    if let Some(failure) = failures.first() {
+                        swept.note(failure);
+                    }
                     places.push(place);
                 }
                 Some(Err(LookError::List(ListError::NoContainer { container }))) => {
@@ -114,13 +116,12 @@ where
         if watermark < stored {
             tracing::warn!(%container, "a clock was ahead when {stored} was reached: going back to {watermark}");
         }
-        let beginning = match marks.hour(Kind::Beginning) {
-            Some(hour) => hour,
-            None => {
-                // An earlier version kept no such row: what it closed was compared by it.
-                self.put(container, &mut marks, Kind::Beginning, watermark.number(), times.run_until).await?;
-                watermark
-            }
+        let beginning = if let Some(hour) = marks.hour(Kind::Beginning) {
+            hour
+        } else {
+            // An earlier version kept no such row, and nobody knows which hours are from before it.
+            self.put(container, &mut marks, Kind::Beginning, watermark.number(), times.run_until).await?;
+            watermark
         };
         if marks.get(Kind::LookedAgain).is_none() {
             self.put(container, &mut marks, Kind::LookedAgain, now, times.run_until).await?;
@@ -191,18 +192,16 @@ where
             return Ok(false);
         }
         let found = marks.get(Kind::Overdue).and_then(|found| now.checked_sub(found));
-        match found.filter(|ago| *ago <= AGREED_WITHIN) {
-            Some(ago) => Ok(ago >= AGREED_AFTER),
-            None => {
-                tracing::warn!(
-                    %container,
-                    "hours from {watermark} to {first} were never swept to their end and are older than the \
-                     retention: the next sweep gives them up if it finds the same"
-                );
-                self.put(container, marks, Kind::Overdue, now, deadline).await?;
-                Ok(false)
-            }
+        if let Some(ago) = found.filter(|ago| *ago <= AGREED_WITHIN) {
+            return Ok(ago >= AGREED_AFTER);
         }
+        tracing::warn!(
+            %container,
+            "hours from {watermark} to {first} were not swept to their end and are older than the retention: the \
+             next sweep gives them up if it finds the same"
+        );
+        self.put(container, marks, Kind::Overdue, now, deadline).await?;
+        Ok(false)
     }
 
     /// Writes a row; whether no other process was quicker.

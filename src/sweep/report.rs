@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 /// What came of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one every few minutes")]
 pub enum Sweep {
     /// It swept.
     Done(Swept),

@@ -56,6 +56,7 @@ enum CatchUpError {
 }
 
 /// What came to an end.
+#[expect(clippy::large_enum_variant, reason = "taken apart at once")]
 enum Ended {
     Look(Look, Result<Looked, LookError>),
     Run(Task, Result<Forwarded, CatchUpError>),
