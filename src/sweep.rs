@@ -106,7 +106,7 @@ struct Times {
 
 impl Times {
     fn within(began: Instant, budget: Duration, run: Duration) -> Self {
-        let run_until = budget - budget / 16;
+        let run_until = budget * 15 / 16;
         Self {
             discover_until: began + budget / 4,
             begin_until: began + run_until.saturating_sub(run),

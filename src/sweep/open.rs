@@ -168,13 +168,13 @@ where
             );
             return Ok(hour);
         }
-        let lost = format!(
-            "{container}: the checkpoint table lost its rows: going on from {hour}, which is known from the \
-             watermark's second copy. Blobs of that hour and later ones are forwarded again from their start, for \
-             how far they were forwarded is not known any more. Find out who deleted or replaced the table"
+        tracing::error!(
+            %container,
+            "the checkpoint table lost its rows: going on from {hour}, which is known from the watermark's second \
+             copy. Blobs of that hour and later ones are forwarded again from their start, for how far they were \
+             forwarded is not known any more. Find out who deleted or replaced the table"
         );
-        tracing::error!("{lost}");
-        failures.push(lost);
+        failures.push(format!("{container}: the checkpoint table lost its rows: going on from {hour}"));
         Ok(hour)
     }
 

@@ -248,7 +248,7 @@ mod tests {
     fn a_sweep_in_which_all_or_some_failed_says_so() {
         assert_eq!((well().outcome(), well().is_worrying()), (Outcome::Done, false));
         let outcome = |failed, caught_up, unseen, looked_at| {
-            Swept { failed, caught_up, unseen, looked_at, ..well() }.outcome()
+            Swept { looked_at, caught_up, failed, unseen, ..well() }.outcome()
         };
         assert_eq!(outcome(3, 0, 0, 2), Outcome::Failed, "every blob behind failed");
         assert_eq!(outcome(3, 1, 0, 2), Outcome::Partly);

@@ -235,7 +235,7 @@ fn looked(
     (queue, ahead): (&mut VecDeque<Task>, &mut Ahead),
     swept: &mut Swept,
 ) {
-    let number = look.step;
+    let Look { step: number, flow_log, .. } = look;
     let step = &mut steps[number];
     let failed = ahead.failed_in_a_row.entry(step.place).or_default();
     let Looked { listed, newest, compared, next } = match result {
@@ -277,7 +277,7 @@ fn looked(
     }
     queue.extend(compared.behind.into_iter().map(|behind| Task { step: number, behind }));
     if next.is_some() {
-        ahead.begun.push_back(Look { marker: next, ..look });
+        ahead.begun.push_back(Look { step: number, flow_log, marker: next });
         return;
     }
     step.looks_left -= 1;
