@@ -222,6 +222,7 @@ var hostStorageName = toLower('${prefix}${unique}')
 // What the forwarder itself would create: see TABLE and CONTAINER in src/azure.
 var checkpointTable = 'flowlogcheckpoints'
 var quarantineContainer = 'flowlog-quarantine'
+var stateContainer = 'flowlog-state'
 var packageContainer = 'package'
 var deadLetterContainer = 'undelivered-events'
 
@@ -286,6 +287,7 @@ module hostStorage 'modules/host-storage.bicep' = {
     deadLetterContainer: deadLetterContainer
     checkpointTable: checkpointTable
     quarantineContainer: quarantineContainer
+    stateContainer: stateContainer
     isPrivate: privateStorage
   }
 }

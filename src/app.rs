@@ -9,29 +9,29 @@ use crate::azure::failure;
 use crate::azure::quarantine::AzureQuarantine;
 use crate::azure::storage::{StorageSetupError, http_client};
 use crate::azure::table::AzureTable;
+use crate::azure::watermark_copy::AzureWatermarkCopy;
 use crate::checkpoint::{CheckpointTable, Wanted};
 use crate::clock::Clock;
 use crate::config::{Config, SWEEP_SCHEDULE};
 use crate::event::Commit;
-use crate::flow_log::{FlowLogBlob, Sources, timely};
+use crate::flow_log::{Sources, timely};
 use crate::forward::{Forwarder, Options};
 use crate::hub::Hub;
 use crate::ledger::Ledger;
 use crate::quarantine::Quarantine;
 use crate::random;
-use crate::server::{Functions, Handled, SWEEP_FUNCTION};
+use crate::server::{Functions, Handled, SWEEP_FUNCTION, SweepLine};
 use crate::source::{BlobListing, BlobSource};
 use crate::sweep::hours::{Hour, Retention};
-use crate::sweep::{self, Sweep, Sweeper};
+use crate::sweep::{self, Outcome, Sweep, Sweeper, WatermarkCopy};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use told::{Circumstances, told};
 
 /// What the process is made of.
 pub struct App {
     /// Answers the host.
-    pub handler: Arc<Handler<AzureBlobs, AzureTable, EventHub, AzureQuarantine>>,
+    pub handler: Arc<Handler<AzureBlobs, AzureTable, EventHub, AzureQuarantine, AzureWatermarkCopy>>,
     /// To be closed at the end.
     pub hub: Arc<EventHub>,
 }
@@ -48,6 +48,7 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
     let source = Arc::new(AzureBlobs::new(&config.sources, &http)?);
     let table = AzureTable::new(&config.checkpoints, &http)?;
     let quarantine = AzureQuarantine::new(&config.checkpoints, &http)?;
+    let watermark_copy = AzureWatermarkCopy::new(&config.checkpoints, &http)?;
     let access = HubAccess::of(&config.hub.access).map_err(|error| StorageSetupError::Sdk {
         what: "setting up the managed identity for the event hub",
         reason: failure::describe(&error),
@@ -66,6 +67,7 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
         sources.containers(),
         source,
         table,
+        watermark_copy,
         Arc::clone(&forwarder),
         clock.clone(),
         sweep::Options { retention: config.retention, ..sweep::Options::default() },
@@ -87,44 +89,35 @@ fn worker_name() -> String {
 }
 
 /// Forwards the commits of blobs that the settings name, and sweeps.
-pub struct Handler<B, C, H, Q> {
+pub struct Handler<B, C, H, Q, W> {
     sources: Sources,
     forwarder: Arc<Forwarder<B, C, H, Q>>,
-    sweeper: Sweeper<B, C, H, Q>,
+    sweeper: Sweeper<B, C, H, Q, W>,
     clock: Clock,
     retention: Retention,
-    stopping: AtomicBool,
 }
 
-impl<B, C, H, Q> Handler<B, C, H, Q> {
+impl<B, C, H, Q, W> Handler<B, C, H, Q, W> {
     /// A handler of events about blobs of `sources`, whose rows are kept for `retention`; `clock` is the one
     /// that forwarder and sweeper go by.
     pub fn new(
         sources: Sources,
         forwarder: Arc<Forwarder<B, C, H, Q>>,
-        sweeper: Sweeper<B, C, H, Q>,
+        sweeper: Sweeper<B, C, H, Q, W>,
         clock: Clock,
         retention: Retention,
     ) -> Self {
-        Self { sources, forwarder, sweeper, clock, retention, stopping: AtomicBool::new(false) }
-    }
-
-    /// As things stand now.
-    fn circumstances(&self, blob: &FlowLogBlob) -> Circumstances {
-        let hour = Hour::at(blob.hour_end().saturating_sub(1));
-        Circumstances {
-            settled: hour.is_settled(self.clock.now()),
-            stopping: self.stopping.load(Ordering::Relaxed),
-        }
+        Self { sources, forwarder, sweeper, clock, retention }
     }
 }
 
-impl<B, C, H, Q> Functions for Handler<B, C, H, Q>
+impl<B, C, H, Q, W> Functions for Handler<B, C, H, Q, W>
 where
     B: BlobSource + BlobListing,
     C: CheckpointTable + 'static,
     H: Hub + 'static,
     Q: Quarantine + 'static,
+    W: WatermarkCopy,
 {
     async fn handle(&self, commit: Commit) -> Handled {
         let arrived = Instant::now();
@@ -141,7 +134,11 @@ where
         let wanted =
             Wanted { etag: commit.etag.unwrap_or_default(), length: commit.length.unwrap_or_default() };
         match self.forwarder.forward(&blob, &wanted, arrived).await {
-            Ok(done) => told(&done, &blob.url(), self.circumstances(&blob)),
+            Ok(done) => {
+                let hour = Hour::at(blob.hour_end().saturating_sub(1));
+                let settled = hour.is_settled(self.clock.now());
+                told(&done, &blob.url(), Circumstances { settled, stopping: self.forwarder.is_stopping() })
+            }
             Err(error) => Handled::Failed(error.to_string()),
         }
     }
@@ -151,15 +148,16 @@ where
     }
 
     fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
         self.forwarder.stop();
     }
 
-    async fn sweep(&self) -> Result<String, String> {
+    async fn sweep(&self) -> Result<SweepLine, String> {
         match self.sweeper.sweep().await {
-            Sweep::UnderWay => Ok("another sweep is under way".to_owned()),
-            Sweep::Done(swept) if swept.saw_nothing() => Err(swept.to_string()),
-            Sweep::Done(swept) => Ok(swept.to_string()),
+            Sweep::UnderWay => {
+                Ok(SweepLine { text: "another sweep is under way".to_owned(), is_worrying: false })
+            }
+            Sweep::Done(swept) if swept.outcome() == Outcome::Failed => Err(swept.to_string()),
+            Sweep::Done(swept) => Ok(SweepLine { text: swept.to_string(), is_worrying: swept.is_worrying() }),
         }
     }
 }

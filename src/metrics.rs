@@ -5,9 +5,11 @@
 //! again is not counted as lost.
 
 use crate::forward::{End, ForwardError, Forwarded};
+use crate::sweep::{self, Swept};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// What came of a run over a blob, on behalf of an event or of the sweep.
@@ -46,6 +48,59 @@ struct Labels {
     outcome: Outcome,
 }
 
+/// What came of a sweep.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SweepLabels {
+    outcome: sweep::Outcome,
+}
+
+impl EncodeLabelValue for sweep::Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        let text = match self {
+            Self::Done => "done",
+            Self::Partly => "partly",
+            Self::Failed => "failed",
+        };
+        text.encode(encoder)
+    }
+}
+
+/// What sweeps found.
+#[derive(Debug)]
+struct Sweeps {
+    ended: Family<SweepLabels, Counter>,
+    given_up: Counter,
+    behind: Gauge,
+    broken: Gauge,
+    last: Gauge,
+    newest_commit: Gauge,
+}
+
+impl Sweeps {
+    fn new(registry: &mut Registry) -> Self {
+        let ended = Family::default();
+        registry.register("sweeps", "Sweeps by what came of them", ended.clone());
+        let given_up = Counter::default();
+        let help = "Hours that were never swept to their end and are older than the retention";
+        registry.register("hours_given_up", help, given_up.clone());
+        let mut gauge = |name: &str, help: &str| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        let behind = gauge("behind_blobs", "Blobs that the last sweep found behind and did not forward");
+        let broken = gauge("broken_blobs", "Blobs of which some can't be forwarded, as the last sweep found");
+        let last =
+            gauge("last_sweep_timestamp_seconds", "When the last sweep began that did not fail altogether");
+        let newest_commit = gauge("newest_commit_timestamp_seconds", "When the newest commit was made");
+        Self { ended, given_up, behind, broken, last, newest_commit }
+    }
+}
+
+fn gauge_value(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
 /// The counters.
 #[derive(Debug)]
 pub struct Metrics {
@@ -57,6 +112,7 @@ pub struct Metrics {
     read: Counter,
     rewrites: Counter,
     quarantined: Counter,
+    sweeps: Sweeps,
 }
 
 impl Default for Metrics {
@@ -75,7 +131,8 @@ impl Default for Metrics {
         let not_ours = counter("not_ours", "Events about blobs that the settings do not name");
         let runs = Family::default();
         registry.register("runs", "Runs over a blob by what came of them", runs.clone());
-        Self { registry, runs, not_ours, records, messages, read, rewrites, quarantined }
+        let sweeps = Sweeps::new(&mut registry);
+        Self { registry, runs, not_ours, records, messages, read, rewrites, quarantined, sweeps }
     }
 }
 
@@ -102,6 +159,24 @@ impl Metrics {
             End::Elsewhere => Outcome::Elsewhere,
             End::Gone => Outcome::Gone,
         });
+    }
+
+    /// Counts a sweep and shows what it found.
+    pub fn count_sweep(&self, swept: &Swept) {
+        let outcome = swept.outcome();
+        self.sweeps.ended.get_or_create(&SweepLabels { outcome }).inc();
+        self.sweeps.given_up.inc_by(swept.given_up);
+        if outcome == sweep::Outcome::Failed && swept.saw_nothing() {
+            return;
+        }
+        self.sweeps.behind.set(gauge_value(swept.still_behind()));
+        self.sweeps.broken.set(gauge_value(swept.broken));
+        if outcome != sweep::Outcome::Failed {
+            self.sweeps.last.set(gauge_value(swept.at / 1_000));
+        }
+        if let Some(newest) = swept.newest {
+            self.sweeps.newest_commit.set(gauge_value(newest / 1_000));
+        }
     }
 
     fn count(&self, outcome: Outcome) {

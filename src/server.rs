@@ -8,7 +8,7 @@ mod body;
 mod connections;
 mod invocation;
 
-pub use invocation::{Functions, Handled};
+pub use invocation::{Functions, Handled, SweepLine};
 
 use answer::{Answer, Logs};
 use axum::Router;

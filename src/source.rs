@@ -129,6 +129,8 @@ pub struct Listed {
     pub etag: String,
     /// Length of the newest commit, bytes.
     pub length: u64,
+    /// When it was made, in milliseconds since the Unix epoch; none when storage did not say.
+    pub modified: Option<u64>,
 }
 
 /// Lists the names in containers.

@@ -28,12 +28,56 @@ param emailAddress string
 // The forwarder writes one JSON object a line, which the host passes on as a trace's message.
 var lines = 'traces | where message startswith "{" | extend line = parse_json(message)'
 
+// The line that each sweep ends with.
+var sweeps = '${lines} | extend message = tostring(line.message) | where message startswith "swept "'
+
 var queries = [
   {
     name: 'quarantined'
     severity: 1
     description: 'Records were put into quarantine: kept, but not forwarded.'
     query: '${lines} | where tostring(line.message) startswith "quarantined, not forwarded" | project timestamp, blob = tostring(line.blob), item = tostring(line.item), reason = tostring(line.message)'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'never-swept'
+    severity: 1
+    description: 'Hours grew older than the retention before a sweep reached their end: what was not forwarded of them is not forwarded by itself any more.'
+    query: '${lines} | where tostring(line.level) == "ERROR" and tostring(line.message) startswith "hours from " | project timestamp, container = tostring(line.container), reason = tostring(line.message)'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'table-lost'
+    severity: 1
+    description: 'The checkpoint table lost its rows: nothing is left out, but blobs of the last hours are forwarded twice.'
+    query: '${lines} | where tostring(line.message) startswith "the checkpoint table lost its rows" | project timestamp, container = tostring(line.container), reason = tostring(line.message)'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'broken'
+    severity: 1
+    description: 'A sweep found blobs of which some can not be forwarded, because they are no flow logs.'
+    query: '${sweeps} | where message !contains ", 0 broken" | project timestamp, message'
+    operator: 'GreaterThan'
+    threshold: 0
+  }
+  {
+    name: 'not-swept'
+    severity: 1
+    description: 'No sweep ended well for a quarter of an hour: it failed, or the timer does not run.'
+    query: 'requests | where name == "FlowLogSweep" and success == true | project timestamp'
+    operator: 'LessThan'
+    threshold: 1
+  }
+  {
+    name: 'sweeps-fail'
+    severity: 2
+    description: 'Two sweeps running met failures: what is behind does not catch up by itself.'
+    query: '${sweeps} | order by timestamp asc | extend failed = message contains "first failure: " | where failed and prev(failed) | project timestamp, message'
+    operator: 'GreaterThan'
     threshold: 0
   }
   {
@@ -41,6 +85,7 @@ var queries = [
     severity: 2
     description: 'The forwarder logged errors. What failed is delivered again and swept; an error that stays needs a hand.'
     query: '${lines} | where tostring(line.level) == "ERROR" | project timestamp, reason = tostring(line.message)'
+    operator: 'GreaterThan'
     threshold: 20
   }
   {
@@ -48,6 +93,7 @@ var queries = [
     severity: 2
     description: 'Invocations failed: the forwarder answered with an error, or did not run.'
     query: 'requests | where success == false | project timestamp, name, resultCode'
+    operator: 'GreaterThan'
     threshold: 20
   }
 ]
@@ -90,7 +136,7 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
           {
             query: alert.query
             timeAggregation: 'Count'
-            operator: 'GreaterThan'
+            operator: alert.operator
             threshold: alert.threshold
             failingPeriods: {
               numberOfEvaluationPeriods: 1

@@ -22,6 +22,9 @@ param checkpointTable string
 @description('Container of the quarantined records: the name that the forwarder uses.')
 param quarantineContainer string
 
+@description('Container of the second copy of what the sweep remembers: the name that the forwarder uses.')
+param stateContainer string
+
 @description('Whether the account is reached through private endpoints only. Event Grid keeps its way in for dead letters as a trusted service.')
 param isPrivate bool
 
@@ -68,7 +71,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' = {
 }
 
 resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = [
-  for container in [packageContainer, deadLetterContainer, quarantineContainer]: {
+  for container in [packageContainer, deadLetterContainer, quarantineContainer, stateContainer]: {
     parent: blobs
     name: container
     properties: {

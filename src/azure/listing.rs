@@ -12,6 +12,8 @@ use azure_core::xml::from_xml;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 use std::fmt::Write as _;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 /// The first version that percent-encodes names which XML could not hold, and says so, is 2021-02-12.
 const API_VERSION: &str = "2022-11-02";
@@ -110,6 +112,8 @@ struct Properties {
     etag: String,
     #[serde(rename = "Content-Length")]
     length: u64,
+    #[serde(rename = "Last-Modified")]
+    modified: Option<String>,
 }
 
 impl Name {
@@ -128,13 +132,20 @@ fn page(body: &[u8]) -> Result<Page, String> {
     for item in answer.blobs.items {
         match item {
             Item::BlobPrefix(folder) => page.folders.push(folder.name.decoded()),
-            Item::Blob(Blob { name, properties: Properties { etag, length } }) => {
-                let etag = etag.trim_matches('"').to_owned();
-                page.blobs.push(Listed { name: name.decoded(), etag, length });
+            Item::Blob(Blob { name, properties: Properties { etag, length, modified } }) => {
+                let (name, etag) = (name.decoded(), etag.trim_matches('"').to_owned());
+                let modified = modified.as_deref().and_then(time_of);
+                page.blobs.push(Listed { name, etag, length, modified });
             }
         }
     }
     Ok(page)
+}
+
+/// The time in `text`, as HTTP writes it, in milliseconds since the Unix epoch.
+fn time_of(text: &str) -> Option<u64> {
+    let seconds = OffsetDateTime::parse(text, &Rfc2822).ok()?.unix_timestamp();
+    u64::try_from(seconds).ok()?.checked_mul(1_000)
 }
 
 #[cfg(test)]
@@ -150,13 +161,18 @@ mod tests {
             <Blob><Name>p/b c</Name><Properties><Last-Modified>x</Last-Modified><Etag>0x8D</Etag>\
             <Content-Length>14</Content-Length><BlobType>BlockBlob</BlobType></Properties><OrMetadata /></Blob>\
             <BlobPrefix><Name Encoded=\"true\">p/%EF%BF%BE/</Name></BlobPrefix>\
-            <Blob><Name>p/d</Name><Properties><Etag>\"0x9\"</Etag><Content-Length>0</Content-Length></Properties></Blob>\
+            <Blob><Name>p/d</Name><Properties><Last-Modified>Sun, 22 Nov 2026 09:00:07 GMT</Last-Modified><Etag>\"0x9\"</Etag><Content-Length>0</Content-Length></Properties></Blob>\
             </Blobs><NextMarker>m!1</NextMarker></EnumerationResults>";
         let expected = Page {
             folders: vec!["p/a&b/".into(), "p/\u{fffe}/".into()],
             blobs: vec![
-                Listed { name: "p/b c".into(), etag: "0x8D".into(), length: 14 },
-                Listed { name: "p/d".into(), etag: "0x9".into(), length: 0 },
+                Listed { name: "p/b c".into(), etag: "0x8D".into(), length: 14, modified: None },
+                Listed {
+                    name: "p/d".into(),
+                    etag: "0x9".into(),
+                    length: 0,
+                    modified: Some(498_705 * 3_600_000 + 7_000),
+                },
             ],
             next: Some("m!1".into()),
         };

@@ -10,3 +10,4 @@ pub mod quarantine;
 pub mod sas;
 pub mod storage;
 pub mod table;
+pub mod watermark_copy;

@@ -106,6 +106,8 @@ pub enum Awaited {
     Storage,
     /// The checkpoint table.
     Table,
+    /// The event hub, to say how much it takes.
+    Hub,
     /// The container for what can't be forwarded.
     Quarantine,
     /// A pause between commits: each run ended with another one committed.
@@ -119,6 +121,7 @@ impl fmt::Display for Awaited {
             Self::Memory => "memory that other blobs take: several long blobs are being caught up",
             Self::Storage => "the flow-log account to answer",
             Self::Table => "the checkpoint table to answer",
+            Self::Hub => "the event hub to say how much it takes",
             Self::Quarantine => "the quarantine container to answer",
             Self::NewCommits => "the blob to stay as it is: it was committed anew during each run",
         })

@@ -1,5 +1,7 @@
 //! What decides the messages of a run: the hub's limits, and the bounds that an earlier run went by.
 
+use super::attempt::within;
+use super::error::Awaited;
 use super::open::Opened;
 use super::times::Times;
 use super::{ForwardError, Forwarder};
@@ -39,7 +41,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             partition_key: by_nic.then(|| blob.mac().to_owned()),
             id_prefix: blob.id_prefix(opened.row.progress.generation),
         });
-        let limits = self.hub.limits(&origin, times.send_until).await;
+        let asked = self.hub.limits(&origin, times.read_until);
+        let limits = within(blob, times, Awaited::Hub, asked).await?;
         let limits = limits.map_err(|cause| ForwardError::send(blob, opened.row.progress.offset, cause))?;
         let largest = batch::max_body(limits, None);
         let bounds = match stored {

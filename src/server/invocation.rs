@@ -25,14 +25,23 @@ pub trait Functions: Send + Sync + 'static {
     /// Forwards what events did not bring; says in a line of the log what that was.
     ///
     /// # Errors
-    /// With such a line, when nothing at all could be done.
-    fn sweep(&self) -> impl Future<Output = Result<String, String>> + Send;
+    /// With such a line, when nothing could be done, or all of it failed.
+    fn sweep(&self) -> impl Future<Output = Result<SweepLine, String>> + Send;
 
     /// What was done since the start, in `OpenMetrics` text form.
     fn metrics(&self) -> String;
 
     /// Asks everything under way to save what it has done and to end: the process is about to.
     fn stop(&self);
+}
+
+/// What a sweep did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepLine {
+    /// In a line of the log.
+    pub text: String,
+    /// Whether somebody should look: some of it failed, or something was found that no sweep can mend.
+    pub is_worrying: bool,
 }
 
 /// What became of a commit; the text is a line of the log.
@@ -98,13 +107,18 @@ pub(super) async fn run(handler: &impl Functions, id: &str, body: Received) -> A
 }
 
 /// Sweeps, whatever the timer says about itself: it calls again in a few minutes, so that nothing but the
-/// log needs to know of a failure that concerns single blobs. 500 is for a sweep that could do nothing.
+/// log needs to know of a failure that concerns single blobs. 500 is for a sweep that could do nothing, or in
+/// which all that was to be done failed.
 pub(super) async fn sweep(functions: &impl Functions, id: &str) -> Answer {
     let swept = functions.sweep().instrument(tracing::info_span!("sweep", invocation = id)).await;
     match swept {
-        Ok(line) => {
-            tracing::info!(invocation = id, "{line}");
-            Answer::ok(line)
+        Ok(SweepLine { text, is_worrying }) => {
+            if is_worrying {
+                tracing::warn!(invocation = id, "{text}");
+            } else {
+                tracing::info!(invocation = id, "{text}");
+            }
+            Answer::ok(text)
         }
         Err(line) => {
             tracing::error!(invocation = id, "{line}");

@@ -4,13 +4,23 @@ use crate::checkpoint::{Checkpoint, Wanted};
 use crate::flow_log::{CheckpointKey, FlowLogBlob};
 use std::collections::HashMap;
 
+/// A blob as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The blob.
+    pub(super) blob: FlowLogBlob,
+    /// Its newest commit.
+    pub(super) commit: Wanted,
+    /// When that was, in milliseconds since the Unix epoch; none when storage did not say.
+    pub(super) modified: Option<u64>,
+}
+
 /// A blob whose newest commit is not known to be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Behind {
-    /// The blob.
-    pub(super) blob: FlowLogBlob,
-    /// The commit that the listing showed.
-    pub(super) commit: Wanted,
+    pub(super) listed: Found,
+    /// Whether its row says that some of it can't be forwarded.
+    pub(super) broken: bool,
 }
 
 /// What came of the comparison.
@@ -20,6 +30,12 @@ pub(super) struct Compared {
     pub(super) behind: Vec<Behind>,
     /// How many others are behind and claimed: their owners are at work on them.
     pub(super) at_work: u64,
+    /// How many of those that are not to be forwarded now are broken: see [`Progress::is_broken`].
+    ///
+    /// [`Progress::is_broken`]: crate::checkpoint::Progress::is_broken
+    pub(super) broken: u64,
+    /// The URL of the first of them.
+    pub(super) first_broken: Option<String>,
 }
 
 /// Compares the blobs of a listing with the rows that were scanned after it, at the time `now`.
@@ -27,17 +43,22 @@ pub(super) struct Compared {
 /// A row that was written between listing and scan may cover a commit newer than the one listed. Such a
 /// blob counts as behind, at the price of a read that brings nothing: the other way round would cost a
 /// record.
-pub(super) fn compare(
-    listed: Vec<(FlowLogBlob, Wanted)>,
-    rows: &HashMap<CheckpointKey, Checkpoint>,
-    now: u64,
-) -> Compared {
+pub(super) fn compare(listed: Vec<Found>, rows: &HashMap<CheckpointKey, Checkpoint>, now: u64) -> Compared {
     let mut compared = Compared::default();
-    for (blob, commit) in listed {
-        match rows.get(&blob.checkpoint_key()) {
-            Some(row) if row.settles(&commit.etag, blob.hour_end(), now) => {}
+    for listed in listed {
+        let row = rows.get(&listed.blob.checkpoint_key());
+        let broken = row.is_some_and(|row| row.progress.is_broken());
+        match row {
+            Some(row) if row.settles(&listed.commit.etag, listed.blob.hour_end(), now) => {}
             Some(row) if row.is_claimed(now) => compared.at_work += 1,
-            _ => compared.behind.push(Behind { blob, commit }),
+            _ => {
+                compared.behind.push(Behind { listed, broken });
+                continue;
+            }
+        }
+        if broken {
+            compared.broken += 1;
+            compared.first_broken.get_or_insert_with(|| listed.blob.url());
         }
     }
     compared
@@ -55,13 +76,15 @@ mod tests {
         FlowLogBlob::new(&account, "logs", &name).unwrap()
     }
 
-    /// What is known of a blob: nothing, or the commit that was forwarded and until when it is claimed.
-    type Known = Option<(Option<u8>, Option<u64>)>;
+    /// What is known of a blob: nothing, or the commit that was forwarded, until when it is claimed, and
+    /// whether it is broken.
+    type Known = Option<(Option<u8>, Option<u64>, bool)>;
 
     fn row(known: &Known) -> Option<Checkpoint> {
-        let (etag, claimed_until) = known.as_ref()?;
+        let (etag, claimed_until, broken) = known.as_ref()?;
         let mut row = Checkpoint::new("b".into()).claimed("w", 0, 9);
         row.progress.etag = etag.map(|etag| etag.to_string());
+        row.progress.set_aside = u64::from(*broken);
         row.claim = claimed_until
             .and_then(|until| row.claim.map(|claim| crate::checkpoint::Claim { until, ..claim }));
         Some(row)
@@ -71,7 +94,12 @@ mod tests {
         #[test]
         fn a_blob_is_behind_unless_its_row_covers_the_commit_or_its_owner_lives(
             blobs in proptest::collection::vec(
-                (0..3u8, proptest::option::of((proptest::option::of(0..3u8), proptest::option::of(90..110u64)))),
+                (
+                    0..3u8,
+                    proptest::option::of((
+                        proptest::option::of(0..3u8), proptest::option::of(90..110u64), proptest::bool::ANY,
+                    )),
+                ),
                 0..12,
             ),
         ) {
@@ -79,7 +107,10 @@ mod tests {
             let listed: Vec<_> = blobs
                 .iter()
                 .zip(0..)
-                .map(|((etag, _), nic)| (blob(nic), Wanted { etag: etag.to_string(), length: nic.into() }))
+                .map(|((etag, _), nic)| {
+                    let commit = Wanted { etag: etag.to_string(), length: nic.into() };
+                    Found { blob: blob(nic), commit, modified: None }
+                })
                 .collect();
             let rows = blobs
                 .iter()
@@ -87,14 +118,22 @@ mod tests {
                 .filter_map(|((_, known), nic)| Some((blob(nic).checkpoint_key(), row(known)?)))
                 .collect();
             let compared = compare(listed.clone(), &rows, now);
-            let mut at_work = 0;
-            let expected: Vec<_> = blobs.iter().zip(listed).filter_map(|((etag, known), (blob, commit))| {
-                let forwarded = matches!(known, Some((Some(forwarded), _)) if forwarded == etag);
-                let owned = matches!(known, Some((_, Some(until))) if *until > now);
-                at_work += u64::from(!forwarded && owned);
-                (!forwarded && !owned).then_some(Behind { blob, commit })
-            }).collect();
-            prop_assert_eq!(compared, Compared { behind: expected, at_work });
+            let mut expected = Compared::default();
+            for ((etag, known), listed) in blobs.iter().zip(listed) {
+                let forwarded = matches!(known, Some((Some(forwarded), ..)) if forwarded == etag);
+                let owned = matches!(known, Some((_, Some(until), _)) if *until > now);
+                let broken = matches!(known, Some((_, _, true)));
+                if !forwarded && !owned {
+                    expected.behind.push(Behind { listed, broken });
+                    continue;
+                }
+                expected.at_work += u64::from(!forwarded);
+                if broken {
+                    expected.broken += 1;
+                    expected.first_broken.get_or_insert(listed.blob.url());
+                }
+            }
+            prop_assert_eq!(compared, expected);
         }
     }
 }

@@ -1,11 +1,18 @@
 //! Which flow logs write to a container: found by walking down its folders, never through its blobs.
+//!
+//! Every sweep walks, so that it finds a new flow log, and so that no hour is closed on the strength of a
+//! walk that could not have seen all that was committed to it. Folders that are known to hold a flow log's
+//! years are not entered again: a walk costs one call for each folder above them.
 
-use super::hours::{Hour, SETTLES_AFTER};
-use crate::flow_log::{Container, Kind};
-use crate::source::{BlobListing, Depth, LARGEST_PAGE, ListError, Names};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use super::folders::{Below, FlowLog, what_is};
+use super::look::LookError;
+use crate::flow_log::Container;
+use crate::source::{BlobListing, Depth, LARGEST_PAGE, Names, Page};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::{Instant, timeout_at};
 
 /// How many folders are looked into at once.
 const AT_ONCE: usize = 8;
@@ -14,149 +21,128 @@ const AT_ONCE: usize = 8;
 /// `resourceId=/SUBSCRIPTIONS/…/RESOURCEGROUPS/…/PROVIDERS/MICROSOFT.NETWORK/NETWORKSECURITYGROUPS/…/y=…/`.
 const DEEPEST: usize = 16;
 
-/// For how long the flow logs found are remembered, milliseconds. No longer than hours take to settle: so
-/// a walk that an hour is closed by began when the hour was over, and saw every flow log that wrote to it.
-const REMEMBERED: u64 = 3_600_000;
-const _: () = assert!(REMEMBERED as u128 <= SETTLES_AFTER.as_millis());
+/// How many flow logs a container may have, and how many folders may wait to be looked into: bounds memory,
+/// at some 150 bytes each.
+const MOST: usize = 100_000;
 
-/// A folder that holds one flow log's years.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FlowLog {
-    prefix: String,
-    /// Whether `Y=` is written for `y=`, and so the other keys.
-    upper: bool,
+/// What a walk found.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// In the order of their prefixes; with those that earlier walks found when this one did not end.
+    pub(super) flow_logs: Arc<[FlowLog]>,
+    /// Why the walk did not come to its end; none when it saw every folder.
+    pub(super) failure: Option<LookError>,
 }
 
-impl FlowLog {
-    /// What the names of all its blobs of `hour` begin with.
-    pub(super) fn prefix_of(&self, hour: Hour) -> String {
-        let (year, month, day) = hour.date().to_calendar_date();
-        let [y, m, d, h] = if self.upper { ["Y", "M", "D", "H"] } else { ["y", "m", "d", "h"] };
-        let (prefix, month, hour) = (&self.prefix, u8::from(month), hour.of_day());
-        format!("{prefix}{y}={year:04}/{m}={month:02}/{d}={day:02}/{h}={hour:02}/")
-    }
-}
-
-/// The flow logs found, by container.
+/// The flow logs that the last walks found, by container.
 #[derive(Debug, Default)]
 pub(super) struct Discovery {
-    found: Mutex<HashMap<Container, Found>>,
-}
-
-#[derive(Debug)]
-struct Found {
-    at: u64,
-    flow_logs: Arc<[FlowLog]>,
+    known: Mutex<HashMap<Container, Arc<[FlowLog]>>>,
 }
 
 impl Discovery {
-    /// The flow logs in `container`, as found at `now` or at most [`REMEMBERED`] before.
-    pub(super) async fn flow_logs(
+    /// Walks through `container` until `deadline`.
+    pub(super) async fn walk(
         &self,
         listing: &impl BlobListing,
         container: &Container,
-        now: u64,
-    ) -> Result<Arc<[FlowLog]>, ListError> {
-        if let Some(known) = self.remembered(container, now) {
-            return Ok(known);
+        deadline: Instant,
+    ) -> Walk {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(container).cloned();
+        let known = known.unwrap_or_default();
+        let mut found = Vec::new();
+        let failure = walk(listing, container, &known, &mut found, deadline).await.err();
+        if failure.is_some() {
+            // What was not seen this time may be there all the same.
+            found.extend(known.iter().take(MOST).cloned());
         }
-        let flow_logs: Arc<[FlowLog]> = walk(listing, container).await?.into();
-        // An empty container costs one call: look again at once for the first flow log.
-        if !flow_logs.is_empty() {
-            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-            found.insert(container.clone(), Found { at: now, flow_logs: Arc::clone(&flow_logs) });
-        }
-        Ok(flow_logs)
-    }
-
-    fn remembered(&self, container: &Container, now: u64) -> Option<Arc<[FlowLog]>> {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = found.get(container)?;
-        // A clock that was set back makes everything too old.
-        let is_fresh = now.checked_sub(known.at).is_some_and(|age| age < REMEMBERED);
-        is_fresh.then(|| Arc::clone(&known.flow_logs))
+        found.sort_unstable();
+        found.dedup();
+        let flow_logs: Arc<[FlowLog]> = found.into();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(container.clone(), Arc::clone(&flow_logs));
+        Walk { flow_logs, failure }
     }
 }
 
-/// Walks down from the root, all folders of one depth together, until years appear.
-async fn walk(listing: &impl BlobListing, container: &Container) -> Result<Vec<FlowLog>, ListError> {
-    let mut flow_logs = Vec::new();
-    let mut level = vec![String::new()];
-    for _ in 0..=DEEPEST {
-        let looks: Vec<_> = level.into_iter().map(|folder| children(listing, container, folder)).collect();
-        let children: Vec<(String, Vec<String>)> =
-            stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
-        level = Vec::new();
-        for (folder, children) in children {
-            for child in children {
-                match what_is(&folder, &child) {
-                    Below::Folder => level.push(child),
-                    Below::Year { upper } => flow_logs.push(FlowLog { prefix: folder.clone(), upper }),
-                    Below::Foreign => tracing::debug!(%container, folder = child, "not a flow log's folder"),
+/// A folder to look into, from a page of its listing on.
+struct Folder {
+    prefix: String,
+    depth: usize,
+    marker: Option<String>,
+}
+
+/// Walks down from the root, deepest folders first, so that few wait to be looked into; adds what it finds
+/// to `found`.
+async fn walk(
+    listing: &impl BlobListing,
+    container: &Container,
+    known: &[FlowLog],
+    found: &mut Vec<FlowLog>,
+    deadline: Instant,
+) -> Result<(), LookError> {
+    let mut waiting = vec![Folder { prefix: String::new(), depth: 0, marker: None }];
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while under_way.len() < AT_ONCE
+            && let Some(folder) = waiting.pop()
+        {
+            under_way.push(children(listing, container, folder, deadline));
+        }
+        let Some(answer) = under_way.next().await else { return Ok(()) };
+        let (folder, page) = answer?;
+        if let Some(marker) = page.next {
+            let (prefix, depth) = (folder.prefix.clone(), folder.depth);
+            waiting.push(Folder { prefix, depth, marker: Some(marker) });
+        }
+        for child in page.folders {
+            match what_is(&folder.prefix, &child) {
+                Below::Year { upper } => {
+                    let flow_log = FlowLog { prefix: folder.prefix.clone(), upper };
+                    // One year follows the other.
+                    if found.last() != Some(&flow_log) {
+                        found.push(flow_log);
+                    }
                 }
+                Below::Folder => match of_prefix(known, &child) {
+                    [] if folder.depth < DEEPEST => {
+                        waiting.push(Folder { prefix: child, depth: folder.depth + 1, marker: None });
+                    }
+                    [] => tracing::debug!(%container, folder = child, "too deep for a flow log"),
+                    flow_logs => found.extend_from_slice(flow_logs),
+                },
+                Below::Foreign => tracing::debug!(%container, folder = child, "not a flow log's folder"),
             }
         }
-        if level.is_empty() {
-            break;
+        if found.len() > MOST || waiting.len() > MOST {
+            return Err(LookError::TooMany { container: container.to_string(), most: MOST });
         }
     }
-    flow_logs.sort_unstable();
-    flow_logs.dedup();
-    Ok(flow_logs)
 }
 
-/// The folders in `folder`, which comes back with them.
+/// The flow logs in the folder `prefix`: more than one only when its years are spelled in two ways.
+fn of_prefix<'a>(known: &'a [FlowLog], prefix: &str) -> &'a [FlowLog] {
+    let start = known.partition_point(|flow_log| flow_log.prefix.as_str() < prefix);
+    let count = known[start..].partition_point(|flow_log| flow_log.prefix == prefix);
+    &known[start..start + count]
+}
+
+/// One page of the folders in `folder`, which comes back with them.
 async fn children(
     listing: &impl BlobListing,
     container: &Container,
-    folder: String,
-) -> Result<(String, Vec<String>), ListError> {
-    let (mut folders, mut marker) = (Vec::new(), None::<String>);
-    loop {
-        let names = Names {
-            prefix: &folder,
-            depth: Depth::Children,
-            marker: marker.as_deref(),
-            at_most: LARGEST_PAGE,
-        };
-        let page = listing.list(container, names).await?;
-        folders.extend(page.folders);
-        marker = page.next;
-        if marker.is_none() {
-            return Ok((folder, folders));
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Below {
-    /// A folder to look into.
-    Folder,
-    /// A flow log's year.
-    Year { upper: bool },
-    /// Somebody else's.
-    Foreign,
-}
-
-/// What the folder `child` in `folder` is: at the root, flow logs have keys of their own.
-fn what_is(folder: &str, child: &str) -> Below {
-    let name = child.strip_prefix(folder).unwrap_or(child).trim_end_matches('/');
-    match name.split_once('=') {
-        key if folder.is_empty() => {
-            let is_root = |kind: Kind| {
-                let root = kind.prefix().split_once('=').map(|(root, _)| root);
-                key.zip(root).is_some_and(|((key, _), root)| root.eq_ignore_ascii_case(key))
-            };
-            if is_root(Kind::VNet) || is_root(Kind::Nsg) { Below::Folder } else { Below::Foreign }
-        }
-        Some(("y", year)) if is_year(year) => Below::Year { upper: false },
-        Some(("Y", year)) if is_year(year) => Below::Year { upper: true },
-        _ => Below::Folder,
-    }
-}
-
-fn is_year(text: &str) -> bool {
-    text.len() == 4 && text.bytes().all(|digit| digit.is_ascii_digit())
+    folder: Folder,
+    deadline: Instant,
+) -> Result<(Folder, Page), LookError> {
+    let names = Names {
+        prefix: &folder.prefix,
+        depth: Depth::Children,
+        marker: folder.marker.as_deref(),
+        at_most: LARGEST_PAGE,
+    };
+    let page = timeout_at(deadline, listing.list(container, names)).await;
+    let page = page.map_err(|_| LookError::OutOfTime { what: "finding the flow logs" })??;
+    Ok((folder, page))
 }
 
 #[cfg(test)]
@@ -164,29 +150,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn years_are_told_from_folders_and_foreign_roots() {
-        for (folder, child, expected) in [
-            ("", "flowLogResourceID=/", Below::Folder),
-            ("", "FLOWLOGRESOURCEID=/", Below::Folder),
-            ("", "resourceId=/", Below::Folder),
-            ("", "resourceId=ABC/", Below::Folder),
-            ("", "tenant=/", Below::Foreign),
-            ("", "backup/", Below::Foreign),
-            ("", "y=2026/", Below::Foreign),
-            ("resourceId=/", "resourceId=/SUBSCRIPTIONS/", Below::Folder),
-            ("resourceId=/A/", "resourceId=/A/y=2026/", Below::Year { upper: false }),
-            ("resourceId=/A/", "resourceId=/A/Y=2026/", Below::Year { upper: true }),
-            ("resourceId=/A/", "resourceId=/A/y=old/", Below::Folder),
-        ] {
-            assert_eq!(what_is(folder, child), expected, "{child} in {folder}");
-        }
-    }
-
-    #[test]
-    fn an_hours_prefix_is_spelled_as_the_years_folder_is() {
-        let hour = Hour::new(498_705);
-        let folder = |upper| FlowLog { prefix: "flowLogResourceID=/S/F/".into(), upper }.prefix_of(hour);
-        assert_eq!(folder(false), "flowLogResourceID=/S/F/y=2026/m=11/d=22/h=09/");
-        assert_eq!(folder(true), "flowLogResourceID=/S/F/Y=2026/M=11/D=22/H=09/");
+    fn known_flow_logs_are_found_by_their_folder() {
+        let flow_log = |prefix: &str, upper| FlowLog { prefix: prefix.to_owned(), upper };
+        let known =
+            [flow_log("a/", false), flow_log("b/", false), flow_log("b/", true), flow_log("c/", true)];
+        assert_eq!(of_prefix(&known, "a/"), &known[..1]);
+        assert_eq!(of_prefix(&known, "b/"), &known[1..3]);
+        assert_eq!(of_prefix(&known, "bb/"), &[]);
+        assert_eq!(of_prefix(&known, "d/"), &[]);
     }
 }

@@ -51,14 +51,19 @@ impl Hour {
         u8::try_from(self.0 % HOURS_A_DAY).unwrap_or_default()
     }
 
+    /// The first hour that did not end so long before `now` that nothing more is expected of it.
+    pub(super) fn first_unsettled(now: u64) -> Self {
+        let settles = u64::try_from(SETTLES_AFTER.as_millis()).unwrap_or(u64::MAX);
+        Self::at(now.saturating_sub(settles))
+    }
+
     /// Whether it ended so long before `now` that nothing more is expected of it.
     #[must_use]
     pub fn is_settled(self, now: u64) -> bool {
-        let settles = u64::try_from(SETTLES_AFTER.as_millis()).unwrap_or(u64::MAX);
-        self.next().0.saturating_mul(HOUR).saturating_add(settles) <= now
+        self < Self::first_unsettled(now)
     }
 
-    fn next(self) -> Self {
+    pub(super) fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
@@ -119,25 +124,42 @@ pub fn beginning(now: u64) -> Hour {
     Hour(Hour::at(now).0.saturating_sub(1))
 }
 
-/// The hours to look at, oldest first: from `horizon`, before which everything is known to be forwarded,
+/// The watermark to go by at `now`, where `stored` is the one in the table: no hour that is not settled can
+/// have been closed, unless by a clock that was ahead.
+#[must_use]
+pub fn plausible(stored: Hour, now: u64) -> Hour {
+    stored.min(Hour::first_unsettled(now))
+}
+
+/// The hours to look at, oldest first: from `watermark`, before which everything is known to be forwarded,
 /// to the open hour; but none whose rows may be gone.
 #[must_use]
-pub fn to_sweep(now: u64, horizon: Hour, retention: Retention) -> Vec<Hour> {
+pub fn to_sweep(now: u64, watermark: Hour, retention: Retention) -> Vec<Hour> {
     let open = Hour::at(now);
-    // A clock that was set back must not hide the open hour.
-    let first = horizon.max(retention.first_hour(now)).min(open);
+    let first = plausible(watermark, now).max(retention.first_hour(now)).min(open);
     (first.0..=open.0).map(Hour).collect()
 }
 
-/// The horizon after a sweep that found everything forwarded in the hours `done`. It passes an hour only
-/// when that is settled and all before it were passed; it never moves back.
+/// The hours before `watermark` that are to be looked at again, and have rows to be compared with: from
+/// `beginning`, with which the first sweep began.
+pub fn closed(
+    now: u64,
+    beginning: Hour,
+    watermark: Hour,
+    retention: Retention,
+) -> impl Iterator<Item = Hour> {
+    (beginning.max(retention.first_hour(now)).0..watermark.0).map(Hour)
+}
+
+/// The watermark after a sweep that found everything forwarded in the hours `done`. It passes an hour only
+/// when that is settled and all before it were passed.
 #[must_use]
-pub fn moved(now: u64, horizon: Hour, retention: Retention, done: &BTreeSet<Hour>) -> Hour {
-    let mut horizon = horizon.max(retention.first_hour(now));
-    while horizon.is_settled(now) && done.contains(&horizon) {
-        horizon = horizon.next();
+pub fn moved(now: u64, watermark: Hour, done: &BTreeSet<Hour>) -> Hour {
+    let mut watermark = watermark;
+    while watermark.is_settled(now) && done.contains(&watermark) {
+        watermark = watermark.next();
     }
-    horizon
+    watermark
 }
 
 #[cfg(test)]
@@ -179,7 +201,7 @@ mod tests {
             let leave = u64::from(minute % 60 == 0 && minute > 0);
             let before = Hour(NINE.0 + open - 1 - leave);
             assert_eq!(hours, from_to(before.0, NINE.0 + open), "minute {minute}");
-            horizon = moved(now, horizon, WEEK, &done);
+            horizon = moved(now, horizon, &done);
         }
     }
 
@@ -187,15 +209,15 @@ mod tests {
     fn an_hour_with_something_left_is_not_passed_nor_any_behind_it() {
         let now = at(Hour(NINE.0 + 4), 0);
         let done = [NINE, Hour(NINE.0 + 2)].into();
-        assert_eq!(moved(now, NINE, WEEK, &done), Hour(NINE.0 + 1));
-        assert_eq!(moved(now, NINE, WEEK, &BTreeSet::new()), NINE);
+        assert_eq!(moved(now, NINE, &done), Hour(NINE.0 + 1));
+        assert_eq!(moved(now, NINE, &BTreeSet::new()), NINE);
     }
 
     #[test]
     fn an_hour_is_passed_only_when_it_has_been_over_for_an_hour() {
         let done = [NINE].into();
-        assert_eq!(moved(at(NINE, 120) - 1, NINE, WEEK, &done), NINE);
-        assert_eq!(moved(at(NINE, 120), NINE, WEEK, &done), Hour(NINE.0 + 1));
+        assert_eq!(moved(at(NINE, 120) - 1, NINE, &done), NINE);
+        assert_eq!(moved(at(NINE, 120), NINE, &done), Hour(NINE.0 + 1));
     }
 
     #[test]
@@ -210,30 +232,40 @@ mod tests {
         assert_eq!(WEEK.first_day(now).to_string(), "2026-11-15");
         assert_eq!(WEEK.first_hour(now).to_string(), "2026-11-16T00Z");
         assert_eq!(to_sweep(now, Hour(0), WEEK), from_to(WEEK.first_hour(now).0, NINE.0));
-        assert_eq!(moved(now, Hour(0), WEEK, &BTreeSet::new()), WEEK.first_hour(now));
+        let closed: Vec<Hour> = closed(now, Hour(0), NINE, WEEK).collect();
+        assert_eq!(closed, from_to(WEEK.first_hour(now).0, NINE.0 - 1));
         assert_eq!(Retention::of_days(0), Retention { days: 2 });
     }
 
     #[test]
-    fn a_clock_that_was_set_back_still_shows_the_open_hour() {
-        assert_eq!(to_sweep(at(NINE, 0), Hour(NINE.0 + 9), WEEK), [NINE]);
-        assert_eq!(moved(at(NINE, 0), Hour(NINE.0 + 9), WEEK, &[NINE].into()), Hour(NINE.0 + 9));
+    fn a_watermark_from_the_future_hides_no_hour_that_is_not_settled() {
+        let future = Hour(NINE.0 + 9);
+        assert_eq!(to_sweep(at(NINE, 5), future, WEEK), from_to(NINE.0 - 1, NINE.0));
+        assert_eq!(plausible(future, at(NINE, 5)), Hour(NINE.0 - 1));
+        assert_eq!(plausible(Hour(NINE.0 - 3), at(NINE, 5)), Hour(NINE.0 - 3));
+        assert_eq!(plausible(beginning(at(NINE, 0)), at(NINE, 0)), beginning(at(NINE, 0)));
+    }
+
+    #[test]
+    fn hours_before_the_first_sweep_are_never_looked_at() {
+        let closed: Vec<Hour> = closed(at(NINE, 5), Hour(NINE.0 - 3), Hour(NINE.0 - 1), WEEK).collect();
+        assert_eq!(closed, from_to(NINE.0 - 3, NINE.0 - 2));
     }
 
     proptest! {
         #[test]
-        fn the_horizon_never_moves_back_nor_past_what_is_not_forwarded(
+        fn the_watermark_never_passes_what_is_not_forwarded(
             now in at(NINE, 0)..at(Hour(NINE.0 + 300), 0),
             back in 0..400u64, days in 2..30u16, holes in proptest::collection::btree_set(0..700u64, 0..9),
         ) {
-            let (retention, horizon) = (Retention::of_days(days), Hour(NINE.0 + 300 - back));
-            let swept = to_sweep(now, horizon, retention);
+            let (retention, stored) = (Retention::of_days(days), Hour(NINE.0 + 300 - back));
+            let swept = to_sweep(now, stored, retention);
             let done = swept.iter().copied().filter(|hour| !holes.contains(&(hour.0 % 700))).collect();
-            let new = moved(now, horizon, retention, &done);
-            prop_assert!(new >= horizon);
-            prop_assert!(new >= retention.first_hour(now));
-            prop_assert!(new <= Hour::at(now).max(horizon));
-            for hour in horizon.0.max(retention.first_hour(now).0)..new.0 {
+            let old = plausible(stored, now);
+            let new = moved(now, old, &done);
+            prop_assert!(new >= old);
+            prop_assert!(new <= Hour::first_unsettled(now));
+            for hour in old.0..new.0 {
                 prop_assert!(done.contains(&Hour(hour)));
                 prop_assert!(at(Hour(hour), 120) <= now);
             }

@@ -151,14 +151,42 @@ class Names(unittest.TestCase):
         variables = read(MAIN).of("var")
         self.assertEqual(string(variables["checkpointTable"].named[-1]), constant(code("azure", "table.rs"), "TABLE"))
         self.assertEqual(string(variables["quarantineContainer"].named[-1]), constant(code("azure", "quarantine.rs"), "CONTAINER"))
+        self.assertEqual(string(variables["stateContainer"].named[-1]), constant(code("azure", "watermark_copy.rs"), "CONTAINER"))
 
     def test_the_log_lines_that_alerts_and_workbook_look_for_are_logged(self):
         logged = "".join(path.read_text() for path in ROOT.glob("src/**/*.rs"))
         asked = (INFRA / "modules/alerts.bicep").read_text() + (INFRA / "workbook.json").read_text()
-        found = re.findall(r'line\.message\) (?:startswith|==) \\?"([^"\\]+)', asked)
-        self.assertGreaterEqual(len(set(found)), 3)
+        found = re.findall(r'message\)? (?:startswith|==|contains) \\?"([^"{\\]+)', asked)
+        self.assertGreaterEqual(len(set(found)), 7)
         for message in found:
             self.assertIn(message, logged)
+
+
+class Alerts(unittest.TestCase):
+    def setUp(self):
+        names = ["name", "severity", "description", "query", "operator", "threshold"]
+        entry = r"\{\s+" + r"\s+".join(rf"{name}: (?P<{name}>'.*'|\d+)" for name in names) + r"\s+\}"
+        found = re.finditer(entry, (INFRA / "modules/alerts.bicep").read_text())
+        self.alerts = {alert["name"].strip("'"): alert for alert in found}
+
+    def test_what_is_lost_or_broken_alerts_at_the_first_line(self):
+        for name in ["quarantined", "never-swept", "table-lost", "broken"]:
+            alert = self.alerts[name]
+            self.assertEqual((alert["operator"], alert["threshold"], alert["severity"]), ("'GreaterThan'", "0", "1"), name)
+
+    def test_a_sweep_that_does_not_end_well_for_a_quarter_of_an_hour_alerts(self):
+        alert = self.alerts["not-swept"]
+        self.assertEqual((alert["operator"], alert["threshold"]), ("'LessThan'", "1"))
+        self.assertIn(f'name == "{constant(code("server.rs"), "SWEEP_FUNCTION")}" and success == true', alert["query"])
+        self.assertIn("windowSize: 'PT15M'", (INFRA / "modules/alerts.bicep").read_text())
+
+    def test_the_line_of_a_sweep_is_as_its_alerts_take_it(self):
+        line = code("sweep", "report.rs")
+        self.assertIn('"swept {first}', line)
+        self.assertIn(", {broken} broken", line)
+        self.assertIn('message !contains ", 0 broken"', self.alerts["broken"]["query"])
+        self.assertIn('"; first failure: {failure}"', line)
+        self.assertIn("where failed and prev(failed)", self.alerts["sweeps-fail"]["query"])
 
 
 class Roles(unittest.TestCase):

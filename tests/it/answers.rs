@@ -1,7 +1,7 @@
 //! What the host is told about events, through the real server, with storage, table and hub in memory.
 
 use crate::http::{self, Answer};
-use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
+use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable, MemoryWatermarkCopy};
 use crate::memory_hub::MemoryHub;
 use crate::samples::{CONTAINER, blob_in, container};
 use crate::world::{World, records};
@@ -24,7 +24,7 @@ const NINE: Hour = Hour::new(498_705);
 /// The days for which rows are kept here.
 const DAYS: u16 = 7;
 
-type MemoryHandler = Handler<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine>;
+type MemoryHandler = Handler<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine, MemoryWatermarkCopy>;
 
 /// A process behind its server.
 struct Process {

@@ -8,6 +8,8 @@ use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Origin};
 use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine, QuarantineError};
 use flowlog_forwarder::rope::Rope;
 use flowlog_forwarder::source::{BlobListing, BlobSource, Chunk, ListError, Names, Page, ReadError, Version};
+use flowlog_forwarder::sweep::hours::Hour;
+use flowlog_forwarder::sweep::{WatermarkCopy, WatermarkCopyError};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
 use std::ops::Range;
@@ -29,6 +31,7 @@ pub enum Call {
     List,
     Scan,
     Delete,
+    Copy,
 }
 
 /// On which side of its effect a call is struck.
@@ -302,6 +305,20 @@ impl<Q: Quarantine> Quarantine for Through<Q> {
     async fn finish(&self, item: &ItemName, pieces: u32, note: &Note) -> Result<(), QuarantineError> {
         self.pass(Call::Quarantine, self.inner.finish(item, pieces, note), refused(item)).await
     }
+}
+
+impl<W: WatermarkCopy> WatermarkCopy for Through<W> {
+    async fn load(&self, container: &Container) -> Result<Option<Hour>, WatermarkCopyError> {
+        self.pass(Call::Copy, self.inner.load(container), no_copy(container)).await
+    }
+
+    async fn store(&self, container: &Container, hour: Hour) -> Result<(), WatermarkCopyError> {
+        self.pass(Call::Copy, self.inner.store(container, hour), no_copy(container)).await
+    }
+}
+
+fn no_copy(container: &Container) -> impl FnOnce() -> WatermarkCopyError {
+    || WatermarkCopyError { container: container.to_string(), reason: "as told".into() }
 }
 
 fn refused(item: &ItemName) -> impl FnOnce() -> QuarantineError {

@@ -45,4 +45,5 @@ mod stage;
 mod sweep;
 mod time;
 mod unsaved;
+mod watermark_copy_contract;
 mod world;

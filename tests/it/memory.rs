@@ -5,14 +5,18 @@ use flowlog_forwarder::checkpoint::{
     Checkpoint, CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
     StoredRow,
 };
+use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
 use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine, QuarantineError};
 use flowlog_forwarder::rope::Rope;
 use flowlog_forwarder::source::{
     BlobListing, BlobSource, Chunk, Depth, ListError, Listed, Names, Page, ReadError, Version,
 };
+use flowlog_forwarder::sweep::hours::Hour;
+use flowlog_forwarder::sweep::{WatermarkCopy, WatermarkCopyError};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Blobs in memory, each with the number of its version as `ETag`.
@@ -23,12 +27,15 @@ pub struct MemoryBlobs {
     lists: Arc<Mutex<u64>>,
     unreachable: Arc<Mutex<Option<String>>>,
     versions: Arc<Mutex<u64>>,
+    /// The storage service's time.
+    pub now: Arc<AtomicU64>,
 }
 
-/// One blob: the number of its version, its content, and where its blocks begin.
+/// One blob: the number of its version and when it was committed, its content, and where its blocks begin.
 #[derive(Clone, Debug)]
 struct Stored {
     version: u64,
+    modified: u64,
     content: Bytes,
     blocks: Vec<u64>,
 }
@@ -57,7 +64,8 @@ impl MemoryBlobs {
     fn store(&self, place: Place, content: Bytes, blocks: Vec<u64>) -> u64 {
         let mut versions = self.versions.lock().unwrap();
         *versions += 1;
-        self.blobs.lock().unwrap().insert(place, Stored { version: *versions, content, blocks });
+        let modified = self.now.load(Ordering::Relaxed);
+        self.blobs.lock().unwrap().insert(place, Stored { version: *versions, modified, content, blocks });
         *versions
     }
 
@@ -148,7 +156,7 @@ impl BlobListing for MemoryBlobs {
         }
         let mut page = Page::default();
         let mut last = "";
-        for ((_, _, name), Stored { version, content, .. }) in inside {
+        for ((_, _, name), Stored { version, modified, content, .. }) in inside {
             let Some(rest) = name.strip_prefix(names.prefix) else { continue };
             // A folder counts as one name: its own.
             let shown = match rest.find('/').filter(|_| names.depth == Depth::Children) {
@@ -167,7 +175,7 @@ impl BlobListing for MemoryBlobs {
                 page.folders.push(shown.to_owned());
             } else {
                 let (etag, length) = (etag(*version), content.len() as u64);
-                page.blobs.push(Listed { name: name.clone(), etag, length });
+                page.blobs.push(Listed { name: name.clone(), etag, length, modified: Some(*modified) });
             }
         }
         Ok(page)
@@ -181,9 +189,33 @@ pub struct MemoryTable {
     /// Versions never come back, not even after a row was deleted.
     versions: Arc<Mutex<u64>>,
     calls: Arc<Mutex<u64>>,
+    told: Option<(Arc<AtomicU64>, Clock)>,
+    unreachable: Arc<Mutex<Option<String>>>,
 }
 
 impl MemoryTable {
+    /// The same table, whose answers tell `clock` the time `now`, as the real service's do.
+    pub fn telling(&self, now: &Arc<AtomicU64>, clock: &Clock) -> Self {
+        Self { told: Some((Arc::clone(now), clock.clone())), ..self.clone() }
+    }
+
+    /// Deletes the table with all its rows.
+    pub fn delete_all(&self) {
+        self.rows.lock().unwrap().clear();
+    }
+
+    /// Makes scans fail that begin at a `PartitionKey` with this beginning; none ends that.
+    pub fn fail_scans(&self, partition: Option<&str>) {
+        *self.unreachable.lock().unwrap() = partition.map(str::to_owned);
+    }
+
+    fn called(&self) {
+        *self.calls.lock().unwrap() += 1;
+        if let Some((now, clock)) = &self.told {
+            clock.observe(now.load(Ordering::Relaxed));
+        }
+    }
+
     pub fn row(&self, key: &CheckpointKey) -> Option<Checkpoint> {
         self.rows.lock().unwrap().get(key).map(|(_, row)| row.clone())
     }
@@ -201,7 +233,7 @@ impl MemoryTable {
 
 impl CheckpointStore for MemoryTable {
     async fn load(&self, key: &CheckpointKey) -> Result<Option<(Checkpoint, RowVersion)>, StoreError> {
-        *self.calls.lock().unwrap() += 1;
+        self.called();
         let rows = self.rows.lock().unwrap();
         Ok(rows.get(key).map(|(version, row)| (row.clone(), RowVersion(version.to_string()))))
     }
@@ -212,7 +244,7 @@ impl CheckpointStore for MemoryTable {
         row: &Checkpoint,
         expected: Option<&RowVersion>,
     ) -> Result<RowVersion, StoreError> {
-        *self.calls.lock().unwrap() += 1;
+        self.called();
         let mut rows = self.rows.lock().unwrap();
         let stored = rows.get(key).map(|(version, _)| version.to_string());
         if stored.as_deref() != expected.map(|version| version.0.as_str()) {
@@ -233,7 +265,11 @@ impl CheckpointTable for MemoryTable {
         at_most: u32,
     ) -> Result<RowPage, StoreError> {
         tokio::task::yield_now().await;
-        *self.calls.lock().unwrap() += 1;
+        self.called();
+        let (Rows::Of { partition: from, .. } | Rows::Partitions(Range { start: from, .. })) = wanted;
+        if self.unreachable.lock().unwrap().as_ref().is_some_and(|partition| from.starts_with(partition)) {
+            return Err(StoreError::Scan { from: from.clone(), reason: "as told".to_owned() });
+        }
         let rows = self.rows.lock().unwrap();
         let is_wanted = |key: &CheckpointKey| match wanted {
             Rows::Of { partition, rows } => key.partition == *partition && rows.contains(&key.row),
@@ -257,12 +293,41 @@ impl CheckpointTable for MemoryTable {
     }
 
     async fn delete(&self, key: &CheckpointKey, expected: &RowVersion) -> Result<(), StoreError> {
-        *self.calls.lock().unwrap() += 1;
+        self.called();
         let mut rows = self.rows.lock().unwrap();
         if rows.get(key).is_none_or(|(version, _)| version.to_string() != expected.0) {
             return Err(StoreError::Conflict { key: key.clone() });
         }
         rows.remove(key);
+        Ok(())
+    }
+}
+
+/// Second copies of watermarks in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryWatermarkCopy {
+    hours: Arc<Mutex<HashMap<Container, Hour>>>,
+}
+
+impl MemoryWatermarkCopy {
+    /// The hour kept for `container`.
+    pub fn hour(&self, container: &Container) -> Option<Hour> {
+        self.hours.lock().unwrap().get(container).copied()
+    }
+
+    /// Deletes all copies.
+    pub fn delete_all(&self) {
+        self.hours.lock().unwrap().clear();
+    }
+}
+
+impl WatermarkCopy for MemoryWatermarkCopy {
+    async fn load(&self, container: &Container) -> Result<Option<Hour>, WatermarkCopyError> {
+        Ok(self.hour(container))
+    }
+
+    async fn store(&self, container: &Container, hour: Hour) -> Result<(), WatermarkCopyError> {
+        self.hours.lock().unwrap().insert(container.clone(), hour);
         Ok(())
     }
 }

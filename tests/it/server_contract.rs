@@ -2,7 +2,7 @@
 
 use crate::http;
 use flowlog_forwarder::event::Commit;
-use flowlog_forwarder::server::{self, Functions, Handled, Stopped};
+use flowlog_forwarder::server::{self, Functions, Handled, Stopped, SweepLine};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,7 +24,7 @@ struct Remembers {
     /// What commits with `wait` in their url wait for, and sweeps.
     go: Notify,
     /// What becomes of the sweep; a panic when there is nothing.
-    sweep: Option<Result<String, String>>,
+    sweep: Option<Result<SweepLine, String>>,
     /// How often it was asked to stop.
     stopped: AtomicU32,
 }
@@ -45,7 +45,7 @@ impl Functions for Remembers {
         }
     }
 
-    async fn sweep(&self) -> Result<String, String> {
+    async fn sweep(&self) -> Result<SweepLine, String> {
         self.begun.add_permits(1);
         self.go.notified().await;
         self.sweep.clone().expect("as asked")
@@ -72,7 +72,7 @@ impl Server {
         Self::sweeping(drain, None).await
     }
 
-    async fn sweeping(drain: Duration, sweep: Option<Result<String, String>>) -> Self {
+    async fn sweeping(drain: Duration, sweep: Option<Result<SweepLine, String>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let handler = Arc::new(Remembers {
@@ -457,11 +457,15 @@ async fn a_stop_does_not_wait_for_ever() {
     post.abort();
 }
 
+fn nine_blobs() -> SweepLine {
+    SweepLine { text: "9 blobs".to_owned(), is_worrying: true }
+}
+
 #[tokio::test]
 async fn a_sweep_is_answered_with_what_it_did_whatever_the_timer_says() {
     let timer = br#"{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"IsPastDue":true}},"Metadata":{}}"#;
-    for (swept, status) in [(Ok("9 blobs".to_owned()), 200), (Err("no storage".to_owned()), 500)] {
-        let line = swept.clone().unwrap_or_else(|line| line);
+    for (swept, status) in [(Ok(nine_blobs()), 200), (Err("no storage".to_owned()), 500)] {
+        let line = swept.clone().map_or_else(|line| line, |swept| swept.text);
         let server = Server::sweeping(LONG, Some(swept)).await;
         for body in [&timer[..], b"", b"not json"] {
             server.handler.go.notify_one();
@@ -485,7 +489,7 @@ async fn a_panic_in_a_sweep_is_answered_and_the_server_goes_on() {
 
 #[tokio::test]
 async fn events_are_answered_while_a_sweep_is_under_way_and_a_stop_waits_for_it() {
-    let server = Server::sweeping(LONG, Some(Ok("9 blobs".to_owned()))).await;
+    let server = Server::sweeping(LONG, Some(Ok(nine_blobs()))).await;
     let address = server.address;
     let sweep = tokio::spawn(async move { http::post_to("/FlowLogSweep", address, b"{}").await });
     server.begun(1).await;

@@ -1,9 +1,15 @@
 //! What the sweep makes of lost events, outages and dead owners: on the memory twins, with a clock that
 //! only the tests move.
 
+mod clock;
+mod closed;
 mod cost;
+mod lost_table;
+mod pages;
 mod process;
 mod struck;
+mod time;
+mod told;
 mod turns;
 
 use crate::memory_hub::Failure;
@@ -13,7 +19,7 @@ use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _};
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
 use flowlog_forwarder::hub::HubError;
 use flowlog_forwarder::sweep::hours::Hour;
-use flowlog_forwarder::sweep::{self, Sweep, Swept};
+use flowlog_forwarder::sweep::{self, Outcome, Sweep, Swept};
 use std::sync::Arc;
 use url::Url;
 
@@ -279,7 +285,8 @@ async fn storage_out_of_reach_is_told_and_nothing_is_passed() {
     let swept = sweep(&sweeper).await;
     assert!(swept.saw_nothing(), "{swept}");
     assert!(swept.to_string().contains("as told"), "{swept}");
-    assert_eq!((world.blobs.take_lists(), horizon(&world)), (1, hour(-1)));
+    assert_eq!((swept.outcome(), horizon(&world)), (Outcome::Failed, hour(-1)));
+    assert_eq!(world.blobs.take_lists(), 1 + 5, "the walk, and five hours of the flow log that is known");
 
     let broken = blob_in(2, NINE, 1).name().split("/y=").next().unwrap().to_owned();
     world.blobs.fail_lists(Some(&format!("{broken}/y=")));

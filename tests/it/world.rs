@@ -1,6 +1,6 @@
 //! Storage, table and hub in memory, and processes that work on them.
 
-use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
+use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable, MemoryWatermarkCopy};
 use crate::memory_hub::MemoryHub;
 use crate::samples::{container, content, record};
 use flowlog_forwarder::checkpoint::Wanted;
@@ -14,18 +14,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Storage, table and hub in memory, and a clock that only tests move.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct World {
     pub blobs: MemoryBlobs,
     pub table: MemoryTable,
+    pub copy: MemoryWatermarkCopy,
     pub hub: Arc<MemoryHub>,
     pub quarantine: MemoryQuarantine,
     pub now: Arc<AtomicU64>,
 }
 
+impl Default for World {
+    fn default() -> Self {
+        let blobs = MemoryBlobs::default();
+        let now = Arc::clone(&blobs.now);
+        Self {
+            blobs,
+            table: MemoryTable::default(),
+            copy: MemoryWatermarkCopy::default(),
+            hub: Arc::default(),
+            quarantine: MemoryQuarantine::default(),
+            now,
+        }
+    }
+}
+
 pub type MemoryForwarder = Forwarder<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine>;
 
-pub type MemorySweeper = Sweeper<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine>;
+pub type MemorySweeper = Sweeper<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine, MemoryWatermarkCopy>;
 
 impl World {
     /// A process named `me` in this world.
@@ -56,7 +72,8 @@ impl World {
         options: sweep::Options,
     ) -> MemorySweeper {
         let (blobs, table) = (Arc::new(self.blobs.clone()), self.table.clone());
-        Sweeper::new(containers, blobs, table, Arc::clone(process), self.clock(), options)
+        let (copy, process) = (self.copy.clone(), Arc::clone(process));
+        Sweeper::new(containers, blobs, table, copy, process, self.clock(), options)
     }
 
     /// The world's clock.

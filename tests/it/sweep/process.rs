@@ -70,7 +70,9 @@ async fn without_any_event_every_record_arrives_byte_for_byte_and_once() {
     ];
     let process = Running::with(rig.settings()).await;
     let line = sweep(&process).await;
-    assert!(line.contains("3 behind, 3 caught up; 20 records forwarded"), "{line}");
+    assert!(line.contains("of 1 flow log: 3 blobs, 3 behind, 3 caught up, 0 failed, 0 broken"), "{line}");
+    assert!(line.contains("; 20 records forwarded in 3 messages; newest commit "), "{line}");
+    assert!(line.ends_with("(0 min ago), oldest not forwarded: none"), "{line}");
 
     let (mut expected, mut hours) = (BTreeMap::new(), BTreeSet::new());
     for Made { id, blob } in &made[..3] {
@@ -93,9 +95,10 @@ async fn without_any_event_every_record_arrives_byte_for_byte_and_once() {
         .iter()
         .map(|(kind, counts)| (kind.as_str(), counts["requests"].as_u64().unwrap()))
         .collect();
-    // One flow log, two hours; the horizon; a query for each hour with blobs, and one for old rows.
-    let queries = hours.len() as u64 + 1;
-    assert_eq!(kinds, [("list blobs", 2), ("table get", 1), ("table query", queries)].into());
+    // Three folders above the flow log, and its two hours; the sweep's own rows, a query for each hour with
+    // blobs, and one for old rows.
+    let queries = 1 + hours.len() as u64 + 1;
+    assert_eq!(kinds, [("list blobs", 3 + 2), ("table query", queries)].into());
     let (status, _) = process.stop("TERM").await;
     assert_eq!(status, Some(0));
 }

@@ -3,7 +3,7 @@
 
 use super::NINE;
 use crate::chaos::{Act, Call, Chaos, Life, Through, When};
-use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
+use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable, MemoryWatermarkCopy};
 use crate::memory_hub::{MemoryHub, records_of};
 use crate::samples::{blob_in, container, record};
 use crate::world::World;
@@ -17,11 +17,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-type ChaosSweeper =
-    Sweeper<Through<MemoryBlobs>, Through<MemoryTable>, Through<Arc<MemoryHub>>, Through<MemoryQuarantine>>;
+pub(super) type ChaosSweeper = Sweeper<
+    Through<MemoryBlobs>,
+    Through<MemoryTable>,
+    Through<Arc<MemoryHub>>,
+    Through<MemoryQuarantine>,
+    Through<MemoryWatermarkCopy>,
+>;
 
 /// A process in `world`, whose calls go through `chaos`.
-fn process(world: &World, chaos: &Arc<Chaos>, me: &str) -> (ChaosSweeper, Arc<Life>) {
+pub(super) fn process(world: &World, chaos: &Arc<Chaos>, me: &str) -> (ChaosSweeper, Arc<Life>) {
     fn through<T>(inner: T, (chaos, life): (&Arc<Chaos>, &Arc<Life>)) -> Through<T> {
         Through { inner, chaos: Arc::clone(chaos), life: Arc::clone(life) }
     }
@@ -32,9 +37,9 @@ fn process(world: &World, chaos: &Arc<Chaos>, me: &str) -> (ChaosSweeper, Arc<Li
     let hub = Arc::new(through(Arc::clone(&world.hub), way));
     let quarantine = through(world.quarantine.clone(), way);
     let forwarder = Forwarder::new(Arc::clone(&blobs), ledger, hub, quarantine, Options::default());
-    let table = through(world.table.clone(), way);
-    let options = sweep::Options::default();
-    let sweeper = Sweeper::new(vec![container()], blobs, table, Arc::new(forwarder), world.clock(), options);
+    let (table, copy) = (through(world.table.clone(), way), through(world.copy.clone(), way));
+    let (forwarder, options) = (Arc::new(forwarder), sweep::Options::default());
+    let sweeper = Sweeper::new(vec![container()], blobs, table, copy, forwarder, world.clock(), options);
     (sweeper, life)
 }
 
@@ -71,7 +76,9 @@ async fn a_sweep_struck_at_any_call_loses_nothing_and_repeats_only_the_same() {
     let chaos = Chaos::new([]);
     process(&undisturbed, &chaos, "first").0.sweep().await;
     let calls = chaos.calls();
-    for call in [Call::List, Call::Scan, Call::Delete, Call::Load, Call::Swap, Call::Read, Call::Send] {
+    for call in
+        [Call::List, Call::Scan, Call::Delete, Call::Load, Call::Swap, Call::Read, Call::Send, Call::Copy]
+    {
         assert!(calls.contains(&call), "{call:?} is struck, too");
     }
     for act in [When::Before, When::After].into_iter().flat_map(|when| [Act::Fail(when), Act::Kill(when)]) {

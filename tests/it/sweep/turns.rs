@@ -86,8 +86,8 @@ async fn a_blob_with_work_left_over_waits_until_the_others_had_their_turn() {
     }
     let (blobs, process) = slow_process(&world);
     let options = Options { at_once: 1, ..Options::default() };
-    let table = world.table.clone();
-    let sweeper = Sweeper::new(vec![container()], blobs, table, process, world.clock(), options);
+    let (table, copy) = (world.table.clone(), world.copy.clone());
+    let sweeper = Sweeper::new(vec![container()], blobs, table, copy, process, world.clock(), options);
     let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
     assert_eq!((swept.caught_up, swept.left_over), (9, 0), "{swept}");
     let order = world.received();
