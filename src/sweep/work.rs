@@ -158,7 +158,7 @@ where
 
     /// Whether nothing more may begin.
     fn is_over(&self, times: Times) -> bool {
-        Instant::now() >= times.begin_until
+        Instant::now() >= times.begin_until || self.forwarder.is_stopping()
     }
 
     async fn look(&self, place: &Place, page: Look, prefix: String, now: u64, times: Times) -> Ended {
@@ -212,6 +212,7 @@ fn ran(
             let broken = done.broken || *broken && done.end == End::Elsewhere;
             swept.count_broken(broken.into(), broken.then(|| listed.blob.url()));
         }
+        Err(CatchUpError::Forward(ForwardError::Stopping { .. })) => swept.left_over += 1,
         Err(failure) => {
             swept.failed += 1;
             swept.not_forwarded(listed.modified);

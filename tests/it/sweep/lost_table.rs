@@ -106,3 +106,14 @@ async fn the_watermark_of_an_earlier_version_is_gone_on_from() {
     }
     assert_eq!(world.received(), records(2));
 }
+
+#[tokio::test]
+async fn after_the_table_vanished_a_sweep_brings_the_rows_back() {
+    let (world, sweeper) = world_at(30).await;
+    world.commit(&blob_in(1, NINE, 1), &records(2));
+    sweep(&sweeper).await;
+    world.table.delete_all();
+    sweep(&sweeper).await;
+    assert!(world.table.row(&blob_in(1, NINE, 1).checkpoint_key()).is_some());
+    assert_eq!(sweep(&sweeper).await.behind, 0);
+}

@@ -9,7 +9,7 @@ use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::forward::{self, End, Forwarder};
 use flowlog_forwarder::ledger::Ledger;
 use flowlog_forwarder::source::{BlobListing, BlobSource, Chunk, ListError, Names, Page, ReadError, Version};
-use flowlog_forwarder::sweep::{Options, Sweep, Sweeper, Swept};
+use flowlog_forwarder::sweep::{Options, Outcome, Sweep, Sweeper, Swept};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -109,6 +109,30 @@ async fn without_time_nothing_is_begun_and_all_of_it_is_left_for_the_next_sweep(
     assert_eq!(horizon(&world), hour(-1), "hours that nobody looked at are not passed");
     assert_eq!(sweep(&sweeper).await.records, 2);
     assert_eq!(horizon(&world), hour(3));
+}
+
+#[tokio::test]
+async fn a_process_that_is_asked_to_stop_begins_nothing_more() {
+    let world = World::default();
+    world.set_clock(NINE, 10);
+    for nic in 0..100 {
+        world.commit(&blob_in(1, NINE, nic), &own_records(nic, 1));
+    }
+    let process = Arc::new(world.process("a"));
+    let sweeper = Arc::new(world.sweeper(&process));
+    let other = Arc::clone(&sweeper);
+    let first = tokio::spawn(async move { other.sweep().await });
+    while world.received().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    process.stop();
+    let Sweep::Done(swept) = first.await.unwrap() else { panic!("no other sweep is under way") };
+    assert!(swept.records < 100 && swept.left_over > 0, "{swept}");
+    assert_eq!((swept.failed, swept.records + swept.left_over), (0, 100), "{swept}");
+    let swept = sweep(&sweeper).await;
+    assert_eq!((swept.looked_at, swept.left_over, swept.outcome()), (0, 2, Outcome::Done), "{swept}");
+    let swept = sweep(&world.sweeper(&Arc::new(world.process("b")))).await;
+    assert_eq!((world.received().len(), swept.failed), (100, 0), "{swept}");
 }
 
 #[tokio::test]
