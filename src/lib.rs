@@ -2,34 +2,44 @@
 //!
 //! # The guarantee
 //! Every record that Network Watcher commits reaches the hub with its bytes as they were, inside a
-//! message `{"records":[…]}` that fits the hub's limit. Without a crash it arrives once. After a crash
-//! at most those messages arrive again that were sent and not yet checkpointed, each with the
-//! `message-id` that it had before. Nothing is dropped silently.
+//! message `{"records":[…]}` that fits the hub's limit. Without a crash or a failed send it arrives once.
+//! Either repeats at most the messages that were sent and not yet checkpointed, and a repeat is the same
+//! message, with the same `message-id`, whatever settings have changed since; only a hub that takes smaller
+//! messages than before, or a build with other packing rules, can't repeat them, and says so. Memory stays
+//! bounded whatever arrives. Nothing is dropped silently: what is no record is quarantined with its reason,
+//! logged and counted.
+//!
+//! A claim that expires under a live worker, because it was paused for a minute or its table was out of
+//! reach, counts like a crash. So does a hub that refuses one batch and accepts those behind it: an offset
+//! can only say "everything up to here".
 //!
 //! What it rests on:
-//! - *An event is a hint.* Events come late, doubled, out of order and at once. What counts is the
-//!   blob as it is now and the checkpoint; an event only says when to look. ([`forward`])
+//! - *An event is a hint.* Events come late, doubled, out of order, forged and at once. What counts is the
+//!   blob as it is now and the checkpoint; an event only says when to look, and bounds nothing. ([`forward`])
 //! - *A blob only grows before its closing `]}`.* So a byte offset says how far we are, and a
 //!   fingerprint of the bytes before it, read again together with the new ones, proves that it still
 //!   does. ([`plan`], [`checkpoint`])
-//! - *Only JSON structure says where a record ends.* Not blocks, not separators. ([`cut`])
-//! - *Send, then checkpoint.* The offset moves when the hub has said *accepted*, and never past a
-//!   batch that it has not. ([`forward`])
+//! - *Only JSON structure says where a record ends.* Not blocks, not separators. Blocks matter only behind
+//!   a break: at the next one that begins a record, forwarding goes on. ([`cut`], [`forward`])
+//! - *Send, then checkpoint.* The offset moves when the hub has said *accepted*, never past a batch that it
+//!   has not, and never back within a generation. ([`forward`], [`checkpoint::Progress::moved_to`])
 //! - *The sweep is the guarantee.* Every few minutes it compares what is committed with what is
-//!   checkpointed and forwards what is behind, whatever the events did. ([`sweep`])
+//!   checkpointed and forwards what is behind, whatever the events did; hours that are closed it looks at
+//!   again every day. ([`sweep`])
 //! - *One worker per blob.* A row is claimed by compare-and-swap before anything is sent; a claim
-//!   that is lost can't move the offset any more. ([`ledger`])
-//! - *The same bounds again.* What a run set out to send stands in the row before it sends, so a
-//!   repeat has the same messages, whatever the blob has become since. ([`batch`],
-//!   [`checkpoint::Checkpoint::in_doubt`])
+//!   that is lost can't move the offset any more. Claims and hours go by the storage service's time.
+//!   ([`ledger`], [`checkpoint::lease`], [`clock`])
+//! - *The same bounds again.* What a run sets out to send, and what decides where its messages end, stands
+//!   in the row before it sends. ([`batch`], [`checkpoint::InFlight`])
 //!
 //! # The flow
 //! ```text
 //! server → event → flow_log          what the host posts, which blob it means, whether it is ours
-//!   forward: turns                   one run per blob in this process
-//!     source, plan                   the new bytes, and whether the old ones are still there
+//!   forward: attempt, turns          one attempt per blob in this process, within its time and memory
+//!     open: source, plan             the new bytes, and whether the old ones are still there
 //!     ledger, checkpoint             the claim
-//!     cut → batch → hub              records → messages → batches, accepted in order
+//!     run: cut → batch → hub         records → messages → batches, accepted in order
+//!     breaks → quarantine            what is no record, up to the next block that begins one
 //!     ledger, checkpoint             progress saved, claim given back
 //!
 //! server → sweep → forward           what events did not bring, hour by hour

@@ -57,7 +57,7 @@ impl fmt::Display for Expected {
 
 /// The bytes are no object with a list `records`, seen at the first byte that can't be.
 ///
-/// The records before it are good: [`Cutter::resume_offset`] ends the last of them.
+/// The records before it are good: [`Cutter::resume_offset`](super::Cutter::resume_offset) ends the last of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("blob offset {offset}: expected {expected}, found `{}`", found.escape_ascii())]
 pub struct CutError {
