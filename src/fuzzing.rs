@@ -5,9 +5,11 @@
 //! in `fuzz/fuzz_targets` and a line in the tests.
 
 mod cut;
+mod envelope;
 mod split;
 #[cfg(test)]
 mod tests;
 
 pub use cut::cut;
+pub use envelope::envelope;
 pub use split::split;

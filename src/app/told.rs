@@ -44,8 +44,8 @@ pub(super) fn told(done: &Forwarded, blob: &str, circumstances: Circumstances) -
     }
     match done.end {
         _ if done.broken => Handled::Broken(format!(
-            "{text}. Some of what was committed to it is no flow log and is not forwarded: see its items in the container \
-             flowlog-quarantine, and what writes to the blob"
+            "{text}. Some of what was committed to it is no flow log, or a record without an end, and is not forwarded: see \
+             the log for `quarantined`, the container flowlog-quarantine, and what else writes to the blob"
         )),
         End::Elsewhere if nothing => Handled::Nothing(text),
         _ => Handled::Forwarded(text),

@@ -1,37 +1,10 @@
-//! The envelope read the simple way, as a tree of values, to compare the stream with; and what has to hold for
-//! any body.
+//! The envelope read the simple way, as a tree of values, to compare the stream with.
 
 use super::*;
-use crate::config::{StorageAccess, StorageAccount, VNET_CONTAINER};
-use crate::flow_log::{LONGEST_URL, Sources};
+use crate::flow_log::LONGEST_URL;
+use crate::fuzzing;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use url::Url;
-
-/// What events may hold beside eight times the body, bytes: [`MOST_EVENTS`] of a few hundred bytes each.
-const KEPT: usize = 2 << 20;
-
-/// Reads `body` and locates what it names: that ends without a panic, and keeps little.
-fn check(body: &[u8]) {
-    let Ok(events) = parse(body) else { return };
-    assert!(events.len() <= MOST_EVENTS);
-    let kept: usize = events.iter().map(Event::size).sum();
-    assert!(kept <= 8 * body.len() + KEPT, "{kept} bytes of {}", body.len());
-    let account = StorageAccount {
-        blob_service: Url::parse("https://contoso.blob.core.windows.net").unwrap(),
-        access: StorageAccess::Sas("unused".into()),
-    };
-    let sources = Sources::new(&[account], &[VNET_CONTAINER.to_owned()]);
-    for event in events {
-        match event {
-            Event::Commit(commit) => {
-                assert!(commit.etag.is_none_or(|etag| (1..=LONGEST_ETAG).contains(&etag.len())));
-                let _ = sources.locate(&commit.url).map_err(|reason| reason.to_string());
-            }
-            Event::Ignored(reason) => assert!(reason.to_string().len() < 2_000),
-        }
-    }
-}
 
 /// The URLs of the commits in `value`, in order; none for an element that is no commit.
 fn naive(value: &Value, texts: usize) -> Vec<Option<String>> {
@@ -121,11 +94,11 @@ proptest! {
         envelope in envelope(), cut in any::<proptest::sample::Index>(), at in any::<proptest::sample::Index>(), byte: u8,
     ) {
         let body = envelope.to_string().into_bytes();
-        check(&body[..cut.index(body.len())]);
+        fuzzing::envelope(&body[..cut.index(body.len())]);
         let mut altered = body;
         let at = at.index(altered.len());
         altered[at] = byte;
-        check(&altered);
+        fuzzing::envelope(&altered);
     }
 
     #[test]
@@ -136,7 +109,7 @@ proptest! {
         ],
         count in 1usize..=MOST_EVENTS,
     ) {
-        check(format!("{{\"Data\":{{\"e\":[{}]}}}}", vec![unit; count].join(",")).as_bytes());
+        fuzzing::envelope(format!("{{\"Data\":{{\"e\":[{}]}}}}", vec![unit; count].join(",")).as_bytes());
     }
 }
 

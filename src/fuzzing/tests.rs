@@ -91,3 +91,8 @@ fn the_cutter_keeps_its_promises_on_its_corpus_and_on_mutations() {
 fn the_splitter_keeps_its_promises_on_its_corpus_and_on_mutations() {
     run("split", super::split);
 }
+
+#[test]
+fn bodies_of_invocations_are_read_on_their_corpus_and_on_mutations() {
+    run("envelope", super::envelope);
+}

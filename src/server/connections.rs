@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 /// How many connections are open at once; more wait to be taken. The host opens one for each invocation
-/// under way, and keeps some for the next.
-const MOST_CONNECTIONS: usize = 1024;
+/// under way, and keeps some for the next. A process may have 1,024 files open by default; storage and hub need some.
+const MOST_CONNECTIONS: usize = 512;
 
 /// How much of a request is read ahead of whoever takes its body, bytes; the head has to fit.
 const READ_AHEAD: usize = 16 << 10;

@@ -85,7 +85,10 @@ pub(super) async fn run(handler: &impl Functions, id: &str, body: Received) -> A
     };
     let Received { bytes, mut share } = body;
     let Some(bytes) = bytes else {
-        return refuse(&format_args!("the body is larger than {LARGEST_BODY} bytes"));
+        return refuse(&format_args!(
+            "the body is larger than {LARGEST_BODY} bytes: ask for smaller batches in the event subscription; the sweep \
+             forwards what they were about"
+        ));
     };
     let events = match event::parse(&bytes) {
         Ok(events) => events,

@@ -3,7 +3,7 @@
 use crate::http::{self, Answer};
 use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable, MemoryWatermarkCopy};
 use crate::memory_hub::MemoryHub;
-use crate::samples::{CONTAINER, blob_in, container};
+use crate::samples::{CONTAINER, blob_in, container, content};
 use crate::world::{World, records};
 use flowlog_forwarder::app::Handler;
 use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _};
@@ -128,6 +128,22 @@ async fn a_late_commit_at_work_elsewhere_is_asked_for_again() {
         assert!(line.contains("is at work elsewhere"), "{line}");
         assert_eq!(line.contains("Event Grid has to deliver this event again"), status == 500, "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_broken_blob_says_so_at_every_event() {
+    let process = Process::start().await;
+    let blob = hours_before(2);
+    let mut content = content(&records(3));
+    content.truncate(content.len() - 2);
+    process.world.commit_raw(&blob, content + ",?]}");
+    for number in 0..3 {
+        let answer = process.deliver(&blob).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let line = &answer.logs()[0];
+        assert!(line.contains("the blob is broken") && !line.contains("nothing"), "event {number}: {line}");
+    }
+    assert_eq!(process.world.received(), records(3));
 }
 
 #[tokio::test]

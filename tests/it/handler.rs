@@ -95,6 +95,17 @@ impl Handler {
         self.child.kill().await.unwrap();
     }
 
+    /// Asks it to end, as a container does that stops.
+    pub async fn ask_to_stop(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().await.unwrap().success());
+    }
+
+    /// Its status, once it has ended.
+    pub async fn status(&mut self) -> Option<i32> {
+        self.child.wait().await.unwrap().code()
+    }
+
     /// The most memory that it ever had, bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();

@@ -42,6 +42,7 @@ mod server_memory;
 mod server_process;
 mod settings;
 mod stage;
+mod stop_process;
 mod sweep;
 mod time;
 mod unsaved;

@@ -1,0 +1,54 @@
+//! What the host posts, and the places that its events name.
+#![allow(clippy::unwrap_used)]
+
+use crate::config::{StorageAccess, StorageAccount, VNET_CONTAINER};
+use crate::event::{self, Event, LONGEST_ETAG, MOST_EVENTS};
+use crate::flow_log::{LONGEST_URL, Sources, timely};
+use crate::sweep::hours::Retention;
+use url::Url;
+
+/// What events may hold beside eight times the body, bytes: [`MOST_EVENTS`] of a few hundred bytes each.
+const KEPT: usize = 2 << 20;
+
+/// Longest line about an event that is not followed, bytes: 256 characters of an event, and words.
+const LONGEST_REASON: usize = 2_000;
+
+/// Any body is read without a panic, into few events that hold little more than the body did; whatever they
+/// name is located, or refused in a short line. `data` is the body, what stands in it, and the text in it.
+///
+/// # Panics
+/// When that is not so.
+pub fn envelope(data: &[u8]) {
+    body(data);
+    body(&[b"{\"Data\":{\"e\":", data, b"}}"].concat());
+    let text = serde_json::Value::from(String::from_utf8_lossy(data));
+    body(serde_json::json!({"Data": {"e": text}}).to_string().as_bytes());
+    let commit = serde_json::json!({"eventType": "Microsoft.Storage.BlobCreated", "data": {"url": text, "eTag": text}});
+    body(serde_json::json!({"Data": {"e": commit}}).to_string().as_bytes());
+}
+
+fn body(body: &[u8]) {
+    let Ok(events) = event::parse(body) else { return };
+    assert!(events.len() <= MOST_EVENTS);
+    let kept: usize = events.iter().map(Event::size).sum();
+    assert!(kept <= 8 * body.len() + KEPT, "{kept} bytes of {}", body.len());
+    let account = StorageAccount {
+        blob_service: Url::parse("https://contoso.blob.core.windows.net").unwrap(),
+        access: StorageAccess::Sas("unused".into()),
+    };
+    let sources = Sources::new(&[account], &[VNET_CONTAINER.to_owned()]);
+    for event in events {
+        let reason = match event {
+            Event::Commit(commit) => {
+                assert!(commit.url.len() <= LONGEST_URL);
+                assert!(commit.etag.is_none_or(|etag| (1..=LONGEST_ETAG).contains(&etag.len())));
+                sources.locate(&commit.url).map_err(|reason| reason.to_string()).and_then(|blob| {
+                    assert_eq!(sources.locate(&blob.url()).as_ref(), Ok(&blob), "one blob has one name");
+                    timely(&blob, u64::MAX, Retention::of_days(2)).map_err(|reason| reason.to_string())
+                })
+            }
+            Event::Ignored(reason) => Err(reason.to_string()),
+        };
+        assert!(reason.is_err_and(|reason| reason.len() < LONGEST_REASON && !reason.contains('\n')));
+    }
+}
