@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::cut::arbitrary::{blob, object, space, value};
+use crate::cut::arbitrary::{blob, object, rooted_blob, space, value};
 use crate::cut::oracle;
 use proptest::prelude::*;
 
@@ -81,7 +81,9 @@ fn naive(blob: &[u8], records: &[Record], max_body: u64) -> Vec<Event> {
 
 /// A blob whose records are separated by anything that the cutter tolerates.
 fn sloppy_blob() -> impl Strategy<Value = String> {
-    let separator = prop_oneof![3 => Just(",".to_owned()), 1 => "[ ,\n]{0,5}"];
+    let wide = (1020usize..1030, any::<bool>())
+        .prop_map(|(length, comma)| " ".repeat(length) + if comma { "," } else { "" });
+    let separator = prop_oneof![6 => Just(",".to_owned()), 2 => "[ ,\n]{0,5}", 1 => wide];
     let records = prop::collection::vec((separator, object(value().boxed())), 0..12);
     (records, space()).prop_map(|(records, end)| {
         let records: String =
@@ -91,12 +93,17 @@ fn sloppy_blob() -> impl Strategy<Value = String> {
 }
 
 fn any_blob() -> impl Strategy<Value = String> {
-    prop_oneof![blob(), sloppy_blob()]
+    prop_oneof![blob(), sloppy_blob(), rooted_blob().prop_map(|(blob, _)| blob)]
+}
+
+/// Limits at which blobs of the generators make several messages, or one.
+fn limit() -> impl Strategy<Value = u64> {
+    prop_oneof![3 => 0u64..400, 1 => 0u64..8000]
 }
 
 proptest! {
     #[test]
-    fn messages_are_packed_as_by_trial(blob in any_blob(), max_body in 0u64..400) {
+    fn messages_are_packed_as_by_trial(blob in any_blob(), max_body in limit()) {
         let blob = blob.as_bytes();
         let outcome = oracle::cut(Cutter::from_start(), blob, &[]);
         let whole = outcome.closed.unwrap();
@@ -108,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn every_body_is_json_and_holds_the_records_byte_for_byte(blob in any_blob(), max_body in 0u64..400) {
+    fn every_body_is_json_and_holds_the_records_byte_for_byte(blob in any_blob(), max_body in limit()) {
         let blob = blob.as_bytes();
         let records = oracle::cut(Cutter::from_start(), blob, &[]).records;
         let mut forwarded = Vec::new();
@@ -128,7 +135,7 @@ proptest! {
 
     #[test]
     fn a_run_restarted_at_any_message_boundary_packs_the_same_later_messages(
-        blob in any_blob(), max_body in 0u64..400,
+        blob in any_blob(), max_body in limit(),
     ) {
         let events = pack(Cutter::from_start(), blob.as_bytes(), max_body);
         for (index, event) in events.iter().enumerate() {
