@@ -9,14 +9,15 @@
 //!   even when the blob has grown since.
 //! - A blob that goes out whole has the range of its records, like any other message: only what stands
 //!   around them differs.
-//! - A message ends as well when it would take more than [`MAX_SLICES`] slices of the blob.
+//! - A message ends as well before a gap of more than [`MAX_GAP`] bytes between two records, so that a run may
+//!   end in the gap and begin there again; and when it would take more than [`MAX_SLICES`] slices of the blob.
 //! - A record too large for any message ends the message before it and lets the next begin behind it,
 //!   wherever the run started.
 
 #[cfg(test)]
 mod tests;
 
-use crate::cut::{Closed, Cutter, NotHeld, Record};
+use crate::cut::{Closed, Cutter, MAX_GAP, NotHeld, Record};
 use crate::hub::{Batch, Limits, Message, Origin};
 use crate::rope::Rope;
 use bytes::Bytes;
@@ -182,7 +183,8 @@ impl MessagePlan {
             Body::Slices { slices, .. } => record.follows_plainly || slices.len() < MAX_SLICES,
             Body::Blob(_) => false,
         };
-        sliced && self.body_length_with(record) <= max_body
+        let near = record.range.start.saturating_sub(self.range.end) <= MAX_GAP;
+        sliced && near && self.body_length_with(record) <= max_body
     }
 
     fn push(&mut self, record: &Record) {

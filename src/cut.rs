@@ -233,6 +233,14 @@ impl Cutter {
         self.found[..self.given].last().map_or(self.found_from, |record| record.range.end)
     }
 
+    /// Where a later run may start as well, with [`after_record`](Self::after_record), once more than
+    /// [`MAX_GAP`] bytes stand behind the last record and no other has begun: so a run gets on through a gap of
+    /// any length. No message reaches over the gap, so the last one may be completed, and the bounds stay.
+    #[must_use]
+    pub fn passed_to(&self) -> Option<u64> {
+        self.scanner.passed_to().filter(|_| self.all_told())
+    }
+
     /// Where the record starts that is not complete yet, if there is one. It has
     /// `pushed_to() - start` bytes so far, once [`next_record`](Self::next_record) has answered `None`.
     #[must_use]

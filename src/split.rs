@@ -14,9 +14,10 @@
 //! 2. [`Divider`] gets the same bytes again and emits parts, each as soon as it is full.
 //!
 //! Memory stays flat: the survey keeps at most [`MAX_SKELETON`] bytes, the divider two messages' worth and
-//! the chunk pushed last, however large the record is and whatever stands between its tuples. So does what is
-//! sent: the surroundings, which each part repeats, may not be most of a body, so that all parts together
-//! have at most four times the record's bytes.
+//! the chunk pushed last, however large the record is and whatever stands between its tuples. What is sent is
+//! bounded, too: each part repeats the surroundings, so they may take half of a body at most, and all parts
+//! together have at most four times the record's bytes and one body more. (Surroundings of up to 4 KiB are
+//! taken in any case, so that small limits on messages stay usable.)
 //!
 //! # Ranges, ids and checkpoints
 //! A part's range goes from the end of the part before it to the end of its last tuple; the first begins

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+mod small;
+
 use super::*;
-use crate::cut::arbitrary::{blob, object, space, value};
+use crate::cut::arbitrary::{blob, object, rooted_blob, space, value};
 use crate::cut::oracle;
 use proptest::prelude::*;
 
@@ -65,7 +67,8 @@ fn naive(blob: &[u8], records: &[Record], max_body: u64) -> Vec<Event> {
     let mut rest = records;
     while let Some(first) = rest.first() {
         let slices = |run: &[Record]| 1 + run[1..].iter().filter(|record| !record.follows_plainly).count();
-        let fits = |run: &[Record]| slices(run) <= 1024 && body(run).len() as u64 <= max_body;
+        let near = |run: &[Record]| run.windows(2).all(|two| two[1].range.start - two[0].range.end <= 1024);
+        let fits = |run: &[Record]| slices(run) <= 1024 && near(run) && body(run).len() as u64 <= max_body;
         let fits = (1..=rest.len()).take_while(|count| fits(&rest[..*count])).last();
         let (run, later) = rest.split_at(fits.unwrap_or(1));
         events.push(match (fits, run.last()) {
@@ -81,7 +84,9 @@ fn naive(blob: &[u8], records: &[Record], max_body: u64) -> Vec<Event> {
 
 /// A blob whose records are separated by anything that the cutter tolerates.
 fn sloppy_blob() -> impl Strategy<Value = String> {
-    let separator = prop_oneof![3 => Just(",".to_owned()), 1 => "[ ,\n]{0,5}"];
+    let wide = (1000usize..1060, any::<bool>())
+        .prop_map(|(length, comma)| " ".repeat(length) + if comma { "," } else { "" });
+    let separator = prop_oneof![6 => Just(",".to_owned()), 2 => "[ ,\n]{0,5}", 1 => wide];
     let records = prop::collection::vec((separator, object(value().boxed())), 0..12);
     (records, space()).prop_map(|(records, end)| {
         let records: String =
@@ -91,12 +96,17 @@ fn sloppy_blob() -> impl Strategy<Value = String> {
 }
 
 fn any_blob() -> impl Strategy<Value = String> {
-    prop_oneof![blob(), sloppy_blob()]
+    prop_oneof![blob(), sloppy_blob(), rooted_blob().prop_map(|(blob, _)| blob)]
+}
+
+/// Limits at which blobs of the generators make several messages, or one.
+fn limit() -> impl Strategy<Value = u64> {
+    prop_oneof![3 => 0u64..400, 1 => 0u64..8000]
 }
 
 proptest! {
     #[test]
-    fn messages_are_packed_as_by_trial(blob in any_blob(), max_body in 0u64..400) {
+    fn messages_are_packed_as_by_trial(blob in any_blob(), max_body in limit()) {
         let blob = blob.as_bytes();
         let outcome = oracle::cut(Cutter::from_start(), blob, &[]);
         let whole = outcome.closed.unwrap();
@@ -108,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn every_body_is_json_and_holds_the_records_byte_for_byte(blob in any_blob(), max_body in 0u64..400) {
+    fn every_body_is_json_and_holds_the_records_byte_for_byte(blob in any_blob(), max_body in limit()) {
         let blob = blob.as_bytes();
         let records = oracle::cut(Cutter::from_start(), blob, &[]).records;
         let mut forwarded = Vec::new();
@@ -128,7 +138,7 @@ proptest! {
 
     #[test]
     fn a_run_restarted_at_any_message_boundary_packs_the_same_later_messages(
-        blob in any_blob(), max_body in 0u64..400,
+        blob in any_blob(), max_body in limit(),
     ) {
         let events = pack(Cutter::from_start(), blob.as_bytes(), max_body);
         for (index, event) in events.iter().enumerate() {
@@ -147,6 +157,29 @@ proptest! {
             let range = outcome.records[0].range.start..outcome.resume;
             let records = outcome.records.len();
             prop_assert_eq!(events, [Event::Message { range, records, body: blob.into_bytes() }]);
+        }
+    }
+
+    #[test]
+    fn a_run_that_ends_in_a_long_gap_leaves_the_bounds_as_they_are(
+        blob in sloppy_blob(), place in any::<prop::sample::Index>(), max_body in limit(),
+    ) {
+        let events = pack(Cutter::from_start(), blob.as_bytes(), max_body);
+        let mut cutter = Cutter::from_start();
+        let (mut places, mut records) = (Vec::new(), 0);
+        for place in 0..blob.len() {
+            cutter.push(Bytes::copy_from_slice(&blob.as_bytes()[place..=place]));
+            while cutter.next_record().unwrap().is_some() {
+                records += 1;
+            }
+            places.extend(cutter.passed_to().filter(|_| records > 0));
+        }
+        prop_assert!(!places.contains(&(blob.len() as u64)));
+        if !places.is_empty() {
+            let (head, tail) = blob.as_bytes().split_at(usize::try_from(*place.get(&places)).unwrap());
+            let mut found = pack(Cutter::from_start(), head, max_body);
+            found.extend(pack(Cutter::after_record(head.len() as u64), tail, max_body));
+            prop_assert_eq!(found, events);
         }
     }
 
@@ -205,50 +238,6 @@ fn a_record_that_exactly_fits_is_taken_and_one_byte_more_is_not() {
     let Added::Full(plan) = packer.add(&record(46, 50)) else { panic!("a full message took more") };
     assert_eq!((plan.range.clone(), plan.records, plan.body_length()), (35..45, 2, FRAME + 10));
     assert_eq!(packer.add(&record(51, 57)), Added::Full(MessagePlan::of(&record(46, 50))));
-}
-
-/// `count` records of two bytes, with a comma before those that `comma` says.
-fn tiny(count: usize, comma: impl Fn(usize) -> bool) -> String {
-    let records = (0..count).map(|index| if comma(index) { ",{}" } else { "{}" });
-    format!("{{\"records\":[{}]}}", records.collect::<String>())
-}
-
-#[test]
-fn a_message_is_made_of_a_bounded_number_of_slices() {
-    // The first record of a run follows nothing, so a comma before it changes nothing.
-    for blob in [tiny(5000, |_| false), tiny(5000, |index| index % 3 == 1), tiny(3000, |index| index < 1500)]
-    {
-        let records = oracle::cut(Cutter::from_start(), blob.as_bytes(), &[]).records;
-        let expected = naive(blob.as_bytes(), &records, 1 << 20);
-        let events = pack(Cutter::from_start(), blob.as_bytes(), 1 << 20);
-        assert_eq!(events, expected);
-        for (index, event) in events.iter().enumerate() {
-            let (Event::Message { range, .. } | Event::NeverFits(range)) = event;
-            let tail = &blob.as_bytes()[usize::try_from(range.end).unwrap()..];
-            assert_eq!(pack(Cutter::after_record(range.end), tail, 1 << 20), events[index + 1..]);
-        }
-    }
-}
-
-#[test]
-fn records_of_two_bytes_cost_little_more_than_their_bytes() {
-    for comma in [false, true] {
-        let blob = tiny(1_000_000, |index| comma && index > 0);
-        let mut cutter = Cutter::from_start();
-        cutter.push(blob.into());
-        let mut packer = Packer::new(1 << 20);
-        let (mut pieces, mut bytes, mut messages) = (0, 0, 0);
-        while let Some(record) = cutter.next_record().unwrap() {
-            let Added::Full(plan) = packer.add(&record) else { continue };
-            let end = plan.range.end;
-            let message = plan.message(&cutter).unwrap();
-            cutter.release(end);
-            pieces += message.body.pieces().count();
-            bytes += message.body.len();
-            messages += 1;
-        }
-        assert!(bytes > 2_000_000 && pieces <= bytes / 2048 + messages, "{pieces} pieces of {bytes} bytes");
-    }
 }
 
 #[test]

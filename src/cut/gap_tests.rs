@@ -163,3 +163,29 @@ fn a_gap_of_any_length_is_kept_or_let_go_by_its_length_alone() {
         }
     }
 }
+
+#[test]
+fn a_run_may_resume_behind_a_long_gap_in_the_array_only() {
+    let blank = " ".repeat(2000);
+    let passed = |before: &str| {
+        let mut cutter = Cutter::from_start();
+        cutter.push(format!("{before}{blank}").into());
+        while cutter.next_record().unwrap().is_some() {
+            assert_eq!(cutter.passed_to(), None);
+        }
+        (cutter.passed_to(), cutter.pushed_to())
+    };
+    for before in ["", "{", "{\"records\":[{", "{\"records\":[{}]", "{\"records\":[{}]}"] {
+        assert_eq!(passed(before).0, None, "{before}");
+    }
+    for before in ["{\"records\":[", "{\"records\":[{}", "{\"records\":[{},{},"] {
+        let (passed, end) = passed(before);
+        assert_eq!(passed, Some(end), "{before}");
+    }
+    let mut cutter = Cutter::after_record(500);
+    cutter.push(",".into());
+    assert_eq!((cutter.next_record(), cutter.passed_to()), (Ok(None), None));
+    cutter.push(blank.into());
+    assert_eq!((cutter.next_record(), cutter.passed_to()), (Ok(None), Some(2501)));
+    assert_eq!(cutter.slice(2341..2501).unwrap().len(), 160);
+}

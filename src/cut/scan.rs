@@ -77,6 +77,11 @@ impl Scanner {
         if self.open_record().is_some() { self.at..self.at } else { self.array.start..self.at }
     }
 
+    /// The end of what was scanned, when it is in the array and stands behind a wide gap.
+    pub(super) fn passed_to(&self) -> Option<u64> {
+        (matches!(self.phase, Phase::Between) && super::is_wide(&self.gap())).then_some(self.at)
+    }
+
     /// Whether a record began since the last call behind a gap of more than [`MAX_GAP`](super::MAX_GAP).
     pub(super) fn take_wide(&mut self) -> bool {
         std::mem::take(&mut self.array.wide)
