@@ -64,6 +64,7 @@ pub mod ledger;
 pub mod batch;
 pub mod cut;
 pub mod hub;
+mod memory;
 pub mod quarantine;
 mod random;
 pub mod rope;

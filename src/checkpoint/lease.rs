@@ -19,7 +19,6 @@ pub fn is_of(owner: &str, worker: &str) -> bool {
 
 /// What a worker that wants to work on a blob writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one a run, and taken apart at once")]
 pub enum Claiming {
     /// Its claim.
     Take(Checkpoint),

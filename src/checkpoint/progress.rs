@@ -178,7 +178,7 @@ mod tests {
         ) {
             let mut row = Progress::default();
             for (generation, offset) in reports {
-                let (next, taken) = row.moved_to(Progress { generation, offset, ..Progress::default() });
+                let (next, taken) = row.moved_to(Progress { offset, generation, ..Progress::default() });
                 prop_assert!((next.generation, next.offset) >= (row.generation, row.offset));
                 prop_assert_eq!(taken, (next.generation, next.offset) == (generation, offset));
                 row = next;

@@ -25,6 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What came of one round.
+#[expect(clippy::large_enum_variant, reason = "one a run, and taken apart at once")]
 enum Round {
     /// A run, which has to be saved and released.
     Ended(RunResult),

@@ -111,7 +111,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             resume_at: found.resume_at,
         };
         run.broken = Some(broken);
-        if found.unfinished && self.owed(run, time).is_none() {
+        if found.unfinished && run.owes_quarantine_to(time).is_none() {
             if before.is_none() {
                 tracing::warn!(blob = %run.blob, "{}: waiting for a commit that finishes it", found.reason);
             }
@@ -134,7 +134,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             return Ok(Passed::Stopped(Reached::Doubt));
         }
         run.broken = Some(Broken { resume_at, ..broken });
-        let Some(end) = self.owed(run, time) else { return Ok(Passed::Stopped(Reached::Kept)) };
+        let Some(end) = run.owes_quarantine_to(time) else { return Ok(Passed::Stopped(Reached::Kept)) };
         // What quarantine holds of an earlier version ends with that version's closer, which may have given
         // way to records: it is taken anew.
         let from = if broken.partial { broken.kept } else { found.from.unwrap_or(offset) };
@@ -149,12 +149,6 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             }
             None => Ok(Passed::Stopped(Reached::Kept)),
         }
-    }
-
-    fn owed(&self, run: &Run<'_, H>, time: u64) -> Option<u64> {
-        let mut progress = run.progress();
-        progress.length = run.length;
-        progress.owes_quarantine_to(run.blob.hour_end(), time)
     }
 
     /// Moves the end of the run to `offset`, before which everything is in quarantine.

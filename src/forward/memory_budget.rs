@@ -6,6 +6,7 @@
 //! well. The sweep has a share of each, so that there is always room for events.
 
 use super::times::Caller;
+use crate::memory::{FIRST_READS, FIRST_READS_OF_SWEEP, LONG_READS};
 use crate::plan::{AHEAD, WINDOW};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -21,12 +22,8 @@ pub(super) const HELD: u64 = 2 * MIB;
 /// What is counted.
 const UNIT: u64 = 16 * KIB;
 
-/// What all first reads may hold together, and the sweep's share of that.
-const SMALL: u64 = 12 * MIB;
-const SMALL_SWEEP: u64 = 8 * MIB;
-
-/// What all long reads may hold together: one at full speed and one beside it.
-const LARGE: u64 = FULL.cost() + SLIM.cost();
+/// One at full speed and one beside it.
+const _: () = assert!(LONG_READS == FULL.cost() + SLIM.cost());
 
 /// How a long read works: how much one ranged GET asks for, and how much is on its way to the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +78,9 @@ impl Default for MemoryBudget {
     fn default() -> Self {
         let pool = |bytes| Semaphore::new(units(bytes) as usize);
         Self {
-            small: pool(SMALL),
-            small_sweep: pool(SMALL_SWEEP),
-            large: pool(LARGE),
+            small: pool(FIRST_READS),
+            small_sweep: pool(FIRST_READS_OF_SWEEP),
+            large: pool(LONG_READS),
             large_sweep: pool(FULL.cost()),
         }
     }
@@ -140,16 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn all_that_runs_may_hold_stays_within_50_mib() {
-        assert!(SMALL + LARGE <= 50 * MIB, "{}", (SMALL + LARGE) >> 20);
-    }
-
-    #[test]
     fn many_small_runs_fit_at_once_and_few_large_ones() {
         let budget = MemoryBudget::default();
         let first: Vec<_> =
             (0..2_000).map_while(|_| budget.first_read(Caller::Event).now_or_never()).collect();
-        assert_eq!(first.len() as u64, SMALL / FIRST_READ);
+        assert_eq!(first.len() as u64, FIRST_READS / FIRST_READ);
         for (bytes, fit) in [(300_000, 57), (3 << 20, 5), (100 << 20, 2), (u64::MAX, 2)] {
             assert_eq!(count(&budget, Caller::Event, bytes).len(), fit, "{bytes}");
         }
@@ -164,7 +156,7 @@ mod tests {
         assert_eq!(events.iter().map(|(_, shape)| *shape).collect::<Vec<_>>(), [SLIM]);
         let swept: Vec<_> =
             (0..2_000).map_while(|_| budget.first_read(Caller::Sweep).now_or_never()).collect();
-        assert_eq!(swept.len() as u64, SMALL_SWEEP / FIRST_READ);
+        assert_eq!(swept.len() as u64, FIRST_READS_OF_SWEEP / FIRST_READ);
         assert!(budget.first_read(Caller::Event).now_or_never().is_some());
     }
 
@@ -173,8 +165,10 @@ mod tests {
         let budget = MemoryBudget::default();
         let mut held: Vec<_> =
             (0..2_000).map_while(|_| budget.first_read(Caller::Event).now_or_never()).collect();
-        held.iter_mut().for_each(|reservation| reservation.shrink_to(4 * KIB));
+        for reservation in &mut held {
+            reservation.shrink_to(4 * KIB);
+        }
         let more = (0..2_000).map_while(|_| budget.first_read(Caller::Event).now_or_never()).count();
-        assert!(more as u64 >= SMALL / FIRST_READ - 4, "{more}");
+        assert!(more as u64 >= FIRST_READS / FIRST_READ - 4, "{more}");
     }
 }

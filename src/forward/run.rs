@@ -52,6 +52,13 @@ impl<H: Hub> Run<'_, H> {
     pub(super) fn progress(&self) -> Progress {
         Progress { broken: self.broken, ..self.outbound.landed_after(&self.seen.row.progress) }
     }
+
+    /// The end of the bytes of this version that are to be put into quarantine at `time`, in milliseconds
+    /// since the Unix epoch.
+    pub(super) fn owes_quarantine_to(&self, time: u64) -> Option<u64> {
+        let progress = Progress { length: self.length, ..self.progress() };
+        progress.owes_quarantine_to(self.blob.hour_end(), time)
+    }
 }
 
 /// How a run ended: `progress` holds whatever came of it.
@@ -248,10 +255,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         // Where the data ends, the last message ends. Where only this run ends, what is packed but
         // not full is left for the next run to pack, with the bounds that it would have had here; but
         // a run that has sent nothing would get nowhere, and ends a message early.
-        if reached != Reached::Budget || self.may_end_a_message_early(run, &packer).await? {
-            if let Some(plan) = packer.finish(cutter.closed()) {
-                run.outbound.add(run.blob, plan, &mut cutter).await?;
-            }
+        let ends = reached != Reached::Budget || self.may_end_a_message_early(run, &packer).await?;
+        if ends && let Some(plan) = packer.finish(cutter.closed()) {
+            run.outbound.add(run.blob, plan, &mut cutter).await?;
         }
         if let Reached::Endless(start) = reached {
             run.outbound.pass_to(run.blob, start, &cutter)?;

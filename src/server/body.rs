@@ -2,6 +2,7 @@
 //! and none for longer than a body takes that is really sent.
 
 use crate::event::Event;
+use crate::memory::BODIES;
 use axum::body::Body;
 use futures_util::StreamExt as _;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ pub(super) const LARGEST_BODY: usize = 1 << 20;
 const LARGEST_READ: usize = 128 << 20;
 
 /// What all bodies that are being read, and all events that are being worked on, hold together, bytes.
-pub(super) const ROOM: usize = 8 << 20;
+#[expect(clippy::cast_possible_truncation, reason = "a few MiB")]
+pub(super) const ROOM: usize = BODIES as usize;
 
 /// How long a request waits for a part of [`ROOM`]. Event Grid waits 30 s, of which a run has 25.
 const WAIT_FOR_ROOM: Duration = Duration::from_secs(5);

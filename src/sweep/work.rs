@@ -141,7 +141,7 @@ where
                 }
                 Some(Ended::Look(look, result)) => {
                     looks -= 1;
-                    looked(look, result, places, steps, (&mut queue, &mut ahead), swept);
+                    looked(&look, result, places, steps, (&mut queue, &mut ahead), swept);
                 }
                 None => break,
             }
@@ -229,14 +229,14 @@ fn ran(
 
 /// Takes note of what a look found.
 fn looked(
-    look: Look,
+    look: &Look,
     result: Result<Looked, LookError>,
     places: &[Place],
     steps: &mut [Step],
     (queue, ahead): (&mut VecDeque<Task>, &mut Ahead),
     swept: &mut Swept,
 ) {
-    let Look { step: number, flow_log, .. } = look;
+    let Look { step: number, flow_log, .. } = *look;
     let step = &mut steps[number];
     let failed = ahead.failed_in_a_row.entry(step.place).or_default();
     let Looked { listed, newest, compared, next } = match result {
