@@ -1,6 +1,10 @@
 //! The edge: everything that talks to Azure, and the only place that names Microsoft's crates.
 
+mod answer;
+mod asked;
+mod bearer;
 pub mod blob;
+mod blocks;
 pub mod credential;
 mod entity;
 pub mod event_hubs;
@@ -10,4 +14,5 @@ pub mod quarantine;
 pub mod sas;
 pub mod storage;
 pub mod table;
+pub mod token;
 pub mod watermark_copy;

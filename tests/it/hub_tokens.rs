@@ -3,10 +3,11 @@
 
 use crate::hub_contract::{OnRig, Readable as _, batch, expected, quick, soon};
 use crate::rig::Rig;
-use azure_identity::ManagedIdentityCredential;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HubAccess, HubAddress, Options};
+use flowlog_forwarder::azure::credential;
+use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAccess, HubAddress, Options};
+use flowlog_forwarder::config::Identity;
 use flowlog_forwarder::hub::{Hub as _, HubError};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -176,9 +177,9 @@ async fn over_tls_with_a_managed_identity_batches_arrive_and_tokens_are_renewed(
 #[ignore = "runs in a process of its own, for the test above"]
 async fn alone_sends_with_an_identity_for_three_lives_of_its_token() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let credential = ManagedIdentityCredential::new(None).unwrap();
+    let tokens = credential::tokens(&Identity { client_id: None }, HUB_SCOPE).unwrap();
     let address = over_tls(&variable("RIG_PORT"), &variable("RIG_HUB"));
-    let hub = EventHub::new(address, HubAccess::Identity(credential), quick());
+    let hub = EventHub::new(address, HubAccess::Identity(tokens), quick());
     hub.send(batch(0), soon()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(9)).await;
     hub.send(batch(300), soon()).await.unwrap();

@@ -21,7 +21,7 @@ mod stream;
 mod waiting;
 mod window;
 
-pub use access::HubAccess;
+pub use access::{HUB_SCOPE, HubAccess};
 pub use address::HubAddress;
 
 use crate::hub::{Batch, Hub, HubError, Limits, Origin};
