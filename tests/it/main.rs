@@ -42,6 +42,7 @@ mod server_memory;
 mod server_process;
 mod settings;
 mod stage;
+mod storage_hostile;
 mod sweep;
 mod time;
 mod unsaved;
