@@ -62,6 +62,7 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
         ..Options::default()
     };
     let forwarder = Forwarder::new(Arc::clone(&source), ledger, Arc::clone(&hub), quarantine, options);
+    forwarder.metrics().show_hub_link(hub.link());
     let (forwarder, sources) = (Arc::new(forwarder), Sources::new(&config.sources, &config.containers));
     let sweeper = Sweeper::new(
         sources.containers(),

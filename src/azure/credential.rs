@@ -45,11 +45,7 @@ pub fn tokens(identity: &Identity, scope: &'static str) -> azure_core::Result<Ar
             }),
             ..ClientOptions::default()
         };
-        let options = ManagedIdentityCredentialOptions {
-            user_assigned_id: id.clone(),
-            client_options,
-            ..ManagedIdentityCredentialOptions::default()
-        };
+        let options = ManagedIdentityCredentialOptions { user_assigned_id: id.clone(), client_options };
         Ok(ManagedIdentityCredential::new(Some(options))? as Arc<dyn TokenCredential>)
     };
     source()?;

@@ -31,7 +31,8 @@ pub fn describe(error: &Error) -> String {
             text = format!("{text}: {answer}");
         }
     }
-    let timed_out = causes(error).find_map(|cause| cause.downcast_ref().filter(|e: &&reqwest::Error| e.is_timeout()));
+    let timed_out =
+        causes(error).find_map(|cause| cause.downcast_ref().filter(|e: &&reqwest::Error| e.is_timeout()));
     if let Some(timeout) = timed_out {
         text = format!("{text} (timed out{})", if timeout.is_connect() { " while connecting" } else { "" });
     }
@@ -62,10 +63,10 @@ pub fn code(error: &Error) -> Option<&str> {
 /// `text` as one line of bounded length, without control characters: a peer wrote it.
 #[must_use]
 pub fn words(text: &str) -> String {
-    let mut line: String = text.split(|c: char| c.is_whitespace() || c.is_control()).fold(
-        String::new(),
-        |line, word| if line.is_empty() || word.is_empty() { line + word } else { line + " " + word },
-    );
+    let mut line: String =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).fold(String::new(), |line, word| {
+            if line.is_empty() || word.is_empty() { line + word } else { line + " " + word }
+        });
     if let Some((end, _)) = line.char_indices().nth(LONGEST_WORDS) {
         line.truncate(end);
         line.push('…');

@@ -1,7 +1,7 @@
 //! Quarantine in a container of the checkpoint account: two blobs for each item, its bytes and its note.
 
-use super::failure;
 use super::asked::Asked;
+use super::failure;
 use super::storage::{StorageSetupError, access};
 use crate::config::CheckpointStorage;
 use crate::quarantine::{ItemName, Note, Quarantine, QuarantineError};
@@ -41,10 +41,12 @@ impl AzureQuarantine {
     pub fn new(account: &CheckpointStorage, http: &reqwest::Client) -> Result<Self, StorageSetupError> {
         let client_options = access(&account.access, http)?;
         let options = BlobServiceClientOptions { client_options, ..BlobServiceClientOptions::default() };
-        let service = BlobServiceClient::new(account.blob_service.clone(), None, Some(options))
-            .map_err(|error| StorageSetupError::Sdk {
-                what: "setting up the quarantine",
-                reason: failure::describe(&error),
+        let service =
+            BlobServiceClient::new(account.blob_service.clone(), None, Some(options)).map_err(|error| {
+                StorageSetupError::Sdk {
+                    what: "setting up the quarantine",
+                    reason: failure::describe(&error),
+                }
             })?;
         let role = "Storage Blob Data Contributor";
         let asked = Asked::with(&account.access, "CHECKPOINT_STORAGE or AzureWebJobsStorage", role);

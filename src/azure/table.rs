@@ -226,11 +226,9 @@ impl CheckpointTable for AzureTable {
             Ok(_) => Ok(()),
             Err(error) => Err(match failure::status(&error) {
                 Some(412 | 404) => StoreError::Conflict { key: key.clone() },
-                _ => StoreError::Failed {
-                    key: key.clone(),
-                    operation: "deleting",
-                    reason: self.told(&error),
-                },
+                _ => {
+                    StoreError::Failed { key: key.clone(), operation: "deleting", reason: self.told(&error) }
+                }
             }),
         }
     }

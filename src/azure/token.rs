@@ -172,7 +172,8 @@ impl Tokens {
             return Ok(held.token.clone());
         }
         let endpoint = self.0.endpoint.clone();
-        let last = state.failure.as_ref().map_or_else(|| "no answer".to_owned(), |failed| failed.text.clone());
+        let last =
+            state.failure.as_ref().map_or_else(|| "no answer".to_owned(), |failed| failed.text.clone());
         Err(if state.refused() {
             NoToken::Refused { endpoint, last }
         } else {
@@ -196,7 +197,8 @@ impl Drop for Renewing {
 async fn renewal(renewing: Renewing) {
     let (mut retry, mut warned) = (FIRST_RETRY, None::<Instant>);
     loop {
-        let Some((source, scope)) = renewing.0.upgrade().map(|shared| (Arc::clone(&shared.source), shared.scope))
+        let Some((source, scope)) =
+            renewing.0.upgrade().map(|shared| (Arc::clone(&shared.source), shared.scope))
         else {
             return;
         };
@@ -214,9 +216,7 @@ async fn renewal(renewing: Renewing) {
                 let refused = matches!(failure::status_within(&error), Some(400 | 401 | 403));
                 Failure { text: failure::describe(&error), refused }
             }
-            Err(_) => {
-                Failure { text: format!("no answer within {} s", ATTEMPT.as_secs()), refused: false }
-            }
+            Err(_) => Failure { text: format!("no answer within {} s", ATTEMPT.as_secs()), refused: false },
         };
         let left = shared.state.borrow().usable().map(|held| (held.ends - Instant::now()).as_secs());
         if warned.is_none_or(|at| at.elapsed() >= BETWEEN_WARNINGS) {

@@ -49,7 +49,11 @@ async fn a_source_reads_ranges_of_one_version(
     assert_eq!(source.read(blob, 0..10, Version::NewerThan("0x1")).await.unwrap_err(), ReadError::NotFound);
 }
 
-async fn a_source_tells_where_blocks_begin(source: &impl BlobSource, commits: &impl Commits, blob: &FlowLogBlob) {
+async fn a_source_tells_where_blocks_begin(
+    source: &impl BlobSource,
+    commits: &impl Commits,
+    blob: &FlowLogBlob,
+) {
     assert_eq!(source.blocks(blob, "0x1").await.unwrap_err(), ReadError::NotFound);
     let first = commits.commit_blocks(blob, &[b"{\"records\":[", b"{}", b",{},{}", b"]}"]).await;
     assert_eq!(source.blocks(blob, &first).await.unwrap(), [0, 12, 14, 20]);

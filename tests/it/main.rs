@@ -25,6 +25,7 @@ mod host_files;
 mod http;
 mod hub_contract;
 mod hub_faults;
+mod hub_hostile;
 mod hub_sessions;
 mod hub_tokens;
 mod judge;

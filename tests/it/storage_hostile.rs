@@ -4,11 +4,15 @@ use crate::samples;
 use flowlog_forwarder::azure::blob::AzureBlobs;
 use flowlog_forwarder::azure::storage::http_client;
 use flowlog_forwarder::azure::table::AzureTable;
-use flowlog_forwarder::checkpoint::{CheckpointStore as _, CheckpointTable as _, Continuation, Rows, StoreError};
+use flowlog_forwarder::checkpoint::{
+    CheckpointStore as _, CheckpointTable as _, Continuation, Rows, StoreError,
+};
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::config::Config;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
-use flowlog_forwarder::source::{BlobListing as _, BlobSource as _, Depth, ListError, Names, ReadError, Version};
+use flowlog_forwarder::source::{
+    BlobListing as _, BlobSource as _, Depth, ListError, Names, ReadError, Version,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -114,14 +118,18 @@ async fn no_more_of_a_blob_is_read_than_the_range_asked_for() {
     let (blobs, blob) = endpoint.blobs();
     let error = blobs.read(&blob, 0..100, Version::Any).await.unwrap_err();
     let ReadError::Failed { reason, .. } = &error else { panic!("{error}") };
-    assert!(reason.contains("longer than 100 bytes, the most that the range that was asked for may have"), "{reason}");
+    assert!(
+        reason.contains("longer than 100 bytes, the most that the range that was asked for may have"),
+        "{reason}"
+    );
     endpoint.assert_cut_off();
 }
 
 #[tokio::test]
 async fn an_endless_refusal_still_says_what_it_refuses() {
     let beginning = "<Error><Code>AuthorizationFailure</Code><Message>not\nhere</Message>";
-    let endpoint = Endpoint::start("403 Forbidden\r\nx-ms-error-code: AuthorizationFailure", beginning, "y").await;
+    let endpoint =
+        Endpoint::start("403 Forbidden\r\nx-ms-error-code: AuthorizationFailure", beginning, "y").await;
     let (blobs, blob) = endpoint.blobs();
     let error = blobs.read(&blob, 0..100, Version::Any).await.unwrap_err().to_string();
     let expected = format!(
@@ -140,7 +148,10 @@ async fn an_endless_refusal_still_says_what_it_refuses() {
 async fn a_row_and_a_page_of_rows_end_at_their_limits() {
     let endpoint = Endpoint::start("200 OK\r\nETag: W/\"1\"", "{\"Blob\":\"", "z").await;
     let error = endpoint.table().load(&key()).await.unwrap_err().to_string();
-    assert!(error.contains("65536 bytes, the most that a row of the table flowlogcheckpoints may have"), "{error}");
+    assert!(
+        error.contains("65536 bytes, the most that a row of the table flowlogcheckpoints may have"),
+        "{error}"
+    );
     endpoint.assert_cut_off();
     let endpoint = Endpoint::start("200 OK", "{\"value\":[{}", ",{}").await;
     let days = Rows::Partitions("0".into().."2".into());
@@ -151,7 +162,8 @@ async fn a_row_and_a_page_of_rows_end_at_their_limits() {
 
 #[tokio::test]
 async fn a_page_of_many_empty_rows_is_refused_before_they_are_kept() {
-    let rows: &'static str = Box::leak(format!("{{\"value\":[{{}}{}]}}", ",{}".repeat(1000)).into_boxed_str());
+    let rows: &'static str =
+        Box::leak(format!("{{\"value\":[{{}}{}]}}", ",{}".repeat(1000)).into_boxed_str());
     let endpoint = Endpoint::start("200 OK", rows, "").await;
     let days = Rows::Partitions("0".into().."2".into());
     let error = endpoint.table().scan(&days, None, 1000).await.unwrap_err().to_string();
@@ -191,7 +203,8 @@ async fn a_query_whose_continuation_stands_still_is_an_error() {
 #[tokio::test]
 async fn an_endless_block_list_is_an_error() {
     let beginning = "<BlockList><CommittedBlocks>";
-    let endpoint = Endpoint::start("200 OK\r\nETag: \"0x1\"", beginning, "<Block><Size>1</Size></Block>").await;
+    let endpoint =
+        Endpoint::start("200 OK\r\nETag: \"0x1\"", beginning, "<Block><Size>1</Size></Block>").await;
     let (blobs, blob) = endpoint.blobs();
     let error = blobs.blocks(&blob, "0x1").await.unwrap_err().to_string();
     assert!(error.contains("the most that a block list may have"), "{error}");

@@ -6,9 +6,11 @@
 use super::Options;
 use super::access::{HubAccess, Token};
 use super::address::HubAddress;
+use super::attempt::{Attempt, Stage};
 use super::cbs::Cbs;
 use super::encode::Payload;
 use super::fault::Fault;
+use super::guard::LONGEST_FRAME;
 use super::stream::{self, CutOnDrop};
 use crate::random;
 use fe2o3_amqp::connection::ConnectionHandle;
@@ -18,7 +20,9 @@ use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::messaging::Outcome;
 use fe2o3_amqp::{Connection, Sender, Session};
+use futures_util::FutureExt as _;
 use std::future::{Future, pending};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -80,18 +84,55 @@ pub(super) enum Event {
 }
 
 impl Connector {
-    /// Connects, shows a token, attaches.
+    /// Connects, shows a token, attaches. A panic on the way is a fault of this attempt.
     pub(super) async fn open(self: Arc<Self>) -> Result<Link, Fault> {
-        let limit = self.options.connect_timeout;
-        let attached = timeout(limit, Arc::clone(&self).attach()).await;
-        attached.unwrap_or_else(|_| Err(Fault::Passing(format!("no link was attached within {limit:?}"))))
+        let (limit, attempt) = (self.options.connect_timeout, Attempt::default());
+        let attached = timeout(limit, Arc::clone(&self).attach(&attempt));
+        let fault = match AssertUnwindSafe(attached).catch_unwind().await {
+            Ok(Ok(Ok(link))) => return Ok(link),
+            Ok(Ok(Err(fault))) => fault,
+            Ok(Err(_)) => Fault::Passing(format!("not done within {limit:?}")),
+            Err(_) => Fault::panicked(),
+        };
+        Err(attempt.located(&self.address, fault))
     }
 
-    async fn attach(self: Arc<Self>) -> Result<Link, Fault> {
+    async fn attach(self: Arc<Self>, attempt: &Attempt) -> Result<Link, Fault> {
         let audience = self.address.audience();
-        let ((mut connection, cut), token) =
-            tokio::try_join!(self.connect(), self.access.token(&audience, self.options.signature_life))?;
+        let connected = async {
+            let connected = self.connect(attempt).await?;
+            attempt.reach(Stage::Token);
+            Ok(connected)
+        };
+        let token = async {
+            let token = self.access.token(&audience, self.options.signature_life).await;
+            token.inspect_err(|_| attempt.reach(Stage::Token))
+        };
+        let ((connection, stream), token) = tokio::try_join!(connected, token)?;
+        let cut = stream.cut();
+        // The library does not always end what waits for an answer on a connection that is gone.
+        let lost = async {
+            cut.silent().await;
+            sleep(SORTING_OUT).await;
+            Err(Fault::Passing("the connection was lost".to_owned()))
+        };
+        let link = tokio::select! {
+            link = self.claim_and_attach(connection, stream, audience, token, attempt) => link,
+            lost = lost => lost,
+        };
+        link.map_err(|fault| cut.cause(fault))
+    }
+
+    async fn claim_and_attach(
+        self: Arc<Self>,
+        mut connection: ConnectionHandle<()>,
+        cut: CutOnDrop,
+        audience: String,
+        token: Token,
+        attempt: &Attempt,
+    ) -> Result<Link, Fault> {
         let mut claims = Claims::present(&mut connection, audience, &token).await?;
+        attempt.reach(Stage::Attach);
         let mut session = Session::begin(&mut connection).await?;
         let sender = Sender::attach(
             &mut session,
@@ -113,16 +154,18 @@ impl Connector {
         })
     }
 
-    async fn connect(&self) -> Result<(ConnectionHandle<()>, CutOnDrop), Fault> {
-        let (stream, cut) = stream::connect(&self.address).await?;
+    async fn connect(&self, attempt: &Attempt) -> Result<(ConnectionHandle<()>, CutOnDrop), Fault> {
+        let (stream, cut) = stream::connect(&self.address, attempt).await?;
         let idle = u32::try_from(self.options.idle_timeout.as_millis()).unwrap_or(u32::MAX);
         let connection = Connection::builder()
             .container_id(format!("flowlog-forwarder-{}", random::hex()))
             .hostname(self.address.host.as_str())
+            .max_frame_size(LONGEST_FRAME)
             .sasl_profile(SaslProfile::Anonymous)
             .idle_time_out(idle)
             .open_with_stream(stream)
-            .await?;
+            .await
+            .map_err(|error| cut.cut().cause(Fault::from(error)))?;
         Ok((connection, cut))
     }
 }
@@ -208,7 +251,21 @@ impl Link {
 
     /// Waits for what happens next. Can be dropped and called again without missing anything.
     pub(super) async fn event(&mut self) -> Event {
-        let Self { hands, authority, session, connection, .. } = self;
+        let Self { hands, authority, session, connection, cut, .. } = self;
+        let next = Self::next_event(hands, authority, session, connection);
+        match AssertUnwindSafe(next).catch_unwind().await {
+            Ok(Event::Ended(fault)) => Event::Ended(cut.cut().cause(fault)),
+            Ok(event) => event,
+            Err(_) => Event::Ended(Fault::panicked()),
+        }
+    }
+
+    async fn next_event(
+        hands: &mut Hands,
+        authority: &mut Boxed<Fault>,
+        session: &mut SessionHandle<()>,
+        connection: &mut ConnectionHandle<()>,
+    ) -> Event {
         tokio::select! {
             event = hands.event() => event,
             fault = authority => Event::Ended(fault),

@@ -2,8 +2,8 @@ use super::*;
 use async_trait::async_trait;
 use azure_core::credentials::{Secret, TokenRequestOptions};
 use azure_core::error::{Error, ErrorKind};
-use std::collections::VecDeque;
 use futures_util::FutureExt as _;
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use tokio::time::{advance, pause};
 
