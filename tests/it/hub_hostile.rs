@@ -231,8 +231,7 @@ impl TokenCredential for OutOfOrder {
 #[tokio::test]
 async fn an_identity_outage_is_named_in_the_hubs_error() {
     let rig = Rig::start().await;
-    let credential: Arc<dyn TokenCredential> = Arc::new(Panics(AtomicUsize::new(1)));
-    let tokens = Tokens::new(HUB_SCOPE, "127.0.0.1:41999".into(), move || Ok(Arc::clone(&credential)));
+    let tokens = Tokens::new(HUB_SCOPE, "127.0.0.1:41999".into(), || Ok(Arc::new(OutOfOrder)));
     let access = HubAccess::Identity(Arc::new(tokens));
     let hub = EventHub::new(rig.hub_access().0, access, quick());
     let error = hub.send(batch(0), Instant::now() + Duration::from_secs(11)).await.unwrap_err().to_string();
