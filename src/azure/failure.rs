@@ -127,6 +127,8 @@ fn message(answer: &RawResponse) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use azure_core::http::StatusCode;
+    use azure_core::http::headers::Headers;
 
     #[tokio::test]
     async fn a_failed_request_never_shows_its_signature() {
@@ -138,5 +140,38 @@ mod tests {
         let text = describe(&error);
         assert!(!text.contains("SECRET"), "{text}");
         assert!(text.contains("no connection") && text.contains("refused"), "{text}");
+    }
+
+    #[test]
+    fn a_peers_words_become_one_line_of_bounded_length() {
+        assert_eq!(words(" a\r\nERROR forged\t\u{1b}[31m  b "), "a ERROR forged [31m b");
+        assert_eq!(words(&"é".repeat(1_000)), "é".repeat(LONGEST_WORDS) + "…");
+        assert_eq!(words(""), "");
+    }
+
+    #[test]
+    fn an_answers_code_and_message_are_told_and_nothing_else_of_its_body() {
+        let told = |code: Option<&str>, body: &str| {
+            let body = body.to_owned().into_bytes();
+            let answer = RawResponse::from_bytes(StatusCode::Forbidden, Headers::new(), body);
+            let kind = ErrorKind::HttpResponse {
+                status: StatusCode::Forbidden,
+                error_code: code.map(str::to_owned),
+                raw_response: Some(Box::new(answer)),
+            };
+            describe(&Error::with_message(kind, "whole body"))
+        };
+        let xml = "<Error><Code>C</Code><Message>Not allowed.\nRequestId:1\nTime:2</Message>\
+                   <AuthenticationErrorDetail>SECRET</AuthenticationErrorDetail></Error>";
+        assert_eq!(told(Some("C"), xml), "HTTP 403: C: Not allowed.");
+        let odata =
+            r#"{"odata.error":{"code":"C","message":{"lang":"en-US","value":"Not allowed.\nRequestId:1"}}}"#;
+        assert_eq!(told(Some("C"), odata), "HTTP 403: C: Not allowed.");
+        assert_eq!(told(None, r#"{"statusCode":403,"message":"No identity"}"#), "HTTP 403: No identity");
+        assert_eq!(told(None, r#"{"error":{"code":"x","message":"No identity"}}"#), "HTTP 403: No identity");
+        assert_eq!(told(None, r#"{"error":"invalid_resource"}"#), "HTTP 403: invalid_resource");
+        for body in ["", "<html>SECRET</html>", "{\"message\":", "[1]"] {
+            assert!(!told(None, body).contains("SECRET"), "{body}");
+        }
     }
 }

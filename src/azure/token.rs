@@ -214,7 +214,9 @@ async fn renewal(renewing: Renewing) {
             }
             Ok(Err(error)) => {
                 let refused = matches!(failure::status_within(&error), Some(400 | 401 | 403));
-                Failure { text: failure::describe(&error), refused }
+                let text = failure::describe(&error);
+                let text = text.strip_prefix("no token: ").unwrap_or(&text).to_owned();
+                Failure { text, refused }
             }
             Err(_) => Failure { text: format!("no answer within {} s", ATTEMPT.as_secs()), refused: false },
         };

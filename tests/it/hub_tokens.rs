@@ -125,13 +125,12 @@ async fn a_slow_answer_to_a_renewal_is_waited_for() {
     assert_eq!(it.stats().await["attaches"], 1);
 }
 
-/// Runs one of the tests below in a process of its own, for which these variables are set: a process's
+/// Runs an ignored test of this name in a process of its own, for which these variables are set: a process's
 /// environment can't be changed safely while it runs.
-async fn run_alone(test: &str, variables: Vec<(&'static str, String)>) {
+pub async fn run_alone(name: &'static str, variables: Vec<(&'static str, String)>) {
     let program = std::env::current_exe().unwrap();
-    let name = format!("hub_tokens::{test}");
     let run = move || {
-        let arguments = ["--exact", &name, "--ignored", "--nocapture"];
+        let arguments = ["--exact", name, "--ignored", "--nocapture"];
         Command::new(program).args(arguments).envs(variables).output().unwrap()
     };
     let output = tokio::task::spawn_blocking(run).await.unwrap();
@@ -140,7 +139,7 @@ async fn run_alone(test: &str, variables: Vec<(&'static str, String)>) {
 }
 
 #[allow(clippy::disallowed_methods, reason = "set by the test that started this process")]
-fn variable(name: &str) -> String {
+pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap()
 }
 
@@ -160,7 +159,7 @@ async fn over_tls_with_a_managed_identity_batches_arrive_and_tokens_are_renewed(
         ("RIG_PORT", it.rig.endpoint("hubTlsHost").rsplit(':').next().unwrap().to_owned()),
         ("RIG_HUB", it.rig.hub()),
     ];
-    run_alone("alone_sends_with_an_identity_for_three_lives_of_its_token", variables).await;
+    run_alone("hub_tokens::alone_sends_with_an_identity_for_three_lives_of_its_token", variables).await;
     assert_eq!(it.received().await, [expected(&batch(0)), expected(&batch(300))].concat());
     let (stats, tokens) = (it.stats().await, tokens(&it.rig).await);
     assert_eq!(

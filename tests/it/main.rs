@@ -28,6 +28,7 @@ mod hub_faults;
 mod hub_hostile;
 mod hub_sessions;
 mod hub_tokens;
+mod identity;
 mod judge;
 mod listing_contract;
 mod memory;

@@ -24,13 +24,13 @@ const ENDLESS: usize = 96 << 20;
 const UNDER_WAY: usize = 24 << 20;
 
 /// An endpoint whose every answer has this head, this beginning, and then as much of `filling` as is taken.
-struct Endpoint {
-    port: u16,
+pub struct Endpoint {
+    pub port: u16,
     sent: Arc<AtomicUsize>,
 }
 
 impl Endpoint {
-    async fn start(head: &'static str, beginning: &'static str, filling: &'static str) -> Self {
+    pub async fn start(head: &'static str, beginning: &'static str, filling: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let sent = Arc::new(AtomicUsize::new(0));
@@ -75,7 +75,7 @@ impl Endpoint {
         AzureTable::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
     }
 
-    fn assert_cut_off(&self) {
+    pub fn assert_cut_off(&self) {
         let sent = self.sent.load(Ordering::Relaxed);
         assert!(sent < UNDER_WAY, "{sent} bytes were taken");
     }
