@@ -68,7 +68,7 @@ impl Account {
 }
 
 /// Where the blocks begin that the answer's body lists.
-fn starts(body: &[u8]) -> Result<Vec<u64>, String> {
+pub(super) fn starts(body: &[u8]) -> Result<Vec<u64>, String> {
     // The error's own text repeats the whole answer.
     let answer: BlockList =
         from_xml(body).map_err(|_| "the answer is not the XML of a block list".to_owned())?;

@@ -137,7 +137,7 @@ impl Name {
 }
 
 /// What the answer's body lists.
-fn page(body: &[u8]) -> Result<Page, String> {
+pub(super) fn page(body: &[u8]) -> Result<Page, String> {
     // The error's own text repeats the whole answer.
     let answer: EnumerationResults =
         from_xml(body).map_err(|_| "the answer is not the XML of a listing".to_owned())?;

@@ -9,6 +9,8 @@ pub mod credential;
 mod entity;
 pub mod event_hubs;
 pub mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod listing;
 pub mod quarantine;
 pub mod sas;

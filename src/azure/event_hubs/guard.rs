@@ -8,18 +8,18 @@
 
 /// The longest frame that we take, bytes; announced to the service as `max-frame-size`. What comes to us is
 /// performatives and answers of `$cbs`, a few hundred bytes each.
-pub(super) const LONGEST_FRAME: u32 = 16 << 10;
+pub(in crate::azure) const LONGEST_FRAME: u32 = 16 << 10;
 /// A frame's header without its extension, bytes.
 const FRAME_HEADER: usize = 8;
 /// How deep values may be nested in one another. Performatives of the service need about ten.
-const DEEPEST: usize = 32;
+pub(in crate::azure) const DEEPEST: usize = 32;
 /// What a protocol header begins with; no frame may be as long as this would say.
 const PROTOCOL: &[u8] = b"AMQP";
 const PROTOCOL_HEADER: usize = 8;
 
 /// Why a frame is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refused {
+pub(in crate::azure) enum Refused {
     /// Shorter than its header, or longer than we take.
     #[error("the peer sent a frame of {0} bytes: from {FRAME_HEADER} to {LONGEST_FRAME} are allowed")]
     Length(u32),
@@ -36,7 +36,7 @@ pub(super) enum Refused {
 
 /// The bytes of one connection on their way from the peer to the library.
 #[derive(Debug, Default)]
-pub(super) struct Guard {
+pub(in crate::azure) struct Guard {
     held: Vec<u8>,
     /// How many of `held` were looked at and may be passed on.
     checked: usize,
@@ -49,7 +49,7 @@ impl Guard {
     ///
     /// # Errors
     /// When they complete a frame that must not be passed on, or begin one.
-    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+    pub(in crate::azure) fn add(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         self.held.drain(..self.passed);
         self.checked -= self.passed;
         self.passed = 0;
@@ -61,7 +61,7 @@ impl Guard {
     }
 
     /// At most `room` bytes that may be passed on, once.
-    pub(super) fn take(&mut self, room: usize) -> &[u8] {
+    pub(in crate::azure) fn take(&mut self, room: usize) -> &[u8] {
         let start = self.passed;
         self.passed = self.checked.min(start.saturating_add(room));
         &self.held[start..self.passed]

@@ -14,7 +14,7 @@ mod cbs;
 mod driver;
 mod encode;
 mod fault;
-mod guard;
+pub(super) mod guard;
 mod health;
 mod link;
 mod pace;
