@@ -13,6 +13,7 @@ pub mod failure;
 pub(crate) mod fuzzing;
 mod listing;
 pub mod quarantine;
+mod query;
 pub mod sas;
 pub mod storage;
 pub mod table;

@@ -232,7 +232,7 @@ impl TokenCredential for OutOfOrder {
 async fn an_identity_outage_is_named_in_the_hubs_error() {
     let rig = Rig::start().await;
     let tokens = Tokens::new(HUB_SCOPE, "127.0.0.1:41999".into(), || Ok(Arc::new(OutOfOrder)));
-    let access = HubAccess::Identity(Arc::new(tokens));
+    let access = HubAccess::Identity { tokens: Arc::new(tokens), client_id: None };
     let hub = EventHub::new(rig.hub_access().0, access, quick());
     let error = hub.send(batch(0), Instant::now() + Duration::from_secs(11)).await.unwrap_err().to_string();
     let expected =

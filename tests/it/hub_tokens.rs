@@ -178,7 +178,7 @@ async fn alone_sends_with_an_identity_for_three_lives_of_its_token() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let tokens = credential::tokens(&Identity { client_id: None }, HUB_SCOPE).unwrap();
     let address = over_tls(&variable("RIG_PORT"), &variable("RIG_HUB"));
-    let hub = EventHub::new(address, HubAccess::Identity(tokens), quick());
+    let hub = EventHub::new(address, HubAccess::Identity { tokens, client_id: None }, quick());
     hub.send(batch(0), soon()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(9)).await;
     hub.send(batch(300), soon()).await.unwrap();

@@ -24,7 +24,12 @@ const SHORTEST_RENEWAL: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub enum HubAccess {
     /// A Microsoft Entra identity: no secret of ours at all.
-    Identity(Arc<Tokens>),
+    Identity {
+        /// Its tokens.
+        tokens: Arc<Tokens>,
+        /// The client id of a user-assigned one.
+        client_id: Option<String>,
+    },
     /// A shared access key, from which short-lived signatures are made.
     Key {
         /// The policy's name.
@@ -39,7 +44,9 @@ pub enum HubAccess {
 impl fmt::Debug for HubAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Identity(_) => f.write_str("Identity"),
+            Self::Identity { client_id, .. } => {
+                f.debug_struct("Identity").field("client_id", client_id).finish_non_exhaustive()
+            }
             Self::Key { name, .. } => f.debug_struct("Key").field("name", name).finish_non_exhaustive(),
             Self::Signature(_) => f.write_str("Signature"),
         }
@@ -62,7 +69,9 @@ impl HubAccess {
     /// When the environment has no identity service that the SDK supports.
     pub fn of(settings: &config::HubAccess) -> azure_core::Result<Self> {
         Ok(match settings {
-            config::HubAccess::Identity(identity) => Self::Identity(tokens(identity, HUB_SCOPE)?),
+            config::HubAccess::Identity(identity) => {
+                Self::Identity { tokens: tokens(identity, HUB_SCOPE)?, client_id: identity.client_id.clone() }
+            }
             config::HubAccess::Key { name, key } => Self::Key { name: name.clone(), key: key.clone() },
             config::HubAccess::Signature(signature) => Self::Signature(signature.clone()),
         })
@@ -72,7 +81,7 @@ impl HubAccess {
     pub(super) async fn token(&self, audience: &str, signature_life: Duration) -> Result<Token, Fault> {
         const SIGNATURE: &str = "servicebus.windows.net:sastoken";
         match self {
-            Self::Identity(tokens) => match tokens.get().await {
+            Self::Identity { tokens, .. } => match tokens.get().await {
                 Ok(token) => Ok(Token {
                     kind: "jwt",
                     value: SecretString::from(token.token.secret()),
@@ -91,6 +100,23 @@ impl HubAccess {
                 value: SecretString::from(signature.expose_secret().trim()),
                 expires: sas::expiry(signature),
             }),
+        }
+    }
+
+    /// What a refusal of the service, told in `reason`, is about, and what to check.
+    pub(super) fn refused(&self, reason: &str) -> String {
+        match self {
+            Self::Identity { client_id, .. } => format!(
+                "identity {} of EVENT_HUB_CONNECTION: {reason}; check its role Azure Event Hubs Data Sender",
+                client_id.as_deref().unwrap_or("(system-assigned)")
+            ),
+            Self::Key { name, .. } => format!(
+                "the key of policy {name} in EVENT_HUB_CONNECTION: {reason}; check the key, that the policy has \
+                 Send, and this machine's clock"
+            ),
+            Self::Signature(_) => format!(
+                "the signature in EVENT_HUB_CONNECTION: {reason}; check when it ends, and that it allows Send"
+            ),
         }
     }
 
@@ -141,6 +167,17 @@ mod tests {
         let left = token.life_left(SystemTime::now()).unwrap();
         assert!(left <= Duration::from_mins(1) && left > Duration::from_secs(50), "{left:?}");
         assert!(access.is_renewable());
+    }
+
+    #[test]
+    fn a_refusal_names_the_credential_and_what_to_check_for_it() {
+        let key = HubAccess::Key { name: "send".into(), key: SecretString::from("hunter2") };
+        let text = key.refused("put-token: 401");
+        assert!(
+            text.starts_with("the key of policy send in EVENT_HUB_CONNECTION: put-token: 401; "),
+            "{text}"
+        );
+        assert!(text.contains("clock") && !text.contains("role") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]

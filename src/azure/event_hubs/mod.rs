@@ -11,6 +11,7 @@ mod access;
 mod address;
 mod attempt;
 mod cbs;
+mod claims;
 mod driver;
 mod encode;
 mod fault;
