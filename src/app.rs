@@ -46,7 +46,8 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = http_client()?;
     let source = Arc::new(AzureBlobs::new(&config.sources, &http)?);
-    let table = AzureTable::new(&config.checkpoints, &http)?;
+    let clock = Clock::system();
+    let table = AzureTable::new(&config.checkpoints, &http)?.with_clock(clock.clone());
     let quarantine = AzureQuarantine::new(&config.checkpoints, &http)?;
     let watermark_copy = AzureWatermarkCopy::new(&config.checkpoints, &http)?;
     let access = HubAccess::of(&config.hub.access).map_err(|error| StorageSetupError::Sdk {
@@ -54,7 +55,6 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
         reason: failure::describe(&error),
     })?;
     let hub = Arc::new(EventHub::new(HubAddress::of(&config.hub), access, event_hubs::Options::default()));
-    let clock = Clock::system();
     let ledger = Ledger::new(table.clone(), worker_name(), clock.clone());
     let options = Options {
         partition_key: config.partition_key,
@@ -62,6 +62,7 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
         ..Options::default()
     };
     let forwarder = Forwarder::new(Arc::clone(&source), ledger, Arc::clone(&hub), quarantine, options);
+    forwarder.metrics().show_hub_link(hub.link());
     let (forwarder, sources) = (Arc::new(forwarder), Sources::new(&config.sources, &config.containers));
     let sweeper = Sweeper::new(
         sources.containers(),

@@ -110,13 +110,11 @@ pub enum HubError {
         retry_after: Duration,
     },
     /// Our identity or key is not allowed to send there.
-    #[error(
-        "event hub {hub} refuses this identity: {reason}; it needs the role Azure Event Hubs Data Sender (or a connection string with Send)"
-    )]
+    #[error("event hub {hub} refuses {reason}")]
     Unauthorized {
         /// The hub's address.
         hub: String,
-        /// What the service said.
+        /// The credential, what the service said, and what to check.
         reason: String,
     },
     /// The batch is larger than the link allows.

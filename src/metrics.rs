@@ -11,6 +11,16 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use std::sync::{Mutex, PoisonError};
+
+/// The link to the event hub, as its task sees it. Clones share the numbers.
+#[derive(Clone, Debug, Default)]
+pub struct HubLink {
+    /// Attempts that failed.
+    pub failures: Counter,
+    /// 1 while a link is attached, otherwise 0.
+    pub connected: Gauge,
+}
 
 /// What came of a run over a blob, on behalf of an event or of the sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,7 +114,7 @@ fn gauge_value(value: u64) -> i64 {
 /// The counters.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
+    registry: Mutex<Registry>,
     runs: Family<Labels, Counter>,
     not_ours: Counter,
     records: Counter,
@@ -132,11 +142,21 @@ impl Default for Metrics {
         let runs = Family::default();
         registry.register("runs", "Runs over a blob by what came of them", runs.clone());
         let sweeps = Sweeps::new(&mut registry);
+        let registry = Mutex::new(registry);
         Self { registry, runs, not_ours, records, messages, read, rewrites, quarantined, sweeps }
     }
 }
 
 impl Metrics {
+    /// Shows the numbers of `link` too.
+    pub fn show_hub_link(&self, link: &HubLink) {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = "Attempts to get a link to the event hub that failed";
+        registry.register("hub_link_failures", failures, link.failures.clone());
+        let connected = "Whether a link to the event hub is attached: 1, or 0";
+        registry.register("hub_connected", connected, link.connected.clone());
+    }
+
     /// Counts an event about a blob that the settings do not name.
     pub fn count_not_ours(&self) {
         self.not_ours.inc();
@@ -188,7 +208,7 @@ impl Metrics {
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a String never fails.
-        let _ = text::encode(&mut text, &self.registry);
+        let _ = text::encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner));
         text
     }
 }

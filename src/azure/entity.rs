@@ -6,7 +6,9 @@ use crate::checkpoint::{
     Bounds, Broken, Checkpoint, Claim, Guard, InFlight, Progress, RowVersion, StoredRow, Wanted,
 };
 use crate::flow_log::CheckpointKey;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 const INT64: &str = "Edm.Int64";
 
@@ -83,9 +85,39 @@ pub(super) enum EntityError {
 /// A row that can't be read, and why.
 pub(super) type Unreadable = (CheckpointKey, EntityError);
 
+/// The most rows that an answer holds. (REST reference, *Query timeout and pagination*.)
+const MOST_ROWS: usize = 1_000;
+
 #[derive(Deserialize)]
 struct QueryAnswer {
+    #[serde(deserialize_with = "rows")]
     value: Vec<Entity>,
+}
+
+/// Reads no more rows than an answer can hold: a row in memory is much larger than `{}` in the answer.
+fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entity>, D::Error> {
+    struct Rows;
+
+    impl<'de> Visitor<'de> for Rows {
+        type Value = Vec<Entity>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "up to {MOST_ROWS} rows")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+            let mut rows = Vec::new();
+            while let Some(row) = sequence.next_element()? {
+                if rows.len() == MOST_ROWS {
+                    return Err(A::Error::custom(format!("more than {MOST_ROWS} rows in one answer")));
+                }
+                rows.push(row);
+            }
+            Ok(rows)
+        }
+    }
+
+    deserializer.deserialize_seq(Rows)
 }
 
 impl Entity {

@@ -1,7 +1,13 @@
 //! Turns the SDK's errors into text that is safe to log.
 
 use azure_core::error::{Error, ErrorKind};
+use azure_core::http::RawResponse;
+use serde::Deserialize;
 use std::error::Error as _;
+use std::iter::successors;
+
+/// How much of a peer's own words is told, characters.
+const LONGEST_WORDS: usize = 300;
 
 /// What went wrong, in one line without secrets.
 ///
@@ -9,41 +15,40 @@ use std::error::Error as _;
 /// one. So its own text is left out, and only what lies below it (refused, timed out, closed) is told.
 #[must_use]
 pub fn describe(error: &Error) -> String {
-    if let ErrorKind::HttpResponse { status, error_code, .. } = error.kind() {
-        let code = error_code.as_deref().unwrap_or("no error code");
-        return format!("HTTP {}: {code}", u16::from(*status));
+    if let Some(answer) = answered(error.kind()) {
+        return answer;
     }
     let mut text = match error.kind() {
         ErrorKind::Credential => "no token".to_owned(),
         ErrorKind::Connection => "no connection".to_owned(),
         _ => "transfer failed".to_owned(),
     };
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
-    while let Some(inner) = cause {
+    for inner in causes(error) {
         let quiet = inner.is::<reqwest::Error>() || inner.is::<Error>();
         if !quiet {
             text = format!("{text}: {inner}");
-        } else if let Some(ErrorKind::HttpResponse { status, error_code, .. }) =
-            inner.downcast_ref::<Error>().map(Error::kind)
-        {
-            text = format!(
-                "{text}: HTTP {}: {}",
-                u16::from(*status),
-                error_code.as_deref().unwrap_or("no error code")
-            );
+        } else if let Some(answer) = inner.downcast_ref::<Error>().and_then(|inner| answered(inner.kind())) {
+            text = format!("{text}: {answer}");
         }
-        cause = inner.source();
     }
-    if let Some(timeout) = find::<reqwest::Error>(error).filter(|e| e.is_timeout()) {
+    let timed_out =
+        causes(error).find_map(|cause| cause.downcast_ref().filter(|e: &&reqwest::Error| e.is_timeout()));
+    if let Some(timeout) = timed_out {
         text = format!("{text} (timed out{})", if timeout.is_connect() { " while connecting" } else { "" });
     }
-    text
+    words(&text)
 }
 
 /// The HTTP status that the service answered with, if it answered.
 #[must_use]
 pub fn status(error: &Error) -> Option<u16> {
     error.http_status().map(u16::from)
+}
+
+/// The same, also where it lies below another error, as in those of credentials.
+pub(super) fn status_within(error: &Error) -> Option<u16> {
+    let below = causes(error).filter_map(|cause| cause.downcast_ref::<Error>());
+    std::iter::once(error).chain(below).find_map(status)
 }
 
 /// The service's own error code (`TableNotFound`, `BlobNotFound`, …), if it sent one.
@@ -55,20 +60,75 @@ pub fn code(error: &Error) -> Option<&str> {
     }
 }
 
-fn find<T: std::error::Error + 'static>(error: &Error) -> Option<&T> {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if let Some(found) = inner.downcast_ref::<T>() {
-            return Some(found);
-        }
-        cause = inner.source();
+/// `text` as one line of bounded length, without control characters: a peer wrote it.
+#[must_use]
+pub fn words(text: &str) -> String {
+    let mut line: String =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).fold(String::new(), |line, word| {
+            if line.is_empty() || word.is_empty() { line + word } else { line + " " + word }
+        });
+    if let Some((end, _)) = line.char_indices().nth(LONGEST_WORDS) {
+        line.truncate(end);
+        line.push('…');
     }
-    None
+    line
+}
+
+fn causes(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    successors(error.source(), |&cause| cause.source())
+}
+
+/// The status, the service's code and its message, if `kind` is an answer of the service.
+fn answered(kind: &ErrorKind) -> Option<String> {
+    let ErrorKind::HttpResponse { status, error_code, raw_response } = kind else { return None };
+    // Where the service sent no code, the SDK puts the status in its place.
+    let code = error_code.as_deref().filter(|code| *code != status.to_string());
+    let said = raw_response.as_deref().and_then(message);
+    let text = [code.map(str::to_owned), said].into_iter().flatten().collect::<Vec<_>>().join(": ");
+    let text = if text.is_empty() { status.to_string() } else { words(&text) };
+    Some(format!("HTTP {}: {text}", u16::from(*status)))
+}
+
+/// The message in the body of an error: XML of blob services, JSON of table services and identity endpoints.
+fn message(answer: &RawResponse) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Json {
+        #[serde(alias = "odata.error")]
+        error: Option<Inner>,
+        message: Option<Text>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Inner {
+        Whole { message: Text },
+        Code(String),
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Text {
+        Plain(String),
+        Localised { value: String },
+    }
+    let text = std::str::from_utf8(answer.body()).ok()?.trim();
+    let found = if let Ok(Json { error, message }) = serde_json::from_str::<Json>(text) {
+        let inner = error.map(|inner| match inner {
+            Inner::Whole { message } => message,
+            Inner::Code(code) => Text::Plain(code),
+        });
+        let (Text::Plain(found) | Text::Localised { value: found }) = message.or(inner)?;
+        found
+    } else {
+        text.split_once("<Message>")?.1.split_once("</Message>")?.0.to_owned()
+    };
+    // The lines behind the first are the request's id and time.
+    Some(words(found.lines().next()?)).filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use azure_core::http::StatusCode;
+    use azure_core::http::headers::Headers;
 
     #[tokio::test]
     async fn a_failed_request_never_shows_its_signature() {
@@ -80,5 +140,38 @@ mod tests {
         let text = describe(&error);
         assert!(!text.contains("SECRET"), "{text}");
         assert!(text.contains("no connection") && text.contains("refused"), "{text}");
+    }
+
+    #[test]
+    fn a_peers_words_become_one_line_of_bounded_length() {
+        assert_eq!(words(" a\r\nERROR forged\t\u{1b}[31m  b "), "a ERROR forged [31m b");
+        assert_eq!(words(&"é".repeat(1_000)), "é".repeat(LONGEST_WORDS) + "…");
+        assert_eq!(words(""), "");
+    }
+
+    #[test]
+    fn an_answers_code_and_message_are_told_and_nothing_else_of_its_body() {
+        let told = |code: Option<&str>, body: &str| {
+            let body = body.to_owned().into_bytes();
+            let answer = RawResponse::from_bytes(StatusCode::Forbidden, Headers::new(), body);
+            let kind = ErrorKind::HttpResponse {
+                status: StatusCode::Forbidden,
+                error_code: code.map(str::to_owned),
+                raw_response: Some(Box::new(answer)),
+            };
+            describe(&Error::with_message(kind, "whole body"))
+        };
+        let xml = "<Error><Code>C</Code><Message>Not allowed.\nRequestId:1\nTime:2</Message>\
+                   <AuthenticationErrorDetail>SECRET</AuthenticationErrorDetail></Error>";
+        assert_eq!(told(Some("C"), xml), "HTTP 403: C: Not allowed.");
+        let odata =
+            r#"{"odata.error":{"code":"C","message":{"lang":"en-US","value":"Not allowed.\nRequestId:1"}}}"#;
+        assert_eq!(told(Some("C"), odata), "HTTP 403: C: Not allowed.");
+        assert_eq!(told(None, r#"{"statusCode":403,"message":"No identity"}"#), "HTTP 403: No identity");
+        assert_eq!(told(None, r#"{"error":{"code":"x","message":"No identity"}}"#), "HTTP 403: No identity");
+        assert_eq!(told(None, r#"{"error":"invalid_resource"}"#), "HTTP 403: invalid_resource");
+        for body in ["", "<html>SECRET</html>", "{\"message\":", "[1]"] {
+            assert!(!told(None, body).contains("SECRET"), "{body}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Source of the protocol: REST reference, *List Blobs* and *Enumerating blob resources*.
 
+use super::answer::Cap;
 use super::blob::AzureBlobs;
 use super::failure;
 use crate::flow_log::Container;
@@ -18,6 +19,12 @@ use time::format_description::well_known::Rfc2822;
 /// The first version that percent-encodes names which XML could not hold, and says so, is 2021-02-12.
 const API_VERSION: &str = "2022-11-02";
 
+/// How long a page may be beside its names.
+const PAGE_FRAME: u64 = 64 << 10;
+/// How long each name on it may be with its properties: up to 1,024 characters, which XML escapes, and less
+/// than 1,000 bytes of properties. (REST reference, *Naming and referencing containers, blobs, and metadata*.)
+const PER_NAME: u64 = 3 << 10;
+
 impl BlobListing for AzureBlobs {
     async fn list(&self, container: &Container, names: Names<'_>) -> Result<Page, ListError> {
         let failed = |reason: String| ListError::Failed {
@@ -33,12 +40,18 @@ impl BlobListing for AzureBlobs {
             check_success: CheckSuccessOptions { success_codes: &[200] },
             ..PipelineSendOptions::default()
         };
-        let sent = account.pipeline.send(&Context::new(), &mut request, Some(options)).await;
+        let bytes = PAGE_FRAME + u64::from(names.at_most) * PER_NAME;
+        let context = Context::new().with_value(Cap { bytes, what: "a page of this many names" });
+        let sent = account.pipeline.send(&context, &mut request, Some(options)).await;
         let answer = sent.map_err(|error| match failure::status(&error) {
             Some(404) => ListError::NoContainer { container: container.to_string() },
-            _ => failed(failure::describe(&error)),
+            _ => failed(account.told(container.name(), &error)),
         })?;
-        page(answer.body()).map_err(failed)
+        let page = page(answer.body()).map_err(failed)?;
+        if page.next.is_some() && page.next.as_deref() == names.marker {
+            return Err(failed("the page's next marker is its own: the listing would never end".to_owned()));
+        }
+        Ok(page)
     }
 }
 
@@ -124,7 +137,7 @@ impl Name {
 }
 
 /// What the answer's body lists.
-fn page(body: &[u8]) -> Result<Page, String> {
+pub(super) fn page(body: &[u8]) -> Result<Page, String> {
     // The error's own text repeats the whole answer.
     let answer: EnumerationResults =
         from_xml(body).map_err(|_| "the answer is not the XML of a listing".to_owned())?;

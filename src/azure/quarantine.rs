@@ -1,7 +1,8 @@
 //! Quarantine in a container of the checkpoint account: two blobs for each item, its bytes and its note.
 
+use super::asked::Asked;
 use super::failure;
-use super::storage::{Access, StorageSetupError, access};
+use super::storage::{StorageSetupError, access};
 use crate::config::CheckpointStorage;
 use crate::quarantine::{ItemName, Note, Quarantine, QuarantineError};
 use crate::rope::Rope;
@@ -18,6 +19,7 @@ pub const CONTAINER: &str = "flowlog-quarantine";
 /// The quarantine container.
 pub struct AzureQuarantine {
     container: BlobContainerClient,
+    asked: Asked,
 }
 
 /// A note as it is written, for people and their tools.
@@ -37,15 +39,18 @@ impl AzureQuarantine {
     /// # Errors
     /// When the account's key or identity can't be used.
     pub fn new(account: &CheckpointStorage, http: &reqwest::Client) -> Result<Self, StorageSetupError> {
-        let Access { options, credential } = access(&account.access, http)?;
-        let options =
-            BlobServiceClientOptions { client_options: options, ..BlobServiceClientOptions::default() };
-        let service = BlobServiceClient::new(account.blob_service.clone(), credential, Some(options))
-            .map_err(|error| StorageSetupError::Sdk {
-                what: "setting up the quarantine",
-                reason: failure::describe(&error),
+        let client_options = access(&account.access, http)?;
+        let options = BlobServiceClientOptions { client_options, ..BlobServiceClientOptions::default() };
+        let service =
+            BlobServiceClient::new(account.blob_service.clone(), None, Some(options)).map_err(|error| {
+                StorageSetupError::Sdk {
+                    what: "setting up the quarantine",
+                    reason: failure::describe(&error),
+                }
             })?;
-        Ok(Self { container: service.blob_container_client(CONTAINER) })
+        let role = "Storage Blob Data Contributor";
+        let asked = Asked::with(&account.access, "CHECKPOINT_STORAGE or AzureWebJobsStorage", role);
+        Ok(Self { container: service.blob_container_client(CONTAINER), asked })
     }
 
     fn blob(&self, item: &ItemName, extension: &str) -> BlobClient {
@@ -57,11 +62,16 @@ impl AzureQuarantine {
         let body = RequestContent::from(bytes.to_bytes().to_vec());
         client.stage_block(&block_id(piece), bytes.len() as u64, body, None).await.map(|_| ())
     }
+
+    fn failed(&self, item: &ItemName) -> impl Fn(&azure_core::Error) -> QuarantineError {
+        let (item, endpoint) = (item.as_str().to_owned(), self.container.url());
+        move |error| QuarantineError { item: item.clone(), reason: self.asked.told(endpoint.as_str(), error) }
+    }
 }
 
 impl Quarantine for AzureQuarantine {
     async fn stage(&self, item: &ItemName, piece: u32, bytes: Rope) -> Result<(), QuarantineError> {
-        let failed = failed(item);
+        let failed = self.failed(item);
         match self.stage_piece(item, piece, &bytes).await {
             // 404 on a write can only mean that the container is missing; 409 that another process
             // has just created it.
@@ -82,7 +92,7 @@ impl Quarantine for AzureQuarantine {
         reason = "the note is ours to serialise; the bytes are kept as they are"
     )]
     async fn finish(&self, item: &ItemName, pieces: u32, note: &Note) -> Result<(), QuarantineError> {
-        let failed = failed(item);
+        let failed = self.failed(item);
         let blocks = BlockLookupList {
             latest: Some((0..pieces).map(block_id).collect()),
             ..BlockLookupList::default()
@@ -111,9 +121,4 @@ impl Quarantine for AzureQuarantine {
 /// Block ids of one blob must have one length.
 fn block_id(piece: u32) -> Vec<u8> {
     format!("{piece:010}").into_bytes()
-}
-
-fn failed(item: &ItemName) -> impl Fn(&azure_core::Error) -> QuarantineError {
-    let item = item.as_str().to_owned();
-    move |error| QuarantineError { item: item.clone(), reason: failure::describe(error) }
 }

@@ -1,25 +1,27 @@
 //! What blob and table requests have in common: the HTTP client, retries and the right to ask.
 
-use super::credential::credential;
+use super::answer::{Cap, capped};
+use super::bearer::Bearer;
+use super::credential::tokens;
 use super::sas::SasPolicy;
 use crate::config::StorageAccess;
-use azure_core::credentials::TokenCredential;
 use azure_core::http::policies::Policy;
-use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
-use azure_core::http::{ClientOptions, ExponentialRetryOptions, Pipeline, RetryOptions, Transport};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, Pipeline, RetryOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// One request may take this long to connect: Event Grid waits 30 s for everything together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest silence within one response.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// A few quick retries of what passes (429, 500, 502, 503, 504, lost connections); what lasts longer
 /// is Event Grid's to retry.
 const RETRIES: u32 = 3;
 const FIRST_DELAY: time::Duration = time::Duration::milliseconds(200);
 const LONGEST_DELAY: time::Duration = time::Duration::seconds(2);
 const RETRY_FOR: time::Duration = time::Duration::seconds(10);
+/// Answers to requests that state no limit of their own: to writes and deletes, which have next to no body.
+const ANSWER: Cap = Cap { bytes: 64 << 10, what: "the answer to this request" };
 /// What a token for storage is asked for, blob and table alike.
 const SCOPE: &str = "https://storage.azure.com/.default";
 
@@ -57,56 +59,44 @@ pub fn http_client() -> Result<reqwest::Client, StorageSetupError> {
         .map_err(|error| StorageSetupError::Sdk { what: "setting up HTTPS", reason: error.to_string() })
 }
 
-/// How requests to one account are sent and authorised.
-pub struct Access {
-    /// Retries, transport, and the SAS policy where there is one.
-    pub options: ClientOptions,
-    /// The managed identity where there is one.
-    pub credential: Option<Arc<dyn TokenCredential>>,
+/// A pipeline for requests that no client of the SDK makes, with the retries, tokens and logging of those
+/// that it does make.
+pub(super) fn pipeline(options: ClientOptions) -> Pipeline {
+    let (name, version) = (option_env!("CARGO_PKG_NAME"), option_env!("CARGO_PKG_VERSION"));
+    Pipeline::new(name, version, options, Vec::new(), Vec::new(), None)
 }
 
-impl Access {
-    /// A pipeline for requests that no client of the SDK makes, with the retries, tokens and logging of
-    /// those that it does make.
-    pub(super) fn pipeline(&self) -> Pipeline {
-        let token = self.credential.clone().map(|credential| {
-            Arc::new(BearerTokenAuthorizationPolicy::new(credential, vec![SCOPE])) as Arc<dyn Policy>
-        });
-        let (name, version) = (option_env!("CARGO_PKG_NAME"), option_env!("CARGO_PKG_VERSION"));
-        let options = self.options.clone();
-        Pipeline::new(name, version, options, Vec::new(), token.into_iter().collect(), None)
-    }
-}
-
-/// How to be let in as `storage_access` says, over `http`.
+/// How requests to one account are sent and authorised, as `storage_access` says, over `http`: retries,
+/// limits, and a token or a signature for each try.
 ///
 /// # Errors
 /// When the key or the identity can't be used.
-pub fn access(storage_access: &StorageAccess, http: &reqwest::Client) -> Result<Access, StorageSetupError> {
-    let mut options = ClientOptions {
+pub fn access(
+    storage_access: &StorageAccess,
+    http: &reqwest::Client,
+) -> Result<ClientOptions, StorageSetupError> {
+    let authorization: Arc<dyn Policy> = match storage_access {
+        StorageAccess::Identity(identity) => {
+            let tokens = tokens(identity, SCOPE).map_err(|error| StorageSetupError::Sdk {
+                what: "setting up the managed identity",
+                reason: super::failure::describe(&error),
+            })?;
+            Arc::new(Bearer(tokens))
+        }
+        StorageAccess::Key { account: name, key } => Arc::new(
+            SasPolicy::from_key(name, key).map_err(|_| StorageSetupError::Key { account: name.clone() })?,
+        ),
+        StorageAccess::Sas(sas) => Arc::new(SasPolicy::from_signature(sas.clone())),
+    };
+    Ok(ClientOptions {
         retry: RetryOptions::exponential(ExponentialRetryOptions {
             initial_delay: FIRST_DELAY,
             max_delay: LONGEST_DELAY,
             max_retries: RETRIES,
             max_total_elapsed: RETRY_FOR,
         }),
-        transport: Some(Transport::new(Arc::new(http.clone()))),
+        transport: Some(capped(http.clone(), ANSWER)),
+        per_try_policies: vec![authorization],
         ..ClientOptions::default()
-    };
-    let mut token = None;
-    let sas = match storage_access {
-        StorageAccess::Identity(identity) => {
-            token = Some(credential(identity).map_err(|error| StorageSetupError::Sdk {
-                what: "setting up the managed identity",
-                reason: super::failure::describe(&error),
-            })?);
-            None
-        }
-        StorageAccess::Key { account: name, key } => Some(
-            SasPolicy::from_key(name, key).map_err(|_| StorageSetupError::Key { account: name.clone() })?,
-        ),
-        StorageAccess::Sas(sas) => Some(SasPolicy::from_signature(sas.clone())),
-    };
-    options.per_try_policies.extend(sas.map(|policy| Arc::new(policy) as Arc<dyn Policy>));
-    Ok(Access { options, credential: token })
+    })
 }

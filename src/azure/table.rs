@@ -5,18 +5,23 @@
 //! retries, tokens and logging are those of every other request.
 //! Source of the protocol: REST reference of the Table service.
 
+use super::answer::Cap;
+use super::asked::Asked;
 use super::failure;
-use super::storage::{StorageSetupError, access};
+use super::query::{literal, query};
+use super::storage::{StorageSetupError, access, pipeline};
 use crate::checkpoint::{
     Checkpoint, CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
 };
+use crate::clock::Clock;
 use crate::config::CheckpointStorage;
 use crate::flow_log::CheckpointKey;
-use azure_core::error::CheckSuccessOptions;
-use azure_core::http::headers::{HeaderName, HeaderValue};
+use azure_core::error::{CheckSuccessOptions, ErrorKind};
+use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::http::{Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, Url};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::ops::Range;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 use super::entity::Entity;
 
@@ -29,11 +34,18 @@ const NO_METADATA: &str = "application/json;odata=nometadata";
 /// Several entities, each with its version.
 const VERSIONS: &str = "application/json;odata=minimalmetadata";
 
+/// A row takes about a kilobyte.
+const ONE_ROW: Cap = Cap { bytes: 64 << 10, what: "a row of the table flowlogcheckpoints" };
+/// A page has at most 1,000 rows. (REST reference, *Query timeout and pagination*.)
+const ONE_PAGE: Cap = Cap { bytes: 3 << 20, what: "a page of the table flowlogcheckpoints" };
+
 /// The checkpoint table.
 #[derive(Clone, Debug)]
 pub struct AzureTable {
     service: Url,
     pipeline: Pipeline,
+    asked: Asked,
+    clock: Option<Clock>,
 }
 
 impl AzureTable {
@@ -42,8 +54,21 @@ impl AzureTable {
     /// # Errors
     /// When the account's key or identity can't be used.
     pub fn new(account: &CheckpointStorage, http: &reqwest::Client) -> Result<Self, StorageSetupError> {
-        let pipeline = access(&account.access, http)?.pipeline();
-        Ok(Self { service: account.table_service.clone(), pipeline })
+        let pipeline = pipeline(access(&account.access, http)?);
+        let role = "Storage Table Data Contributor";
+        let asked = Asked::with(&account.access, "CHECKPOINT_STORAGE or AzureWebJobsStorage", role);
+        Ok(Self { service: account.table_service.clone(), pipeline, asked, clock: None })
+    }
+
+    /// The same table, which tells `clock` the service's time with each answer.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// What `error` says of a request to this table.
+    fn told(&self, error: &azure_core::Error) -> String {
+        self.asked.told(self.url(TABLE).as_str(), error)
     }
 
     fn url(&self, path: &str) -> Url {
@@ -64,12 +89,13 @@ impl AzureTable {
         body: Option<Vec<u8>>,
         if_match: Option<&RowVersion>,
     ) -> azure_core::Result<RawResponse> {
-        self.send_for(NO_METADATA, method, url, body, if_match).await
+        self.send_for(NO_METADATA, ONE_ROW, method, url, body, if_match).await
     }
 
     async fn send_for(
         &self,
         accept: &'static str,
+        cap: Cap,
         method: Method,
         url: Url,
         body: Option<Vec<u8>>,
@@ -91,7 +117,13 @@ impl AzureTable {
             check_success: CheckSuccessOptions { success_codes: &[200, 201, 204] },
             ..PipelineSendOptions::default()
         };
-        self.pipeline.send(&Context::new(), &mut request, Some(options)).await
+        let answer = self.pipeline.send(&Context::new().with_value(cap), &mut request, Some(options)).await;
+        if let Some(clock) = &self.clock
+            && let Some(time) = time_of(&answer)
+        {
+            clock.observe(time);
+        }
+        answer
     }
 
     async fn create(&self) -> azure_core::Result<()> {
@@ -122,7 +154,7 @@ impl CheckpointStore for AzureTable {
         match self.send(Method::Get, self.entity_url(key), None, None).await {
             // No row, or no table yet: nothing has been forwarded.
             Err(error) if failure::status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(failed(failure::describe(&error))),
+            Err(error) => Err(failed(self.told(&error))),
             Ok(answer) => {
                 let version =
                     version(&answer).ok_or_else(|| failed("the answer names no ETag".to_owned()))?;
@@ -149,7 +181,7 @@ impl CheckpointStore for AzureTable {
             Err(error) => Err(match (failure::status(&error), expected) {
                 // 409: the row appeared; 412: it changed; 404 on a replace: it vanished.
                 (Some(409), None) | (Some(412 | 404), Some(_)) => StoreError::Conflict { key: key.clone() },
-                _ => failed(failure::describe(&error)),
+                _ => failed(self.told(&error)),
             }),
         }
     }
@@ -168,10 +200,10 @@ impl CheckpointTable for AzureTable {
         };
         let mut url = self.url(&format!("{TABLE}()"));
         url.set_query(Some(&query(rows, after, at_most)));
-        let answer = match self.send_for(VERSIONS, Method::Get, url, None, None).await {
+        let answer = match self.send_for(VERSIONS, ONE_PAGE, Method::Get, url, None, None).await {
             // No table yet.
             Err(error) if failure::status(&error) == Some(404) => return Ok(RowPage::default()),
-            answer => answer.map_err(|error| failed(failure::describe(&error)))?,
+            answer => answer.map_err(|error| failed(self.told(&error)))?,
         };
         let header =
             |name: &'static str| answer.headers().get_optional_string(&HeaderName::from_static(name));
@@ -179,6 +211,9 @@ impl CheckpointTable for AzureTable {
             partition,
             row: header("x-ms-continuation-nextrowkey").filter(|row| !row.is_empty()),
         });
+        if next.is_some() && next.as_ref() == after {
+            return Err(failed("the page's continuation is its own: the query would never end".to_owned()));
+        }
         let decoded = Entity::decode_all(answer.body()).map_err(|error| failed(error.to_string()))?;
         let readable = decoded.into_iter().filter_map(|row| {
             row.inspect_err(|(key, error)| tracing::warn!(%key, "a checkpoint can't be read: {error}")).ok()
@@ -191,43 +226,31 @@ impl CheckpointTable for AzureTable {
             Ok(_) => Ok(()),
             Err(error) => Err(match failure::status(&error) {
                 Some(412 | 404) => StoreError::Conflict { key: key.clone() },
-                _ => StoreError::Failed {
-                    key: key.clone(),
-                    operation: "deleting",
-                    reason: failure::describe(&error),
-                },
+                _ => {
+                    StoreError::Failed { key: key.clone(), operation: "deleting", reason: self.told(&error) }
+                }
             }),
         }
     }
 }
 
-/// The query string that asks for `rows`.
-/// Source of its syntax: REST reference, *Querying tables and entities*.
-fn query(rows: &Rows, after: Option<&Continuation>, at_most: u32) -> String {
-    let within = |key: &str, range: &Range<String>| {
-        format!("{key} ge {} and {key} lt {}", literal(&range.start), literal(&range.end))
+/// The service's time in milliseconds since the Unix epoch, whether it has done what was asked or not.
+fn time_of(answer: &azure_core::Result<RawResponse>) -> Option<u64> {
+    let headers = match answer {
+        Ok(answer) => answer.headers(),
+        Err(error) => match error.kind() {
+            ErrorKind::HttpResponse { raw_response: Some(answer), .. } => answer.headers(),
+            _ => return None,
+        },
     };
-    let filter = match rows {
-        Rows::Of { partition, rows } => {
-            format!("PartitionKey eq {} and {}", literal(partition), within("RowKey", rows))
-        }
-        Rows::Partitions(range) => within("PartitionKey", range),
-    };
-    // Spaces as %20, and keys that a continuation holds whatever they look like.
-    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let mut query = format!("$filter={}&$top={at_most}", encoded(&filter));
-    if let Some(Continuation { partition, row }) = after {
-        query = format!("{query}&NextPartitionKey={}", encoded(partition));
-        if let Some(row) = row {
-            query = format!("{query}&NextRowKey={}", encoded(row));
-        }
-    }
-    query
+    date(headers)
 }
 
-/// `text` as a string in a key or a filter.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+fn date(headers: &Headers) -> Option<u64> {
+    let text = headers.get_optional_str(&HeaderName::from_static("date"))?;
+    // The form of HTTP's dates is one of those that RFC 2822 allows.
+    let time = OffsetDateTime::parse(text, &Rfc2822).ok()?;
+    u64::try_from(time.unix_timestamp()).ok()?.checked_mul(1_000)
 }
 
 fn version(answer: &RawResponse) -> Option<RowVersion> {
@@ -239,21 +262,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_names_keys_as_literals_and_travels_encoded() {
-        let of = Rows::Of { partition: "it's".into(), rows: "09-".into().."09.".into() };
-        let decoded =
-            |query: &str| percent_encoding::percent_decode_str(query).decode_utf8().unwrap().into_owned();
-        let first = query(&of, None, 1000);
-        assert!(!first.contains([' ', '+', '\'']), "{first}");
-        assert_eq!(
-            decoded(&first),
-            "$filter=PartitionKey eq 'it''s' and RowKey ge '09-' and RowKey lt '09.'&$top=1000"
-        );
-        let days = Rows::Partitions("0".into().."20261115".into());
-        let after = Continuation { partition: "1!8!a=".into(), row: Some("1!4!b".into()) };
-        assert_eq!(
-            query(&days, Some(&after), 7).split_once("&$top").unwrap().1,
-            "=7&NextPartitionKey=1%218%21a%3D&NextRowKey=1%214%21b"
-        );
+    fn the_date_of_an_answer_is_the_services_time() {
+        let of = |text: &'static str| {
+            let mut headers = Headers::new();
+            headers.insert("date", text);
+            date(&headers)
+        };
+        assert_eq!(of("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
+        for none in ["", "yesterday", "Sun, 06 Nov 1914 08:49:37 GMT", "784111777"] {
+            assert_eq!(of(none), None, "{none}");
+        }
+        assert_eq!(date(&Headers::new()), None);
     }
 }

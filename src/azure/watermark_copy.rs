@@ -1,8 +1,9 @@
 //! The second copy of the watermarks: a small JSON blob for each container, in a container of the
 //! checkpoint account.
 
+use super::asked::Asked;
 use super::failure;
-use super::storage::{Access, StorageSetupError, access};
+use super::storage::{StorageSetupError, access};
 use crate::config::CheckpointStorage;
 use crate::flow_log::{CheckpointKey, Container};
 use crate::sweep::hours::Hour;
@@ -23,6 +24,7 @@ const LARGEST: usize = 16 << 10;
 /// The blobs in the checkpoint account.
 pub struct AzureWatermarkCopy {
     container: BlobContainerClient,
+    asked: Asked,
 }
 
 /// What a blob holds: the hour twice, for people and for the program.
@@ -39,15 +41,23 @@ impl AzureWatermarkCopy {
     /// # Errors
     /// When the account's key or identity can't be used.
     pub fn new(account: &CheckpointStorage, http: &reqwest::Client) -> Result<Self, StorageSetupError> {
-        let Access { options, credential } = access(&account.access, http)?;
-        let options =
-            BlobServiceClientOptions { client_options: options, ..BlobServiceClientOptions::default() };
-        let service = BlobServiceClient::new(account.blob_service.clone(), credential, Some(options))
-            .map_err(|error| StorageSetupError::Sdk {
-                what: "setting up the second copy of the watermark",
-                reason: failure::describe(&error),
+        let client_options = access(&account.access, http)?;
+        let options = BlobServiceClientOptions { client_options, ..BlobServiceClientOptions::default() };
+        let service =
+            BlobServiceClient::new(account.blob_service.clone(), None, Some(options)).map_err(|error| {
+                StorageSetupError::Sdk {
+                    what: "setting up the second copy of the watermark",
+                    reason: failure::describe(&error),
+                }
             })?;
-        Ok(Self { container: service.blob_container_client(CONTAINER) })
+        let role = "Storage Blob Data Contributor";
+        let asked = Asked::with(&account.access, "CHECKPOINT_STORAGE or AzureWebJobsStorage", role);
+        Ok(Self { container: service.blob_container_client(CONTAINER), asked })
+    }
+
+    /// What `error` says of a request to this container.
+    fn told(&self, error: &azure_core::Error) -> String {
+        self.asked.told(self.container.url().as_str(), error)
     }
 
     fn blob(&self, container: &Container) -> BlobClient {
@@ -81,7 +91,7 @@ impl WatermarkCopy for AzureWatermarkCopy {
         let text = match self.download(container).await {
             // No blob, or no container yet.
             Err(error) if failure::status(&error) == Some(404) => return Ok(None),
-            answer => answer.map_err(|error| failed(failure::describe(&error)))?,
+            answer => answer.map_err(|error| failed(self.told(&error)))?,
         };
         let written: Written = serde_json::from_slice(&text)
             .map_err(|error| failed(format!("the blob in {CONTAINER} is not as it was written: {error}")))?;
@@ -106,7 +116,7 @@ impl WatermarkCopy for AzureWatermarkCopy {
             },
             answer => answer,
         };
-        stored.map_err(|error| failed(failure::describe(&error)))
+        stored.map_err(|error| failed(self.told(&error)))
     }
 }
 

@@ -96,3 +96,23 @@ fn the_splitter_keeps_its_promises_on_its_corpus_and_on_mutations() {
 fn bodies_of_invocations_are_read_on_their_corpus_and_on_mutations() {
     run("envelope", super::envelope);
 }
+
+#[test]
+fn listings_keep_their_promises_on_their_corpus_and_on_mutations() {
+    run("listing", super::listing);
+}
+
+#[test]
+fn table_rows_keep_their_promises_on_their_corpus_and_on_mutations() {
+    run("table_rows", super::table_rows);
+}
+
+#[test]
+fn put_token_answers_keep_their_promises_on_their_corpus_and_on_mutations() {
+    run("put_token_answer", super::put_token_answer);
+}
+
+#[test]
+fn connection_strings_keep_their_promises_on_their_corpus_and_on_mutations() {
+    run("connection_string", super::connection_string);
+}

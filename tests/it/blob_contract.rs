@@ -3,12 +3,15 @@
 use crate::memory::MemoryBlobs;
 use crate::rig::Rig;
 use crate::samples;
+use bytes::Bytes;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::source::{BlobSource, ReadError, Version};
 
 /// Something that can commit blobs for the suites to read.
 pub trait Commits {
     async fn commit(&self, blob: &FlowLogBlob, content: &[u8]) -> String;
+    /// The same, put together from blocks.
+    async fn commit_blocks(&self, blob: &FlowLogBlob, blocks: &[&'static [u8]]) -> String;
     async fn delete(&self, blob: &FlowLogBlob);
 }
 
@@ -46,7 +49,25 @@ async fn a_source_reads_ranges_of_one_version(
     assert_eq!(source.read(blob, 0..10, Version::NewerThan("0x1")).await.unwrap_err(), ReadError::NotFound);
 }
 
+async fn a_source_tells_where_blocks_begin(
+    source: &impl BlobSource,
+    commits: &impl Commits,
+    blob: &FlowLogBlob,
+) {
+    assert_eq!(source.blocks(blob, "0x1").await.unwrap_err(), ReadError::NotFound);
+    let first = commits.commit_blocks(blob, &[b"{\"records\":[", b"{}", b",{},{}", b"]}"]).await;
+    assert_eq!(source.blocks(blob, &first).await.unwrap(), [0, 12, 14, 20]);
+    let second = commits.commit_blocks(blob, &[b"{\"records\":["]).await;
+    assert_eq!(source.blocks(blob, &first).await.unwrap_err(), ReadError::Changed);
+    assert_eq!(source.blocks(blob, &second).await.unwrap(), [0]);
+    let whole = commits.commit(blob, b"{\"records\":[]}").await;
+    assert_eq!(source.blocks(blob, &whole).await.unwrap(), [0_u64; 0]);
+}
+
 impl Commits for MemoryBlobs {
+    async fn commit_blocks(&self, blob: &FlowLogBlob, blocks: &[&'static [u8]]) -> String {
+        Self::commit_blocks(self, blob, blocks)
+    }
     async fn commit(&self, blob: &FlowLogBlob, content: &[u8]) -> String {
         Self::commit(self, blob, content.to_vec())
     }
@@ -56,6 +77,9 @@ impl Commits for MemoryBlobs {
 }
 
 impl Commits for Rig {
+    async fn commit_blocks(&self, blob: &FlowLogBlob, blocks: &[&'static [u8]]) -> String {
+        self.put_blocks(blob, blocks.iter().map(|block| Bytes::from_static(block))).await
+    }
     async fn commit(&self, blob: &FlowLogBlob, content: &[u8]) -> String {
         self.put_blob(blob, content).await
     }
@@ -75,4 +99,17 @@ async fn azure_storage_reads_ranges_of_one_version() {
     let rig = Rig::start().await;
     let blob = rig.blob(1);
     a_source_reads_ranges_of_one_version(&rig.blobs(), &rig, &blob).await;
+}
+
+#[tokio::test]
+async fn memory_tells_where_blocks_begin() {
+    let blobs = MemoryBlobs::default();
+    a_source_tells_where_blocks_begin(&blobs, &blobs, &samples::blob(2)).await;
+}
+
+#[tokio::test]
+async fn azure_storage_tells_where_blocks_begin() {
+    let rig = Rig::start().await;
+    let blob = rig.blob(2);
+    a_source_tells_where_blocks_begin(&rig.blobs(), &rig, &blob).await;
 }

@@ -2,29 +2,34 @@
 
 use super::fault::Fault;
 use super::sas;
-use crate::azure::credential::credential;
+use crate::azure::credential::tokens;
+use crate::azure::token::Tokens;
 use crate::config;
-use azure_core::credentials::TokenCredential;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// What an Entra token must be for. (Microsoft's Rust client for Event Hubs asks for the same scope.)
-const SCOPE: &str = "https://eventhubs.azure.net/.default";
+/// What an Entra token for the hub must be for. (Microsoft's Rust client for Event Hubs asks for the same scope.)
+pub const HUB_SCOPE: &str = "https://eventhubs.azure.net/.default";
 
-/// How long before its end a token is renewed. `azure_identity` hands out a cached token until 5 minutes
-/// before its end: asked earlier, it would only give the same one again.
-const RENEWAL_LEAD: Duration = Duration::from_secs(270);
+/// How long before its end a token is shown anew. [`Tokens`] has a younger one by then, or gives the same
+/// one again and asks for a younger one beside that.
+const RENEWAL_LEAD: Duration = Duration::from_mins(15);
 
 /// Renewals are never closer together than this, however short-lived the tokens.
-const SHORTEST_RENEWAL: Duration = Duration::from_secs(1);
+const SHORTEST_RENEWAL: Duration = Duration::from_millis(200);
 
 /// How we prove that we may send.
 #[derive(Clone)]
 pub enum HubAccess {
     /// A Microsoft Entra identity: no secret of ours at all.
-    Identity(Arc<dyn TokenCredential>),
+    Identity {
+        /// Its tokens.
+        tokens: Arc<Tokens>,
+        /// The client id of a user-assigned one.
+        client_id: Option<String>,
+    },
     /// A shared access key, from which short-lived signatures are made.
     Key {
         /// The policy's name.
@@ -39,7 +44,9 @@ pub enum HubAccess {
 impl fmt::Debug for HubAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Identity(_) => f.write_str("Identity"),
+            Self::Identity { client_id, .. } => {
+                f.debug_struct("Identity").field("client_id", client_id).finish_non_exhaustive()
+            }
             Self::Key { name, .. } => f.debug_struct("Key").field("name", name).finish_non_exhaustive(),
             Self::Signature(_) => f.write_str("Signature"),
         }
@@ -62,7 +69,9 @@ impl HubAccess {
     /// When the environment has no identity service that the SDK supports.
     pub fn of(settings: &config::HubAccess) -> azure_core::Result<Self> {
         Ok(match settings {
-            config::HubAccess::Identity(identity) => Self::Identity(credential(identity)?),
+            config::HubAccess::Identity(identity) => {
+                Self::Identity { tokens: tokens(identity, HUB_SCOPE)?, client_id: identity.client_id.clone() }
+            }
             config::HubAccess::Key { name, key } => Self::Key { name: name.clone(), key: key.clone() },
             config::HubAccess::Signature(signature) => Self::Signature(signature.clone()),
         })
@@ -72,13 +81,13 @@ impl HubAccess {
     pub(super) async fn token(&self, audience: &str, signature_life: Duration) -> Result<Token, Fault> {
         const SIGNATURE: &str = "servicebus.windows.net:sastoken";
         match self {
-            Self::Identity(credential) => match credential.get_token(&[SCOPE], None).await {
+            Self::Identity { tokens, .. } => match tokens.get().await {
                 Ok(token) => Ok(Token {
                     kind: "jwt",
                     value: SecretString::from(token.token.secret()),
                     expires: Some(token.expires_on.into()),
                 }),
-                Err(error) => Err(Fault::Passing(format!("no token: {error}"))),
+                Err(error) => Err(Fault::Passing(error.to_string())),
             },
             Self::Key { name, key } => {
                 let value = sas::sign(audience, name, key, SystemTime::now() + signature_life);
@@ -91,6 +100,23 @@ impl HubAccess {
                 value: SecretString::from(signature.expose_secret().trim()),
                 expires: sas::expiry(signature),
             }),
+        }
+    }
+
+    /// What a refusal of the service, told in `reason`, is about, and what to check.
+    pub(super) fn refused(&self, reason: &str) -> String {
+        match self {
+            Self::Identity { client_id, .. } => format!(
+                "identity {} of EVENT_HUB_CONNECTION: {reason}; check its role Azure Event Hubs Data Sender",
+                client_id.as_deref().unwrap_or("(system-assigned)")
+            ),
+            Self::Key { name, .. } => format!(
+                "the key of policy {name} in EVENT_HUB_CONNECTION: {reason}; check the key, that the policy has \
+                 Send, and this machine's clock"
+            ),
+            Self::Signature(_) => format!(
+                "the signature in EVENT_HUB_CONNECTION: {reason}; check when it ends, and that it allows Send"
+            ),
         }
     }
 
@@ -126,10 +152,10 @@ mod tests {
     #[test]
     fn a_long_lived_token_is_renewed_minutes_before_its_end_a_short_lived_one_at_four_fifths() {
         for (life, expected) in
-            [(86_400, 86_130), (3600, 3330), (1350, 1080), (60, 48), (5, 4), (1, 1), (0, 1)]
+            [(86_400, 85_500.), (4500, 3600.), (1350, 1080.), (60, 48.), (5, 4.), (1, 0.8), (0, 0.2)]
         {
             let (token, now) = token(life);
-            assert_eq!(token.renew_in(now), Some(Duration::from_secs(expected)), "life of {life} s");
+            assert_eq!(token.renew_in(now), Some(Duration::from_secs_f64(expected)), "life of {life} s");
         }
     }
 
@@ -141,6 +167,17 @@ mod tests {
         let left = token.life_left(SystemTime::now()).unwrap();
         assert!(left <= Duration::from_mins(1) && left > Duration::from_secs(50), "{left:?}");
         assert!(access.is_renewable());
+    }
+
+    #[test]
+    fn a_refusal_names_the_credential_and_what_to_check_for_it() {
+        let key = HubAccess::Key { name: "send".into(), key: SecretString::from("hunter2") };
+        let text = key.refused("put-token: 401");
+        assert!(
+            text.starts_with("the key of policy send in EVENT_HUB_CONNECTION: put-token: 401; "),
+            "{text}"
+        );
+        assert!(text.contains("clock") && !text.contains("role") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]

@@ -7,13 +7,20 @@
 
 use super::access::Token;
 use super::fault::Fault;
+use crate::azure::failure::words;
 use crate::random;
+use fe2o3_amqp::link::CreditMode;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::messaging::{AmqpValue, ApplicationProperties, Body, Message, Properties, Target};
 use fe2o3_amqp::types::primitives::{SimpleValue, Timestamp, Value};
 use fe2o3_amqp::{Receiver, Sender};
 use secrecy::ExposeSecret as _;
 use std::time::UNIX_EPOCH;
+
+/// The longest answer that we take, bytes: a status and a line of text.
+const LONGEST_ANSWER: u64 = 16 << 10;
+/// How many answers may be on their way: one comes to each request, and one request is under way.
+const ANSWERS: u32 = 4;
 
 /// The pair of links to `$cbs`.
 pub(super) struct Cbs {
@@ -34,6 +41,8 @@ impl Cbs {
             .name(reply_to.as_str())
             .source("$cbs")
             .target(Target::builder().address(reply_to.as_str()).build())
+            .max_message_size(LONGEST_ANSWER)
+            .credit_mode(CreditMode::Auto(ANSWERS))
             .auto_accept(true)
             .attach(session)
             .await?;
@@ -78,16 +87,13 @@ fn verdict(message: &Message<Body<Value>>) -> Result<(), Fault> {
         _ => 0,
     };
     let description = match property("status-description") {
-        Some(SimpleValue::String(text)) => text.as_str(),
-        _ => "",
+        Some(SimpleValue::String(text)) => words(text),
+        _ => String::new(),
     };
     match status {
         200..=299 => Ok(()),
         401 | 403 => Err(Fault::Unauthorized(format!("put-token: {status} {description}"))),
-        400..=499 => Err(Fault::Refused {
-            condition: format!("put-token: {status}"),
-            description: description.to_owned(),
-        }),
+        400..=499 => Err(Fault::Refused { condition: format!("put-token: {status}"), description }),
         _ => Err(Fault::Passing(format!("put-token: {status} {description}"))),
     }
 }

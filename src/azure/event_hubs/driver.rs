@@ -4,11 +4,13 @@
 mod outcome;
 
 use super::fault::Fault;
+use super::health::Health;
 use super::link::{Connector, Event, Link, Settlement};
 use super::pace::Pace;
 use super::request::{Job, Waiter};
 use super::waiting::Waiting;
 use super::window::Window;
+use crate::metrics::HubLink;
 use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::types::messaging::Outcome;
 use futures_util::stream::FuturesUnordered;
@@ -46,18 +48,21 @@ pub(super) struct Driver {
     pace: Pace,
     /// How often in a row the service refused our token.
     refusals: u32,
+    health: Health,
 }
 
 impl Driver {
     pub(super) fn new(
-        connector: Connector,
+        connector: Arc<Connector>,
         commands: mpsc::UnboundedReceiver<Command>,
         limit: KnownLimit,
+        metrics: HubLink,
     ) -> Self {
         Self {
+            health: Health::new(connector.address.to_string(), metrics),
             pace: Pace::new(connector.options.shortest_back_off, connector.options.longest_back_off),
             hub: connector.address.to_string(),
-            connector: Arc::new(connector),
+            connector,
             commands,
             abandoned: false,
             closing: Vec::new(),
@@ -73,7 +78,7 @@ impl Driver {
             match self.connect().await {
                 Some(Ok(link)) => self.serve(link).await,
                 Some(Err(fault)) => {
-                    tracing::warn!(hub = self.hub, reason = fault.reason(), "no link to the event hub");
+                    self.health.failed(&fault);
                     self.cope_without_link(&fault);
                 }
                 None => {}
@@ -139,7 +144,7 @@ impl Driver {
     async fn serve(&mut self, mut link: Link) {
         let limit = link.max_message_size;
         self.limit.store(limit, Ordering::Relaxed);
-        tracing::info!(hub = self.hub, max_message_size = limit, "attached to the event hub");
+        self.health.attached(limit);
         let options = &self.connector.options;
         let mut window = Window::new(options.window_batches, options.window_bytes, options.stall);
         let mut settlements = FuturesUnordered::new();
@@ -175,6 +180,7 @@ impl Driver {
                 }
             }
         };
+        self.health.ended();
         let stalled = window.is_stalled();
         if !stalled {
             link.settle_down().await;

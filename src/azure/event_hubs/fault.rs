@@ -4,6 +4,7 @@
 //! (`azure_messaging_eventhubs`, `common/recoverable` and `common/retry`), and what AMQP 1.0 part 2 says of
 //! connections, sessions and links that are ended from the other side.
 
+use crate::azure::failure::words;
 use crate::hub::HubError;
 use fe2o3_amqp::connection::{self, ConnectionStopReason, OpenError};
 use fe2o3_amqp::link::{
@@ -32,8 +33,14 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// What a panic of the AMQP library is to us: its connection is of no more use, the next one is.
+    pub(super) fn panicked() -> Self {
+        Self::Passing("the AMQP library panicked (its message is on standard error)".to_owned())
+    }
+
     /// What the service's `condition` calls for.
     pub(super) fn of_condition(condition: &str, description: &str) -> Self {
+        let description = &*words(description);
         let reason = || format!("{condition}: {description}");
         match condition {
             "com.microsoft:server-busy" => Self::Busy { reason: reason(), wait: stated_wait(description) },

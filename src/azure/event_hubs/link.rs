@@ -6,9 +6,11 @@
 use super::Options;
 use super::access::{HubAccess, Token};
 use super::address::HubAddress;
-use super::cbs::Cbs;
+use super::attempt::{Attempt, Stage};
+use super::claims::Claims;
 use super::encode::Payload;
 use super::fault::Fault;
+use super::guard::LONGEST_FRAME;
 use super::stream::{self, CutOnDrop};
 use crate::random;
 use fe2o3_amqp::connection::ConnectionHandle;
@@ -18,21 +20,17 @@ use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::messaging::Outcome;
 use fe2o3_amqp::{Connection, Sender, Session};
-use std::future::{Future, pending};
+use futures_util::FutureExt as _;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// What a link takes that names no `max-message-size`: the limit of every tier above Basic.
 /// (Microsoft Learn, "Event Hubs quotas and limits".)
 const USUAL_MAX_MESSAGE_SIZE: usize = 1 << 20;
-
-/// After a failed renewal, while the old token lives. (Microsoft's Rust client waits as long.)
-const RENEWAL_RETRY: Duration = Duration::from_secs(30);
-
-/// However little life the old token has left.
-const SHORTEST_RETRY: Duration = Duration::from_millis(200);
 
 /// How long a session may go on after its connection; it takes microseconds.
 const SORTING_OUT: Duration = Duration::from_millis(250);
@@ -80,18 +78,55 @@ pub(super) enum Event {
 }
 
 impl Connector {
-    /// Connects, shows a token, attaches.
+    /// Connects, shows a token, attaches. A panic on the way is a fault of this attempt.
     pub(super) async fn open(self: Arc<Self>) -> Result<Link, Fault> {
-        let limit = self.options.connect_timeout;
-        let attached = timeout(limit, Arc::clone(&self).attach()).await;
-        attached.unwrap_or_else(|_| Err(Fault::Passing(format!("no link was attached within {limit:?}"))))
+        let (limit, attempt) = (self.options.connect_timeout, Attempt::default());
+        let attached = timeout(limit, Arc::clone(&self).attach(&attempt));
+        let fault = match AssertUnwindSafe(attached).catch_unwind().await {
+            Ok(Ok(Ok(link))) => return Ok(link),
+            Ok(Ok(Err(fault))) => fault,
+            Ok(Err(_)) => Fault::Passing(format!("not done within {limit:?}")),
+            Err(_) => Fault::panicked(),
+        };
+        Err(attempt.located(&self.address, fault))
     }
 
-    async fn attach(self: Arc<Self>) -> Result<Link, Fault> {
+    async fn attach(self: Arc<Self>, attempt: &Attempt) -> Result<Link, Fault> {
         let audience = self.address.audience();
-        let ((mut connection, cut), token) =
-            tokio::try_join!(self.connect(), self.access.token(&audience, self.options.signature_life))?;
+        let connected = async {
+            let connected = self.connect(attempt).await?;
+            attempt.reach(Stage::Token);
+            Ok(connected)
+        };
+        let token = async {
+            let token = self.access.token(&audience, self.options.signature_life).await;
+            token.inspect_err(|_| attempt.reach(Stage::Token))
+        };
+        let ((connection, stream), token) = tokio::try_join!(connected, token)?;
+        let cut = stream.cut();
+        // The library does not always end what waits for an answer on a connection that is gone.
+        let lost = async {
+            cut.silent().await;
+            sleep(SORTING_OUT).await;
+            Err(Fault::Passing("the connection was lost".to_owned()))
+        };
+        let link = tokio::select! {
+            link = self.claim_and_attach(connection, stream, audience, token, attempt) => link,
+            lost = lost => lost,
+        };
+        link.map_err(|fault| cut.cause(fault))
+    }
+
+    async fn claim_and_attach(
+        self: Arc<Self>,
+        mut connection: ConnectionHandle<()>,
+        cut: CutOnDrop,
+        audience: String,
+        token: Token,
+        attempt: &Attempt,
+    ) -> Result<Link, Fault> {
         let mut claims = Claims::present(&mut connection, audience, &token).await?;
+        attempt.reach(Stage::Attach);
         let mut session = Session::begin(&mut connection).await?;
         let sender = Sender::attach(
             &mut session,
@@ -113,76 +148,19 @@ impl Connector {
         })
     }
 
-    async fn connect(&self) -> Result<(ConnectionHandle<()>, CutOnDrop), Fault> {
-        let (stream, cut) = stream::connect(&self.address).await?;
+    async fn connect(&self, attempt: &Attempt) -> Result<(ConnectionHandle<()>, CutOnDrop), Fault> {
+        let (stream, cut) = stream::connect(&self.address, attempt).await?;
         let idle = u32::try_from(self.options.idle_timeout.as_millis()).unwrap_or(u32::MAX);
         let connection = Connection::builder()
             .container_id(format!("flowlog-forwarder-{}", random::hex()))
             .hostname(self.address.host.as_str())
+            .max_frame_size(LONGEST_FRAME)
             .sasl_profile(SaslProfile::Anonymous)
             .idle_time_out(idle)
             .open_with_stream(stream)
-            .await?;
+            .await
+            .map_err(|error| cut.cut().cause(Fault::from(error)))?;
         Ok((connection, cut))
-    }
-}
-
-/// The connection's standing with the service: a session of its own for the links to `$cbs`.
-struct Claims {
-    session: SessionHandle<()>,
-    /// None after a failure: the next attempt gets new links.
-    cbs: Option<Cbs>,
-    audience: String,
-}
-
-impl Claims {
-    async fn present(
-        connection: &mut ConnectionHandle<()>,
-        audience: String,
-        token: &Token,
-    ) -> Result<Self, Fault> {
-        let mut session = Session::begin(connection).await?;
-        let mut cbs = Cbs::attach(&mut session).await?;
-        cbs.put_token(&audience, token).await?;
-        Ok(Self { session, cbs: Some(cbs), audience })
-    }
-
-    /// Renews the token in time, for as long as that works; returns why it no longer did.
-    async fn keep(&mut self, connector: &Connector, mut token: Token) -> Fault {
-        let renewable = connector.access.is_renewable();
-        let Some(mut wait) = token.renew_in(SystemTime::now()).filter(|_| renewable) else {
-            // Nothing to renew: the service will say when it has had enough of this token.
-            return pending().await;
-        };
-        loop {
-            sleep(wait).await;
-            let renewal = timeout(connector.options.connect_timeout, self.renew(connector)).await;
-            wait = match renewal.unwrap_or_else(|_| Err(Fault::Passing("no answer in time".to_owned()))) {
-                Ok(renewed) => {
-                    token = renewed;
-                    token.renew_in(SystemTime::now()).unwrap_or(RENEWAL_RETRY)
-                }
-                Err(fault) => {
-                    let left = token.life_left(SystemTime::now()).unwrap_or_default();
-                    if left.is_zero() {
-                        return fault;
-                    }
-                    tracing::warn!(hub = %connector.address, reason = fault.reason(), ?left, "token not renewed");
-                    RENEWAL_RETRY.min(left / 2).max(SHORTEST_RETRY)
-                }
-            };
-        }
-    }
-
-    async fn renew(&mut self, connector: &Connector) -> Result<Token, Fault> {
-        let token = connector.access.token(&self.audience, connector.options.signature_life).await?;
-        let mut cbs = match self.cbs.take() {
-            Some(cbs) => cbs,
-            None => Cbs::attach(&mut self.session).await?,
-        };
-        cbs.put_token(&self.audience, &token).await?;
-        self.cbs = Some(cbs);
-        Ok(token)
     }
 }
 
@@ -208,7 +186,21 @@ impl Link {
 
     /// Waits for what happens next. Can be dropped and called again without missing anything.
     pub(super) async fn event(&mut self) -> Event {
-        let Self { hands, authority, session, connection, .. } = self;
+        let Self { hands, authority, session, connection, cut, .. } = self;
+        let next = Self::next_event(hands, authority, session, connection);
+        match AssertUnwindSafe(next).catch_unwind().await {
+            Ok(Event::Ended(fault)) => Event::Ended(cut.cut().cause(fault)),
+            Ok(event) => event,
+            Err(_) => Event::Ended(Fault::panicked()),
+        }
+    }
+
+    async fn next_event(
+        hands: &mut Hands,
+        authority: &mut Boxed<Fault>,
+        session: &mut SessionHandle<()>,
+        connection: &mut ConnectionHandle<()>,
+    ) -> Event {
         tokio::select! {
             event = hands.event() => event,
             fault = authority => Event::Ended(fault),

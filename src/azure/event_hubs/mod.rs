@@ -9,10 +9,14 @@
 
 mod access;
 mod address;
+mod attempt;
 mod cbs;
+mod claims;
 mod driver;
 mod encode;
 mod fault;
+pub(super) mod guard;
+mod health;
 mod link;
 mod pace;
 mod request;
@@ -21,10 +25,11 @@ mod stream;
 mod waiting;
 mod window;
 
-pub use access::HubAccess;
+pub use access::{HUB_SCOPE, HubAccess};
 pub use address::HubAddress;
 
 use crate::hub::{Batch, Hub, HubError, Limits, Origin};
+use crate::metrics::HubLink;
 use driver::{Command, Driver, KnownLimit};
 use link::Connector;
 use request::{Job, request};
@@ -32,6 +37,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout_at;
 
@@ -80,10 +86,19 @@ impl Default for Options {
 /// One event hub, to send to. Share it behind an [`Arc`]; the connection ends when it is dropped.
 pub struct EventHub {
     hub: String,
-    commands: mpsc::UnboundedSender<Command>,
+    connector: Arc<Connector>,
     limit: KnownLimit,
-    /// The task, until it is started by the first use.
-    idle: Mutex<Option<Driver>>,
+    link: HubLink,
+    task: Mutex<Task>,
+}
+
+/// The task that owns the link.
+#[derive(Default)]
+struct Task {
+    /// How it is asked; none before the first use.
+    commands: Option<mpsc::UnboundedSender<Command>>,
+    /// It is not to be started any more.
+    closed: bool,
 }
 
 impl fmt::Debug for EventHub {
@@ -96,30 +111,65 @@ impl EventHub {
     /// A producer for the hub at `address`. Nothing is connected before the first use.
     #[must_use]
     pub fn new(address: HubAddress, access: HubAccess, options: Options) -> Self {
-        let (sender, commands) = mpsc::unbounded_channel();
-        let limit = KnownLimit::default();
         let hub = address.to_string();
-        let connector = Connector { address, access, options };
-        let driver = Driver::new(connector, commands, Arc::clone(&limit));
-        Self { hub, commands: sender, limit, idle: Mutex::new(Some(driver)) }
+        let connector = Arc::new(Connector { address, access, options });
+        Self {
+            hub,
+            connector,
+            limit: KnownLimit::default(),
+            link: HubLink::default(),
+            task: Mutex::default(),
+        }
+    }
+
+    /// Whether a link is attached, and how often none could be had.
+    #[must_use]
+    pub fn link(&self) -> &HubLink {
+        &self.link
     }
 
     /// Lets what was asked before come to its end, then parts from the service. Later sends fail. Gives up
     /// waiting at `deadline`.
     pub async fn close(&self, deadline: Instant) {
         let (done, closed) = oneshot::channel();
-        self.ask(Command::Close(done));
+        {
+            let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+            task.closed = true;
+            if let Some(commands) = task.commands.take() {
+                let _ = commands.send(Command::Close(done));
+            }
+        }
         // Closed before, or not in time: either way there is no more to do.
         let _ = timeout_at(deadline.into(), closed).await;
     }
 
-    /// Hands the command to the task. When that has ended the command is dropped, which its caller notices.
+    /// Hands the command to the task, which is started if it is not there: at the first use, or after a
+    /// panic. When the producer is closed the command is dropped, which its caller notices.
     fn ask(&self, command: Command) {
-        let _ = self.commands.send(command);
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(driver) = idle {
-            tokio::spawn(driver.run());
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.closed {
+            return;
         }
+        let command = match &task.commands {
+            None => command,
+            Some(commands) => match commands.send(command) {
+                Ok(()) => return,
+                Err(SendError(command)) => {
+                    tracing::error!(
+                        hub = self.hub,
+                        "the task that sends had ended unexpectedly: it begins anew"
+                    );
+                    command
+                }
+            },
+        };
+        let (sender, commands) = mpsc::unbounded_channel();
+        // The receiver is at hand.
+        let _ = sender.send(command);
+        task.commands = Some(sender);
+        let driver =
+            Driver::new(Arc::clone(&self.connector), commands, Arc::clone(&self.limit), self.link.clone());
+        tokio::spawn(driver.run());
     }
 
     fn known_limit(&self) -> Option<usize> {

@@ -85,9 +85,8 @@ impl<T> Ticket<T> {
     pub(super) async fn answer(self, hub: &str) -> Result<T, HubError> {
         match timeout_at(self.deadline.into(), self.answer).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => {
-                Err(HubError::Unreachable { hub: hub.to_owned(), reason: "the producer is closed".into() })
-            }
+            // Closed before it was sent, or the task has ended with a panic.
+            Ok(Err(_)) => Err(lock(&self.progress).at_the_end(hub, "the producer is closed")),
             Err(_) => Err(lock(&self.progress).at_the_deadline(hub)),
         }
     }
@@ -95,16 +94,22 @@ impl<T> Ticket<T> {
 
 impl Progress {
     fn at_the_deadline(&mut self, hub: &str) -> HubError {
-        let last = self.last.take();
-        let hub = hub.to_owned();
+        let reason = if self.under_way || self.doubtful {
+            "no answer in time"
+        } else {
+            "its turn did not come in time"
+        };
+        self.at_the_end(hub, reason)
+    }
+
+    /// What to say when no answer comes any more; `otherwise` where no failure is known.
+    fn at_the_end(&mut self, hub: &str, otherwise: &str) -> HubError {
+        let (last, hub) = (self.last.take(), hub.to_owned());
         if self.under_way || self.doubtful {
-            let reason = last.map_or_else(|| "no answer in time".to_owned(), |error| error.to_string());
+            let reason = last.map_or_else(|| otherwise.to_owned(), |error| error.to_string());
             return HubError::Unsettled { hub, reason };
         }
-        last.unwrap_or_else(|| HubError::Unreachable {
-            hub,
-            reason: "its turn did not come in time".to_owned(),
-        })
+        last.unwrap_or_else(|| HubError::Unreachable { hub, reason: otherwise.to_owned() })
     }
 }
 

@@ -55,7 +55,7 @@ impl Driver {
             self.waiting.put_back(number, job);
             self.turn_away_the_hurried();
         } else {
-            let error = fault.error(&self.hub, job.size, limit, Duration::ZERO);
+            let error = self.told(fault, job.size, limit, Duration::ZERO);
             job.waiter.answer(Err(error));
         }
     }
@@ -66,7 +66,7 @@ impl Driver {
             // One of those under way must have caused it: the largest, most likely.
             Fault::TooLarge => {
                 if let Some(job) = window.take_largest() {
-                    job.waiter.answer(Err(fault.error(&self.hub, job.size, limit, Duration::ZERO)));
+                    job.waiter.answer(Err(self.told(fault, job.size, limit, Duration::ZERO)));
                 }
             }
             // Any of those under way may have caused it; the others are not to suffer for it. If it was none
@@ -112,6 +112,16 @@ impl Driver {
 
     fn error(&self, fault: &Fault) -> HubError {
         let retry_after = self.pace.held_until().map_or(Duration::ZERO, |until| until - Instant::now());
-        fault.error(&self.hub, 0, self.limit.load(Ordering::Relaxed), retry_after)
+        self.told(fault, 0, self.limit.load(Ordering::Relaxed), retry_after)
+    }
+
+    /// What a caller is told of `fault`: of a refusal, also which credential it is about.
+    fn told(&self, fault: &Fault, size: usize, limit: usize, retry_after: Duration) -> HubError {
+        match fault.error(&self.hub, size, limit, retry_after) {
+            HubError::Unauthorized { hub, reason } => {
+                HubError::Unauthorized { hub, reason: self.connector.access.refused(&reason) }
+            }
+            other => other,
+        }
     }
 }
