@@ -5,7 +5,7 @@ use super::error::Awaited;
 use super::memory_budget::FULL;
 use super::open::Opened;
 use super::run::RunResult;
-use super::times::{Times, now};
+use super::times::{Caller, Times, now};
 use super::turns::Memory;
 use super::{End, ForwardError, Forwarded, Forwarder};
 use crate::checkpoint::lease::RunEnd;
@@ -69,6 +69,10 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         if memory.complete_as_of.is_some_and(|read| read > times.arrived) {
             done.broken = memory.seen.as_ref().is_some_and(|seen| seen.row.progress.is_broken());
             return Ok(());
+        }
+        if times.caller == Caller::Sweep {
+            // The sweep has just found that the stored row says otherwise: the table may have been replaced.
+            memory.seen = None;
         }
         let mut seen = within(blob, times, Awaited::Table, self.recall(blob, memory)).await??;
         if seen.row.settles(&commit.etag, blob.hour_end(), self.ledger.now()) {

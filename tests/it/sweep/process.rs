@@ -104,6 +104,27 @@ async fn without_any_event_every_record_arrives_byte_for_byte_and_once() {
 }
 
 #[tokio::test]
+async fn a_deleted_table_is_told_and_the_sweep_goes_on_from_the_second_copy() {
+    let rig = Rig::own(&["--partitions", "1"]).await;
+    let made = commit(&rig, "6045BD000001", Duration::from_mins(30), 3, "usual").await;
+    let process = Running::with(rig.settings()).await;
+    let line = sweep(&process).await;
+    assert!(line.contains("1 behind, 1 caught up"), "{line}");
+    let (tables, sas) = (rig.endpoint("hostTable"), rig.endpoint("hostSas"));
+    let delete = reqwest::Client::new().delete(format!("{tables}/Tables('flowlogcheckpoints'){sas}"));
+    delete.header("accept", "application/json").send().await.unwrap().error_for_status().unwrap();
+    let line = sweep(&process).await;
+    assert!(line.contains("the checkpoint table lost its rows: going on from "), "{line}");
+    let line = sweep(&process).await;
+    assert!(line.contains("0 behind") && !line.contains("first failure"), "{line}");
+    assert_eq!(
+        arrived(&rig).await[&made.blob.url()].len(),
+        2 * 6,
+        "what is not known to be sent is sent again"
+    );
+}
+
+#[tokio::test]
 async fn a_sweep_that_reaches_no_storage_fails_and_the_next_one_does_not() {
     let rig = Rig::own(&["--storage-proxy"]).await;
     commit(&rig, "6045BD000001", Duration::ZERO, 1, "usual").await;

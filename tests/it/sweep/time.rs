@@ -154,7 +154,7 @@ async fn more_flow_logs_than_can_be_held_are_an_error_that_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_hangs_keeps_no_sweep_beyond_its_budget() {
-    // All is forwarded, an hour is to be closed, and a row is too old.
+    // A blob is behind, an hour is to be closed, and a row is too old.
     let world = async || {
         let world = World::default();
         world.set_clock(NINE, 30);
@@ -162,13 +162,16 @@ async fn a_call_that_hangs_keeps_no_sweep_beyond_its_budget() {
         super::struck::process(&world, &Chaos::new([]), "a").0.sweep().await;
         let old = blob_in(1, hour(-24 * 30), 9).checkpoint_key();
         world.table.swap(&old, &Checkpoint::new("old".to_owned()), None).await.unwrap();
+        world.commit(&blob_in(1, hour(2), 1), &records(2));
         world.set_clock(hour(2), 0);
         world
     };
     let undisturbed = Chaos::new([]);
     super::struck::process(&world().await, &undisturbed, "a").0.sweep().await;
     let calls = undisturbed.calls();
-    for kind in [Call::List, Call::Scan, Call::Swap, Call::Delete, Call::Copy] {
+    for kind in
+        [Call::List, Call::Scan, Call::Swap, Call::Delete, Call::Copy, Call::Load, Call::Read, Call::Send]
+    {
         assert!(calls.contains(&kind), "{kind:?} hangs, too");
     }
     for (number, call) in calls.into_iter().enumerate() {
