@@ -41,6 +41,7 @@ mod server_contract;
 mod server_memory;
 mod server_process;
 mod settings;
+mod shapes;
 mod stage;
 mod stop_process;
 mod sweep;

@@ -16,6 +16,8 @@ export const ACTIONS = {
   drop: TRANSFER,
   swallow: TRANSFER,
   hold: TRANSFER,
+  late: TRANSFER,
+  "refuse-late": TRANSFER,
   delay: TRANSFER,
   "refuse-attach": ATTACH,
   cbs: TOKEN,
@@ -23,6 +25,7 @@ export const ACTIONS = {
   "close-connections": AT_ONCE,
   "drop-connections": AT_ONCE,
   "detach-links": AT_ONCE,
+  raw: AT_ONCE,
 };
 
 export class Faults {
