@@ -50,7 +50,9 @@ fn separators() -> Vec<Shape> {
         }),
         Shape::blob("8 million empty records", || open().times(8 * MILLION, "{},").then("{}").then(CLOSING)),
         Shape::blob("24 MiB of empty records without commas", || open().times(12 * MIB, "{}").then(CLOSING)),
-        Shape::blob("8 million records of one byte", || open().times(8 * MILLION, "1,").then("1").then(CLOSING)),
+        Shape::blob("8 million records of one byte", || {
+            open().times(8 * MILLION, "1,").then("1").then(CLOSING)
+        }),
         Shape::blob("64 MiB of quotes", || open().times(64 * MIB, "\"").then(CLOSING)),
         Shape::blob("64 MiB of ends", || open().then(&honest()).times(32 * MIB, CLOSING)),
     ]
@@ -108,7 +110,11 @@ fn whole_blobs() -> Vec<Shape> {
             open().then(&honest()).then(",{\"a\":[").times(16 * MIB, "[],")
         }),
         Shape::blob("a member of 64 MiB before the records", || {
-            Content::of("{\"version\":\"").times(64 * MIB, "1").then("\",\"records\":[").then(&honest()).then(CLOSING)
+            Content::of("{\"version\":\"")
+                .times(64 * MIB, "1")
+                .then("\",\"records\":[")
+                .then(&honest())
+                .then(CLOSING)
         }),
         Shape::blob("a member of 64 MiB behind the records", || {
             open().then(&honest()).then("],\"tail\":\"").times(64 * MIB, "1").then("\"}")
@@ -132,7 +138,10 @@ fn whole_blobs() -> Vec<Shape> {
             (0..50_000).fold(broken, |content, _| content.then("{\"a\":\"b\"},")).then("{}").then(CLOSING)
         }),
         Shape::blob("every other of 20,000 blocks broken", || {
-            (0..10_000).fold(open(), |content, _| content.then("{\"a\":\"b},").then("{\"a\":\"b\"},")).then("{}").then(CLOSING)
+            (0..10_000)
+                .fold(open(), |content, _| content.then("{\"a\":\"b},").then("{\"a\":\"b\"},"))
+                .then("{}")
+                .then(CLOSING)
         }),
     ]
 }

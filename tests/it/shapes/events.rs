@@ -146,7 +146,8 @@ fn bodies() -> Vec<Shape> {
             async move {
                 let events: Vec<Value> = (0..5_000)
                     .map(|_| {
-                        let data = json!({"api": "PutBlockList", "url": place.blob().url(), "contentLength": 9});
+                        let data =
+                            json!({"api": "PutBlockList", "url": place.blob().url(), "contentLength": 9});
                         json!({"eventType": "Microsoft.Storage.BlobCreated", "id": "e", "data": data})
                     })
                     .collect();

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 /// Address space of the smallest instance on the Flex Consumption plan, KiB.
 const ADDRESS_SPACE: u32 = 512 << 10;
 /// How many of its last lines are kept.
-const LINES: usize = 12;
+const LINES: usize = 4;
 
 /// One process of the release binary.
 pub(super) struct Limited {
@@ -67,7 +67,7 @@ impl Limited {
     /// The last lines of its log.
     pub(super) fn last_lines(&self) -> String {
         let log = self.log.lock().unwrap();
-        log.iter().map(|line| line.chars().take(400).collect::<String>()).collect::<Vec<_>>().join("\n")
+        log.iter().map(|line| line.chars().take(300).collect::<String>()).collect::<Vec<_>>().join("\n")
     }
 }
 

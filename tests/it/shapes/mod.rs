@@ -22,6 +22,7 @@ use limited::{Limited, release_binary};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use storage::Storage;
@@ -35,7 +36,7 @@ const HONEST: u64 = 64;
 /// Longest play of a shape. Event Grid would have given up by then; a sweep goes on.
 const PLAY: Duration = Duration::from_secs(45);
 /// How long an honest blob may take afterwards: what a hostile one began may have to come to its end first.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two deliveries of an event that failed.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -62,7 +63,8 @@ impl Shape {
         Self::new(name, HOSTILE, move |place| {
             async move {
                 let event = place.commit(&place.blob(), content());
-                place.deliver(&event).await;
+                let answer = place.deliver(&event).await;
+                place.expect(place.storage.bytes_read() > 0, || format!("nothing was read: {answer:?}"));
             }
             .boxed()
         })
@@ -76,6 +78,8 @@ struct Place {
     process: Limited,
     http: reqwest::Client,
     made: AtomicU32,
+    /// What was not as expected.
+    complaints: Mutex<Vec<String>>,
 }
 
 impl Place {
@@ -86,7 +90,7 @@ impl Place {
         let settings = if has_identity { with_identity(&rig, &storage) } else { with_keys(&rig, &storage) };
         let process = Limited::start(binary, &settings).await;
         let http = reqwest::Client::builder().timeout(PLAY).build().unwrap();
-        Self { rig, storage, process, http, made: AtomicU32::new(1) }
+        Self { rig, storage, process, http, made: AtomicU32::new(1), complaints: Mutex::default() }
     }
 
     /// A blob of the present hour that no other has the name of.
@@ -105,14 +109,19 @@ impl Place {
     fn commit(&self, blob: &FlowLogBlob, content: Content) -> Value {
         let length = content.length();
         let etag = self.storage.commit(&format!("{}/{}", blob.container(), blob.name()), content);
-        let data =
-            json!({"api": "PutBlockList", "url": blob.url(), "eTag": etag, "contentLength": length});
+        let data = json!({"api": "PutBlockList", "url": blob.url(), "eTag": etag, "contentLength": length});
         json!({"eventType": "Microsoft.Storage.BlobCreated", "id": "e", "data": data})
     }
 
     /// Delivers an event as the host does; the status, if an answer came.
     async fn deliver(&self, event: &Value) -> Option<u16> {
         self.post(json!({"Data": {"eventGridEvent": event}, "Metadata": {}}).to_string()).await
+    }
+
+    /// The same, and hangs up when it takes longer than `patience`.
+    async fn deliver_within(&self, event: &Value, patience: Duration) -> Option<u16> {
+        let body = json!({"Data": {"eventGridEvent": event}, "Metadata": {}}).to_string();
+        self.call("FlowLogBlobCreated", body, patience).await
     }
 
     /// Delivers all of them at once.
@@ -126,8 +135,15 @@ impl Place {
     }
 
     /// Calls the sweep, and hangs up when it takes longer than `patience`.
-    async fn sweep(&self, patience: Duration) {
-        self.call("FlowLogSweep", "{\"Data\":{},\"Metadata\":{}}".to_owned(), patience).await;
+    async fn sweep(&self, patience: Duration) -> Option<u16> {
+        self.call("FlowLogSweep", "{\"Data\":{},\"Metadata\":{}}".to_owned(), patience).await
+    }
+
+    /// The shape fails when something is not so.
+    fn expect(&self, is_so: bool, what: impl FnOnce() -> String) {
+        if !is_so {
+            self.complaints.lock().unwrap().push(what());
+        }
     }
 
     async fn call(&self, function: &str, body: String, patience: Duration) -> Option<u16> {
@@ -146,7 +162,8 @@ impl Place {
         let records: Vec<String> = (0..30).map(|number| samples::record(number, 5 * number)).collect();
         let blob = self.blob();
         let event = self.commit(&blob, Content::of(&samples::content(&records)));
-        let source = form_urlencoded::Serializer::new(String::new()).append_pair("source", &blob.url()).finish();
+        let source =
+            form_urlencoded::Serializer::new(String::new()).append_pair("source", &blob.url()).finish();
         let path = format!("/hub/{}/events?{source}", self.rig.hub());
         let mut answer = None;
         let arrive = async {
@@ -195,7 +212,9 @@ fn blob_name(at: OffsetDateTime, mac: &str) -> String {
 /// A connection string for `account`, with these endpoints.
 fn connection(account: &str, original: &str, blob: &str, table: &str) -> String {
     let key = original.split(';').find(|part| part.starts_with("AccountKey=")).unwrap();
-    format!("DefaultEndpointsProtocol=http;AccountName={account};{key};BlobEndpoint={blob}/{account};TableEndpoint={table}/{account};")
+    format!(
+        "DefaultEndpointsProtocol=http;AccountName={account};{key};BlobEndpoint={blob}/{account};TableEndpoint={table}/{account};"
+    )
 }
 
 /// The settings with which every request to storage goes through `storage`.
@@ -230,7 +249,8 @@ fn with_identity(rig: &Rig, storage: &Storage) -> Vec<(&'static str, String)> {
 /// Plays each shape with a process of its own, one after the other, and shows what each took.
 async fn play_all(flags: &'static [&'static str], shapes: Vec<Shape>) {
     let (binary, rig) = (release_binary(), Rig::own(flags).await);
-    let (mut table, mut failed) = (String::from("| shape | peak, MiB | bound |\n| --- | --- | --- |\n"), Vec::new());
+    let (mut table, mut failed) =
+        (String::from("| shape | peak, MiB | bound |\n| --- | --- | --- |\n"), Vec::new());
     for Shape { name, bound, play } in &shapes {
         let mut place = Place::start(&binary, rig.beside()).await;
         place.hub(json!({"discard": true})).await;
@@ -239,7 +259,10 @@ async fn play_all(flags: &'static [&'static str], shapes: Vec<Shape>) {
         place.storage.straighten();
         place.rig.call("DELETE", &format!("/hub/faults?hub={}", place.rig.hub()), None).await;
         place.hub(json!({"discard": false})).await;
-        let peak = match place.judge().await {
+        let judged = place.judge().await;
+        let complaints = std::mem::take(&mut *place.complaints.lock().unwrap());
+        failed.extend(complaints.into_iter().map(|complaint| format!("{name}: {complaint}")));
+        let peak = match judged {
             Ok(peak) if peak <= bound << 20 => format!("{:.1}", mib(peak)),
             Ok(peak) => {
                 failed.push(format!("{name}: {:.1} MiB, more than {bound}", mib(peak)));

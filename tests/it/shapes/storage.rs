@@ -54,6 +54,7 @@ struct Shared {
     blobs: Mutex<BTreeMap<String, Stored>>,
     twist: Mutex<Option<Twist>>,
     versions: AtomicU64,
+    bytes_read: AtomicU64,
     http: reqwest::Client,
     /// Where rows are kept, and tokens made.
     table: String,
@@ -75,6 +76,7 @@ impl Storage {
             blobs: Mutex::default(),
             twist: Mutex::default(),
             versions: AtomicU64::new(1),
+            bytes_read: AtomicU64::new(0),
             http: reqwest::Client::new(),
             table: table.to_owned(),
             identity: identity.map(ToOwned::to_owned),
@@ -92,9 +94,19 @@ impl Storage {
     /// Commits `content` as the whole of the blob `path` (container and name) and returns its `ETag`.
     pub(super) fn commit(&self, path: &str, content: Content) -> String {
         let etag = format!("0x8DD{:012X}", self.shared.versions.fetch_add(1, Ordering::Relaxed));
-        let stored = Stored { content, etag: etag.clone() };
-        self.shared.blobs.lock().unwrap().insert(path.to_owned(), stored);
+        self.commit_as(path, content, &etag);
         etag
+    }
+
+    /// The same, with this `ETag`.
+    pub(super) fn commit_as(&self, path: &str, content: Content, etag: &str) {
+        let stored = Stored { content, etag: etag.to_owned() };
+        self.shared.blobs.lock().unwrap().insert(path.to_owned(), stored);
+    }
+
+    /// Bytes of blobs that were asked for.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.shared.bytes_read.load(Ordering::Relaxed)
     }
 
     /// From now on `twist` answers first.
@@ -205,6 +217,7 @@ impl Shared {
         if start >= length {
             return refused(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
         }
+        self.bytes_read.fetch_add(end - start, Ordering::Relaxed);
         let headers = [
             ("etag", etag),
             ("last-modified", LAST_MODIFIED.to_owned()),
@@ -238,8 +251,11 @@ impl Shared {
         let blobs = self.blobs.lock().unwrap();
         let (mut items, mut count, mut next) = (String::new(), 0, String::new());
         let mut from = format!("{container}/{}", prefix.max(marker));
-        while let Some((path, stored)) = blobs.range::<str, _>((Bound::Included(&*from), Bound::Unbounded)).next() {
-            let Some(name) = path[container.len()..].strip_prefix('/').filter(|name| name.starts_with(prefix))
+        while let Some((path, stored)) =
+            blobs.range::<str, _>((Bound::Included(&*from), Bound::Unbounded)).next()
+        {
+            let Some(name) =
+                path[container.len()..].strip_prefix('/').filter(|name| name.starts_with(prefix))
             else {
                 break;
             };
@@ -265,7 +281,14 @@ impl Shared {
     }
 
     /// Passes a request on to `service`, and its answer back.
-    async fn relay(&self, service: &str, path: &str, query: Option<&str>, asked: &Asked, body: Body) -> Response {
+    async fn relay(
+        &self,
+        service: &str,
+        path: &str,
+        query: Option<&str>,
+        asked: &Asked,
+        body: Body,
+    ) -> Response {
         let query = query.map_or_else(String::new, |query| format!("?{query}"));
         let mut headers = asked.headers.clone();
         for name in ["host", "content-length", "transfer-encoding", "connection"] {
@@ -284,7 +307,8 @@ impl Shared {
     }
 }
 
-pub(super) const BLOCKS_BEFORE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList><CommittedBlocks>";
+pub(super) const BLOCKS_BEFORE: &str =
+    "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList><CommittedBlocks>";
 const BLOCKS_BEHIND: &str = "</CommittedBlocks></BlockList>";
 pub(super) const LIST_BEFORE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
     <EnumerationResults ServiceEndpoint=\"http://127.0.0.1/\" ContainerName=\"c\"><Blobs>";

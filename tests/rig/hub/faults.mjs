@@ -5,6 +5,7 @@ import { CountedFault } from "../counted-fault.mjs";
 const TRANSFER = "transfer";
 const ATTACH = "attach";
 const TOKEN = "token";
+const CONNECTION = "connection";
 const AT_ONCE = "at once";
 
 /** What each action counts. */
@@ -26,6 +27,7 @@ export const ACTIONS = {
   "drop-connections": AT_ONCE,
   "detach-links": AT_ONCE,
   raw: AT_ONCE,
+  "raw-open": CONNECTION,
 };
 
 export class Faults {
@@ -67,6 +69,10 @@ export class Faults {
 
   onAttach(hub) {
     return this.#due(ATTACH, hub)[0]?.strike();
+  }
+
+  onConnection() {
+    return this.#due(CONNECTION, undefined)[0]?.strike();
   }
 
   onPutToken() {

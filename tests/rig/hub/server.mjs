@@ -136,6 +136,9 @@ export class HubServer {
 
   #onConnection(connection) {
     this.counters.connections += 1;
+    const fault = this.faults.onConnection();
+    // The answer to the client's open is written when this event has been dealt with.
+    if (fault) connection.socket.write(Buffer.from(fault.bytes, "base64"));
     const peer = new Peer(connection, (link, path) => {
       this.intake.detach(link, "amqp:unauthorized-access", `ExpiredToken: the token for '${path}' has expired`);
     });

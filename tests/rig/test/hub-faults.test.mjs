@@ -224,6 +224,15 @@ test("put-tokens are refused as told, and counted", async () => {
   client.connection.close();
 });
 
+test("bytes are written to a connection before it is opened, and to the next one not", async () => {
+  // A frame that says nothing.
+  server.faults.add({ action: "raw-open", bytes: Buffer.from("0000000802000000", "hex").toString("base64") });
+  const clients = [await AmqpClient.connect(port), await AmqpClient.connect(port)];
+  const [struck, other] = clients.map(({ connection }) => connection.socket.bytesRead);
+  assert.equal(struck - other, 8);
+  for (const { connection } of clients) connection.close();
+});
+
 test("put-tokens are answered by deep and by long bodies", async () => {
   server.faults.add({ action: "cbs", nested: 3 });
   server.faults.add({ action: "cbs", skip: 1, bytes: 300_000 });
