@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long a peer is borne with. What it answers is without an end, so any time is long enough.
@@ -21,9 +22,10 @@ fn honest() -> Content {
     Content::of(&content(&[record(1, 50), record(2, 50)]))
 }
 
-/// A blob whose first record breaks off.
+/// A blob whose second record is none, each record in a block of its own.
 fn broken() -> Content {
-    Content::of("{\"records\":[").then("{\"text\":\"no end,").then(",").then(&record(1, 50)).then("]}")
+    let record = record(1, 50);
+    Content::of("{\"records\":[").then(&record).then(",{\"a\":1}}").then(",").then(&record).then("]}")
 }
 
 /// Delivers an event of `content` while `answer` is all that requests of `kind` get.
@@ -34,11 +36,17 @@ fn answering(
     answer: impl Fn(&Asked) -> Option<Response> + Send + Sync + Clone + 'static,
 ) -> Shape {
     Shape::new(name, HOSTILE, move |place| {
-        let answer = answer.clone();
+        let (answer, asked_for) = (answer.clone(), Arc::new(AtomicU64::new(0)));
         async move {
-            place.storage.twist(Arc::new(move |asked| if asked.kind == kind { answer(asked) } else { None }));
+            let count = Arc::clone(&asked_for);
+            place.storage.twist(Arc::new(move |asked| {
+                let answer = (asked.kind == kind).then(|| answer(asked)).flatten()?;
+                count.fetch_add(1, Ordering::Relaxed);
+                Some(answer)
+            }));
             let event = place.commit(&place.blob(), content());
             place.deliver_within(&event, BORNE).await;
+            place.expect(asked_for.load(Ordering::Relaxed) > 0, || format!("{kind:?} was not asked for"));
         }
         .boxed()
     })
