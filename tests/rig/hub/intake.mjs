@@ -165,6 +165,8 @@ export class Intake {
       link.session.output(frames.disposition({
         role: true, first: delivery.id, last: delivery.id, settled: true, state: OUTCOMES[outcome](detail),
       }));
+      // So that the session takes it off its books, and gives window and credit anew.
+      link.connection._register();
     }
     this.#answered(hub.name);
   }

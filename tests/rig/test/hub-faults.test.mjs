@@ -129,6 +129,17 @@ test("a delayed answer comes after a later one", async () => {
   close();
 });
 
+test("more transfers than a session's window holds are all answered, refused ones too", async () => {
+  server.faults.add({ action: "reject", skip: 1000, count: 2500 });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  const counts = { accepted: 0, rejected: 0 };
+  for (let i = 0; i < 50; i += 1) {
+    for (const outcome of await outcomes(sender, Array(100).fill("a"))) counts[outcome] += 1;
+  }
+  assert.deepEqual(counts, { accepted: 2500, rejected: 2500 });
+  close();
+});
+
 test("a transfer is refused after the one behind it was accepted, and neither outcome is taken for the other", async () => {
   server.faults.add({ action: "refuse-late", skip: 1, description: "50002" });
   const { sender, close } = await AmqpClient.sender(port, HUB);
