@@ -21,6 +21,7 @@ demo: rig ## plays an hour of flow logs through the real binary; FILE=path/to/PT
 	cd tests/rig && node demo.mjs $(if $(FILE),--file "$(abspath $(FILE))") $(DEMO_ARGS)
 
 test: rig ## runs everything: unit, property, contract and end-to-end tests, and the rig's own
+	cargo build --release --locked
 	cargo test --locked
 	cd tests/rig && npm test
 

@@ -8,8 +8,10 @@ use bytes::Bytes;
 use flowlog_forwarder::azure::event_hubs::{EventHub, Options};
 use flowlog_forwarder::hub::{Batch, Hub, HubError, Message, Origin};
 use flowlog_forwarder::rope::Rope;
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use serde_json::Value;
+use futures_util::stream::FuturesUnordered;
+use serde_json::{Value, json};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +35,8 @@ pub trait Readable {
     async fn received(&self) -> Vec<Received>;
     /// The sizes of the bodies accepted so far.
     async fn body_sizes(&self) -> Vec<usize>;
+    /// Lets the send number `number`, counted from 0, be refused when the next one has been accepted.
+    async fn refuse_behind_the_next(&self, number: usize);
 }
 
 /// A producer on a hub of its own in the rig.
@@ -106,6 +110,11 @@ impl Readable for OnRig {
         let events = self.events().await;
         events.iter().map(|event| usize::try_from(event["bodyBytes"].as_u64().unwrap()).unwrap()).collect()
     }
+
+    async fn refuse_behind_the_next(&self, number: usize) {
+        let condition = "com.microsoft:argument-error";
+        self.fault(json!({"action": "refuse-late", "skip": number, "condition": condition})).await;
+    }
 }
 
 /// An event as the rig's control API tells it.
@@ -136,6 +145,16 @@ impl Readable for MemoryHub {
     async fn body_sizes(&self) -> Vec<usize> {
         self.bodies().iter().map(Vec::len).collect()
     }
+
+    async fn refuse_behind_the_next(&self, number: usize) {
+        self.fail(number, Failure::Before(refused()));
+        self.settle_after(number, number + 1);
+    }
+}
+
+/// What a hub says that will not take a batch, however often it is sent.
+fn refused() -> HubError {
+    HubError::Refused { hub: "memory".into(), condition: "told to".into(), description: String::new() }
 }
 
 /// Where the test batches say that they come from.
@@ -229,6 +248,17 @@ async fn takes_a_batch_that_just_fits_and_refuses_one_byte_more<R: Readable>(it:
     assert_eq!(it.body_sizes().await, [room]);
 }
 
+async fn a_batch_refused_behind_the_next_one_fails_alone<R: Readable>(it: R) {
+    it.refuse_behind_the_next(1).await;
+    let batches: Vec<Batch> = (0..4).map(|number| batch(number * 300)).collect();
+    let sends = join_all(batches.iter().map(|batch| it.hub().send(batch.clone(), soon()))).await;
+    let failed: Vec<bool> = sends.iter().map(Result::is_err).collect();
+    assert_eq!(failed, [false, true, false, false]);
+    assert!(matches!(sends[1], Err(HubError::Refused { .. })), "{:?}", sends[1]);
+    let kept = [&batches[0], &batches[2], &batches[3]];
+    assert_eq!(it.received().await, kept.into_iter().flat_map(expected).collect::<Vec<_>>());
+}
+
 /// One test for each rule and each hub.
 macro_rules! contract {
     ($($rule:ident),+ $(,)?) => {
@@ -251,6 +281,30 @@ contract! {
     arrives_byte_for_byte_with_its_properties,
     goes_out_in_the_order_of_the_first_polls,
     takes_a_batch_that_just_fits_and_refuses_one_byte_more,
+    a_batch_refused_behind_the_next_one_fails_alone,
+}
+
+#[tokio::test]
+async fn the_hub_in_memory_settles_in_the_order_that_it_was_told_to() {
+    let hub = MemoryHub::default();
+    hub.settle_after(0, 2);
+    hub.settle_after(2, 3);
+    let sends = (0..4).map(|number| {
+        let sent = hub.send(batch(number * 300), soon());
+        async move { sent.await.map(|()| number) }
+    });
+    let settled: Vec<_> = sends.collect::<FuturesUnordered<_>>().map(Result::unwrap).collect().await;
+    assert_eq!(settled, [1, 3, 2, 0]);
+    let starts: Vec<u64> = hub.received().iter().map(|received| received.range.start).collect();
+    assert_eq!(starts, [0, 300, 600, 900]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_whose_turn_never_comes_is_settled_at_its_deadline() {
+    let hub = MemoryHub::default();
+    hub.settle_after(0, 1);
+    hub.send(batch(0), soon()).await.unwrap();
+    assert_eq!(hub.received().len(), 1);
 }
 
 #[tokio::test]

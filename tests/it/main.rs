@@ -43,6 +43,7 @@ mod server_contract;
 mod server_memory;
 mod server_process;
 mod settings;
+mod shapes;
 mod stage;
 mod stop_process;
 mod storage_hostile;

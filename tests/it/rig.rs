@@ -85,6 +85,16 @@ impl Rig {
         Self { running, number, http: reqwest::Client::new() }
     }
 
+    /// Another place in the same rig.
+    pub fn beside(&self) -> Self {
+        Self::place_in(Arc::clone(&self.running))
+    }
+
+    /// Whether the rig printed such an endpoint.
+    pub fn has(&self, endpoint: &str) -> bool {
+        self.running.endpoints[endpoint].is_string()
+    }
+
     /// One of the endpoints that the rig printed.
     pub fn endpoint(&self, name: &str) -> &str {
         self.running.endpoints[name].as_str().unwrap_or_else(|| panic!("the rig has no {name}"))

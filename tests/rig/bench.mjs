@@ -3,11 +3,13 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { cpus } from "node:os";
-import { chosen, HELP } from "./bench/args.mjs";
+import { BEFORE, chosen, HELP } from "./bench/args.mjs";
+import { backlog } from "./bench/backlog.mjs";
 import { bill } from "./bench/bill.mjs";
-import { build, HANDLER, ROOT } from "./bench/build.mjs";
+import { build, buildBefore, HANDLER, ROOT } from "./bench/build.mjs";
 import { catchUps, largestMessage } from "./bench/catch-up.mjs";
 import { cut } from "./bench/cut.mjs";
+import { fairness } from "./bench/fairness.mjs";
 import { attempt } from "./bench/figures.mjs";
 import { hour } from "./bench/hour.mjs";
 import { memory } from "./bench/memory.mjs";
@@ -16,7 +18,7 @@ import { startUp } from "./bench/start.mjs";
 import { steady } from "./bench/steady.mjs";
 import { write } from "./bench/write.mjs";
 
-const { parts, sizes, runs, whole, help } = chosen(process.argv.slice(2));
+const { parts, sizes, runs, before, whole, help } = chosen(process.argv.slice(2));
 if (help) {
   process.stdout.write(HELP);
   process.exit(0);
@@ -27,13 +29,16 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () =>
 
 const progress = (text) => process.stderr.write(`${text}\n`);
 progress("building");
-const { cut: cutBench, limits } = await build();
+const BENCHES = { cut: "cut", "catch-up": "limits" };
+const { cut: cutBench, limits } = await build(Object.keys(BENCHES).filter((part) => parts.includes(part)).map((part) => BENCHES[part]));
 
 /** How each part is measured: its figures, by the names under which the page knows them. */
 const MEASURES = {
   cut: async () => ({ cut: await cut(cutBench, progress) }),
   "catch-up": async () => ({ largest: await largestMessage(), catchUp: await catchUps({ limits, sizes, runs, progress }) }),
   steady: async () => ({ steady: await steady({ runs, progress }) }),
+  fairness: async () => ({ fairness: await fairness({ size: sizes.at(-1), progress }) }),
+  backlog: async () => ({ backlog: await backlog({ before: before ?? await buildBefore(BEFORE), progress }) }),
   memory: async () => ({ memory: await memory({ runs, progress }) }),
   start: async () => ({ start: { ...(await startUp()), binary: statSync(HANDLER).size } }),
   bill: async () => {

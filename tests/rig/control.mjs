@@ -86,6 +86,7 @@ async function addHubFault(hub, body) {
     "close-connections": () => hub.closeConnections(body.condition, body.description),
     "drop-connections": () => hub.dropConnections(),
     "detach-links": () => hub.detachLinks(body),
+    raw: () => hub.writeRaw(body),
   }[body.action]?.();
   return { id: fault.id, affected: await affected };
 }

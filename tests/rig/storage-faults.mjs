@@ -2,7 +2,7 @@
 
 import { CountedFault } from "./counted-fault.mjs";
 
-export const STORAGE_ACTIONS = ["status", "hang", "hold", "delay", "reset-before", "reset-after", "cut"];
+export const STORAGE_ACTIONS = ["status", "hang", "hold", "delay", "date", "reset-before", "reset-after", "cut"];
 
 const FILTERS = ["service", "kind", "method"];
 
@@ -10,7 +10,7 @@ export class StorageFaults {
   #list = [];
   #nextId = 1;
 
-  /** `{action, service?, kind?, method?, path? (regular expression), skip?, count?, forMs?, status?, code?, ms?, bytes?}` */
+  /** `{action, service?, kind?, method?, path? (regular expression), skip?, count?, forMs?, status?, code?, ms?, seconds?, bytes?}` */
   add(fault) {
     if (!STORAGE_ACTIONS.includes(fault.action)) {
       throw new RangeError(`no storage fault is called '${fault.action}'; there are: ${STORAGE_ACTIONS.join(", ")}`);
@@ -29,11 +29,19 @@ export class StorageFaults {
     return this.#list.map(({ entry }) => entry);
   }
 
-  /** The fault that befalls this request, if any: the oldest that is due. Every one that it matches counts it. */
+  /**
+   * What befalls this request: `{delayMs, dateSeconds, fault}`. Delays add up; the oldest shift of the date strikes, and
+   * the oldest of the other faults. Every one that it matches counts it.
+   */
   onRequest(request) {
     const due = this.#list
       .filter(({ entry, pattern }) => FILTERS.every((name) => (entry[name] ?? request[name]) === request[name]) && pattern.test(request.path))
       .filter(({ entry }) => entry.see());
-    return due[0]?.entry.strike();
+    const of = (...actions) => due.map(({ entry }) => entry).filter(({ action }) => actions.includes(action));
+    return {
+      delayMs: of("delay").reduce((sum, delay) => sum + (delay.strike().ms ?? 0), 0),
+      dateSeconds: of("date")[0]?.strike().seconds,
+      fault: due.map(({ entry }) => entry).find(({ action }) => action !== "delay" && action !== "date")?.strike(),
+    };
   }
 }

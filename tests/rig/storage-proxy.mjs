@@ -45,6 +45,18 @@ function totals(log) {
   };
 }
 
+/** Sets the `Date` of an answer to be made, so many seconds from now. */
+function shiftDate(response, seconds) {
+  response.setHeader("Date", new Date(Date.now() + seconds * 1000).toUTCString());
+}
+
+/** The headers of the service's answer as they came, but for a date that is set already. */
+function headersOf({ rawHeaders }, response) {
+  if (!response.hasHeader("Date")) return rawHeaders;
+  const pairs = rawHeaders.flatMap((name, i) => (i % 2 === 0 && name.toLowerCase() !== "date" ? [[name, rawHeaders[i + 1]]] : []));
+  return [...pairs.flat(), "Date", response.getHeader("Date")];
+}
+
 class StorageProxy {
   #held = [];
 
@@ -108,26 +120,29 @@ class StorageProxy {
     request.on("data", (chunk) => { entry.requestBytes += chunk.length; });
     request.pause();
 
-    const fault = this.faults.onRequest(entry);
+    const { fault, delayMs, dateSeconds } = this.faults.onRequest(entry);
+    if (dateSeconds !== undefined) shiftDate(response, dateSeconds);
     if (fault?.action === "hang") return;
     if (fault?.action === "reset-before") {
       request.socket.resetAndDestroy?.() ?? request.socket.destroy();
       return;
     }
     if (fault?.action === "hold") await new Promise((go) => this.#held.push({ path: entry.path, go }));
-    if (fault?.action === "delay") await new Promise((resolve) => setTimeout(resolve, fault.ms ?? 0));
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     if (fault?.action === "status") this.#refuse(fault, entry, request, response);
     else this.#forward(fault, entry, upstream, request, response);
   }
 
   #refuse({ status = 503, code = "ServerBusy" }, entry, request, response) {
     entry.status = status;
-    request.resume();
-    request.on("end", () => {
+    const refuse = () => {
       const body = `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>asked for by a fault of the rig</Message></Error>`;
       response.writeHead(status, { "x-ms-error-code": code, "Content-Type": "application/xml" });
       response.end(request.method === "HEAD" ? undefined : body);
-    });
+    };
+    // A request without a body may have ended while it was delayed.
+    if (request.readableEnded) refuse();
+    else request.on("end", refuse).resume();
   }
 
   #forward(fault, entry, upstream, request, response) {
@@ -142,7 +157,7 @@ class StorageProxy {
         answer.on("end", () => request.socket.destroy());
         return;
       }
-      response.writeHead(answer.statusCode, answer.statusMessage, answer.rawHeaders);
+      response.writeHead(answer.statusCode, answer.statusMessage, headersOf(answer, response));
       let left = fault?.action === "cut" ? fault.bytes ?? 0 : Infinity;
       answer.on("data", (chunk) => {
         const part = chunk.subarray(0, Math.min(left, chunk.length));

@@ -2,15 +2,18 @@
 
 import { parseArgs } from "node:util";
 
-export const PARTS = ["cut", "catch-up", "steady", "memory", "start", "bill"];
+export const PARTS = ["cut", "catch-up", "steady", "fairness", "backlog", "memory", "start", "bill"];
 const SIZES = [1, 64, 512, 2000];
 const RUNS = 3;
+/** The last commit whose sweeps forward two blobs at a time, whatever their size. */
+export const BEFORE = "0ebd766";
 
-export const HELP = `node bench.mjs [--only PART,…] [--sizes MB,…] [--runs N]
+export const HELP = `node bench.mjs [--only PART,…] [--sizes MB,…] [--runs N] [--before PATH]
   --only PART,…    measures these parts: ${PARTS.join(", ")}
   --sizes MB,…     sizes of the blobs to catch up with (${SIZES.join(",")})
   --runs N         how often each is measured (${RUNS})
-The figures go to stdout. With any of these the page is left as it is; without, docs/benchmarks.md is written.
+  --before PATH    the program of commit ${BEFORE}, for the backlog; built when it is not given
+The figures go to stdout. With --only, --sizes or --runs the page is left as it is; without, docs/benchmarks.md is written.
 `;
 
 const words = (text) => text.split(",").map((word) => word.trim()).filter((word) => word !== "");
@@ -21,9 +24,9 @@ function number(text, what) {
   return n;
 }
 
-/** What is asked for: `{parts, sizes, runs, whole, help}`; `whole`: nothing is left out, so the page may be written. */
+/** What is asked for: `{parts, sizes, runs, before, whole, help}`; `whole`: nothing is left out, so the page may be written. */
 export function chosen(argv) {
-  const options = Object.fromEntries(["only", "sizes", "runs"].map((name) => [name, { type: "string" }]));
+  const options = Object.fromEntries(["only", "sizes", "runs", "before"].map((name) => [name, { type: "string" }]));
   const { values } = parseArgs({ args: argv, options: { ...options, help: { type: "boolean", default: false } } });
   const asked = values.only === undefined ? PARTS : words(values.only);
   const unknown = asked.find((part) => !PARTS.includes(part));
@@ -32,6 +35,7 @@ export function chosen(argv) {
     // In the page's order, whatever the order asked for.
     parts: PARTS.filter((part) => asked.includes(part)), help: values.help,
     whole: ["only", "sizes", "runs"].every((name) => values[name] === undefined),
+    before: values.before,
     sizes: values.sizes === undefined ? SIZES : words(values.sizes).map((size) => number(size, "--sizes")).sort((a, b) => a - b),
     runs: values.runs === undefined ? RUNS : Math.ceil(number(values.runs, "--runs")),
   };

@@ -1,5 +1,6 @@
 // The programs that are measured: how they are built, and how one is run that prints what it measured.
 
+import { copyFileSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { spawnGuarded, release } from "../leash.mjs";
 
@@ -26,12 +27,27 @@ export async function output(command, args, { timeoutMs = 300_000, ...options } 
   return texts.stdout;
 }
 
-/** Builds the benchmarks and then, last, what is published; gives the benchmarks' paths by their names. */
-export async function build() {
+/** Builds the benchmarks of these names and then, last, what is published; gives the benchmarks' paths by their names. */
+export async function build(benches) {
   const options = { cwd: ROOT, timeoutMs: BUILD_MS };
-  const args = ["bench", "--locked", "--no-run", "--bench", "cut", "--bench", "limits", "--message-format=json"];
-  const lines = (await output("cargo", args, options)).split("\n").filter(Boolean);
+  const args = ["bench", "--locked", "--no-run", ...benches.flatMap((name) => ["--bench", name]), "--message-format=json"];
+  const lines = benches.length === 0 ? [] : (await output("cargo", args, options)).split("\n").filter(Boolean);
   const made = lines.map((line) => JSON.parse(line)).filter(({ executable }) => executable);
   await output("cargo", ["build", "--release", "--locked"], options);
   return Object.fromEntries(made.map(({ target, executable }) => [target.name, executable]));
+}
+
+/** The forwarder as it was at `commit`, built once, beside the present one; gives its path. */
+export async function buildBefore(commit) {
+  const [program, tree] = [`${ROOT}target/${commit}/flowlog-forwarder`, `${ROOT}target/${commit}/tree`];
+  if (existsSync(program)) return program;
+  const git = (...args) => output("git", args, { cwd: ROOT });
+  await git("worktree", "add", "--force", "--detach", tree, commit);
+  try {
+    await output("cargo", ["build", "--release", "--locked", "--target-dir", `${ROOT}target/${commit}/build`], { cwd: tree, timeoutMs: BUILD_MS });
+    copyFileSync(`${ROOT}target/${commit}/build/release/flowlog-forwarder`, program);
+  } finally {
+    await git("worktree", "remove", "--force", tree);
+  }
+  return program;
 }

@@ -36,7 +36,7 @@ const cutGoals = ({ cut }) => [
 
 /** Every goal of which the figures may say something. */
 export function goals(figures) {
-  const { cut, catchUp, steady, start, hour } = figures;
+  const { cut, catchUp, steady, fairness, backlog, start, hour } = figures;
   const peaks = peaksOf(figures);
   const large = catchUp?.filter(({ size }) => size > 1) ?? [];
   return [
@@ -47,6 +47,11 @@ export function goals(figures) {
       aim: 8, unit: "times", figure: toVendors,
     })),
     ...(cut ? cutGoals(figures) : []),
+    {
+      what: "p99 of a small event while two large blobs are caught up with, beside the same alone",
+      aim: 3, unit: "times", atMost: true, figure: fairness?.ratio,
+    },
+    { what: "a backlog of small blobs, beside the forwarder that took two at a time", aim: 10, unit: "times", figure: backlog?.ratio },
     { what: "peak memory, at any blob size", aim: 64, unit: "MiB", atMost: true, figure: Math.max(...peaks) / MIB },
     { what: "storage calls for an event", aim: 4, unit: "number", atMost: true, figure: storageCalls(steady) ?? hour?.calls },
     { what: "bytes read per byte delivered", aim: 1.01, unit: "number", atMost: true, figure: hour?.readPerDelivered },

@@ -20,8 +20,8 @@ export const settings = (endpoints) => ({
 });
 
 /** Starts a handler of its own, and gives also what it took: `{host, peak(), cpu()}`, bytes and seconds. */
-async function startHandler(endpoints) {
-  const host = await FunctionsHost.start({ command: HANDLER, env: settings(endpoints) });
+async function startHandler(endpoints, command) {
+  const host = await FunctionsHost.start({ command, env: settings(endpoints) });
   const { pid } = host.handler;
   return {
     host,
@@ -31,9 +31,9 @@ async function startHandler(endpoints) {
   };
 }
 
-/** Lets `work` use a handler, and ends it whatever comes of that. */
-export async function withHandler({ endpoints }, work) {
-  const handler = await startHandler(endpoints);
+/** Lets `work` use a handler, of another program than the present one if told, and ends it whatever comes of that. */
+export async function withHandler({ endpoints }, work, command = HANDLER) {
+  const handler = await startHandler(endpoints, command);
   try {
     return await work(handler);
   } finally {

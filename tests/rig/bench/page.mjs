@@ -1,6 +1,7 @@
 // The page: every figure beside what it is to be compared with. Only what was measured has a section, or is named as
 // not measured.
 
+import { BEFORE } from "./args.mjs";
 import { COMMITS_A_MONTH } from "./bill.mjs";
 import { goals, storageCalls } from "./goals.mjs";
 import { CONTENDERS, DESIGNS, functionName, functionsOf, shapesOf, sizeName } from "./names.mjs";
@@ -115,6 +116,33 @@ The calls were counted in a round of their own: the proxy that counts costs time
 due, not from when it could be sent.
 `;
 
+const fairnessSection = ({ fairness: { size, large, pace, alone, beside, ratio, peak, failures } }) => `## Fairness
+
+How long the event of a small commit takes, ${pace} of them a second: alone, and while a sweep catches up with ${large} blobs of
+${sizeName(size)} each. The same process, one series right after the other; an event is timed from its commit.
+
+${table(["", "events", "median, ms", "99th percentile, ms"], [
+    ["alone", alone.events, fixed(alone.p50, 1), fixed(alone.p99, 1)],
+    ["beside the sweep", beside.events, fixed(beside.p50, 1), fixed(beside.p99, 1)],
+    ["ratio", "", times(beside.p50 / alone.p50), times(ratio)],
+  ])}
+
+Events beside the sweep that failed and came again a second later: ${failures}. Peak memory meanwhile: ${mib(peak)}. Storage, hub and whoever makes the commits share this machine's cores with it.
+`;
+
+const backlogSection = ({ backlog }) => `## A backlog of small blobs
+
+${backlog.blobs} blobs of one record, of which no event came, and one sweep; a proxy adds ${backlog.delay} ms to each storage call. Before is
+commit \`${BEFORE}\`, whose sweeps take two blobs at a time, measured in the same run.
+
+${table(["forwarder", "records", "seconds", "records a second", "peak memory"],
+    ["before", "now"].map((name) => [
+      name, backlog[name].records, fixed(backlog[name].seconds, 1), fixed(backlog[name].perSecond, 1), mib(backlog[name].peak),
+    ]))}
+
+${times(backlog.ratio)} as many a second.
+`;
+
 const start = (figures) => `## Start
 
 ${table(["figure", ""], [
@@ -187,6 +215,8 @@ export function page(figures, { drawn } = {}) {
     ...(figures.cut ? [cutting(figures, plot)] : []),
     ...(figures.catchUp ? [catchingUp(figures, plot)] : []),
     ...(figures.steady ? [steadySection(figures)] : []),
+    ...(figures.fairness ? [fairnessSection(figures)] : []),
+    ...(figures.backlog ? [backlogSection(figures)] : []),
     ...(figures.catchUp || figures.memory ? [memorySection(figures, plot)] : []),
     ...(figures.start ? [start(figures)] : []),
     ...(figures.bill ? [billSection(figures, plot)] : []),

@@ -5,6 +5,7 @@ import { CountedFault } from "../counted-fault.mjs";
 const TRANSFER = "transfer";
 const ATTACH = "attach";
 const TOKEN = "token";
+const CONNECTION = "connection";
 const AT_ONCE = "at once";
 
 /** What each action counts. */
@@ -16,6 +17,8 @@ export const ACTIONS = {
   drop: TRANSFER,
   swallow: TRANSFER,
   hold: TRANSFER,
+  late: TRANSFER,
+  "refuse-late": TRANSFER,
   delay: TRANSFER,
   "refuse-attach": ATTACH,
   cbs: TOKEN,
@@ -23,6 +26,8 @@ export const ACTIONS = {
   "close-connections": AT_ONCE,
   "drop-connections": AT_ONCE,
   "detach-links": AT_ONCE,
+  raw: AT_ONCE,
+  "raw-open": CONNECTION,
 };
 
 export class Faults {
@@ -64,6 +69,10 @@ export class Faults {
 
   onAttach(hub) {
     return this.#due(ATTACH, hub)[0]?.strike();
+  }
+
+  onConnection() {
+    return this.#due(CONNECTION, undefined)[0]?.strike();
   }
 
   onPutToken() {

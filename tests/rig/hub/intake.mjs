@@ -15,6 +15,7 @@ const OUTCOMES = {
 
 export class Intake {
   #held = [];
+  #late = [];
 
   constructor(store, faults) {
     this.store = store;
@@ -46,10 +47,12 @@ export class Intake {
     else if (this.#store({ link, delivery, format, bytes, number })) this.#answer(link, delivery, "accepted", undefined, delayMs);
   }
 
-  /** Answers what `hold` faults keep waiting, of one hub or of all; returns how many. */
+  /** Answers what `hold`, `late` and `refuse-late` faults keep waiting, of one hub or of all; returns how many. */
   release(hub) {
-    const due = this.#held.filter((held) => hub === undefined || held.hub === hub);
-    this.#held = this.#held.filter((held) => !due.includes(held));
+    const isDue = (waiting) => hub === undefined || waiting.hub === hub;
+    const due = [...this.#held, ...this.#late].filter(isDue);
+    this.#held = this.#held.filter((held) => !isDue(held));
+    this.#late = this.#late.filter((late) => !isDue(late));
     for (const { answer } of due) answer();
     return due.length;
   }
@@ -101,6 +104,14 @@ export class Intake {
           this.#held.push({ hub: hub.name, answer: () => this.#answer(link, delivery, "accepted", undefined, delayMs) });
         }
         break;
+      case "late":
+        if (this.#store(transfer)) this.#answerLate(fault, hub, () => this.#answer(link, delivery, "accepted", undefined, delayMs));
+        break;
+      case "refuse-late": {
+        const error = { condition: fault.condition ?? "com.microsoft:server-busy", description };
+        this.#answerLate(fault, hub, () => this.#answer(link, delivery, "rejected", error, delayMs));
+        break;
+      }
       case "swallow":
         if (fault.store) this.#store(transfer);
         hub.counters.unanswered += 1;
@@ -119,6 +130,19 @@ export class Intake {
     }
   }
 
+  #answerLate({ after = 1 }, { name }, answer) {
+    this.#late.push({ hub: name, left: after, answer });
+  }
+
+  // One more transfer of the hub is answered: what was to come behind it may be due.
+  #answered(hub) {
+    const waiting = this.#late.filter((late) => late.hub === hub);
+    for (const late of waiting) late.left -= 1;
+    const due = waiting.filter(({ left }) => left === 0);
+    this.#late = this.#late.filter((late) => !due.includes(late));
+    for (const { answer } of due) answer();
+  }
+
   // Nothing will be answered: take the delivery off the session's books, or its window would shrink for ever.
   #forget(hub, delivery) {
     hub.counters.unansweredNow -= 1;
@@ -133,19 +157,18 @@ export class Intake {
     const { hub } = link.entity;
     hub.counters[outcome] += 1;
     hub.counters.unansweredNow -= 1;
-    if (!link.connection.is_open() || link.entity.detached) {
-      delivery.settled = true;
-    } else if (outcome === "accepted") {
-      // Settled whatever mode the link asks for: Microsoft's client for Python asks for the other, and waits for this.
-      delivery.update(true, OUTCOMES.accepted());
-    } else {
-      // Written frame by frame: rhea merges the dispositions of one tick by their first one's outcome, which would
-      // report a rejected transfer as accepted when it follows an accepted one.
-      delivery.settled = true;
+    delivery.settled = true;
+    if (link.connection.is_open() && !link.entity.detached) {
+      // Written frame by frame, in the order of the answers: rhea merges the dispositions of one tick by their first
+      // one's outcome, which would report a rejected transfer as accepted when it follows an accepted one. Settled
+      // whatever mode the link asks for: Microsoft's client for Python asks for the other, and waits for this.
       link.session.output(frames.disposition({
         role: true, first: delivery.id, last: delivery.id, settled: true, state: OUTCOMES[outcome](detail),
       }));
+      // So that the session takes it off its books, and gives window and credit anew.
+      link.connection._register();
     }
+    this.#answered(hub.name);
   }
 }
 

@@ -28,9 +28,11 @@ function eventReport(event, withBody) {
   };
 }
 
-/** A hub's events in the order of acceptance; the query may say `from`, `limit` and `body=none`. */
+const sourceOf = (event) => rhea.message.decode(event.bytes).application_properties?.source;
+
+/** A hub's events in the order of acceptance; the query may say `source`, `from`, `limit` and `body=none`. */
 export function eventsOf(hub, query) {
-  const from = Number(query.get("from") ?? 0);
-  const limit = Number(query.get("limit") ?? Infinity);
-  return hub.order.slice(from, from + limit).map((event) => eventReport(event, query.get("body") !== "none"));
+  const [from, limit, source] = [Number(query.get("from") ?? 0), Number(query.get("limit") ?? Infinity), query.get("source")];
+  const found = source === null ? hub.order : hub.order.filter((event) => sourceOf(event) === source);
+  return found.slice(from, from + limit).map((event) => eventReport(event, query.get("body") !== "none"));
 }

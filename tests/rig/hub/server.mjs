@@ -6,7 +6,7 @@ import { parseAddress, startIndex } from "./address.mjs";
 import { Intake, transferOf } from "./intake.mjs";
 import { Peer } from "./peer.mjs";
 import { Reader } from "./reader.mjs";
-import { describe, putToken, reply } from "./services.mjs";
+import { describe, hostileReply, putToken, reply } from "./services.mjs";
 import { Faults } from "./faults.mjs";
 import { Store } from "./store.mjs";
 
@@ -122,12 +122,23 @@ export class HubServer {
     return links.length;
   }
 
+  /** Writes `bytes` to every connection, `times` times, whatever is due there; returns to how many. */
+  writeRaw({ bytes, times = 1 }) {
+    const all = [...this.#peers.keys()];
+    const buffer = Buffer.concat(Array(times).fill(Buffer.from(bytes, "base64")));
+    for (const { socket } of all) socket.write(buffer);
+    return all.length;
+  }
+
   get openConnections() {
     return this.#peers.size;
   }
 
   #onConnection(connection) {
     this.counters.connections += 1;
+    const fault = this.faults.onConnection();
+    // The answer to the client's open is written when this event has been dealt with.
+    if (fault) connection.socket.write(Buffer.from(fault.bytes, "base64"));
     const peer = new Peer(connection, (link, path) => {
       this.intake.detach(link, "amqp:unauthorized-access", `ExpiredToken: the token for '${path}' has expired`);
     });
@@ -245,12 +256,19 @@ export class HubServer {
     const answer = (result) => {
       if (to?.is_open()) to.send(reply(request, result));
     };
+    const answerHostile = (fault) => {
+      if (to?.is_open()) to.send(hostileReply(request, fault), undefined, 0);
+    };
     if (node === "$management") return answer(describe(request, peer, this.store));
 
     this.counters.putTokens += 1;
     this.lastToken = { type: request.application_properties?.type, audience: request.application_properties?.name, token: request.body };
     const fault = this.faults.onPutToken();
     const respond = () => {
+      if (fault?.nested || fault?.bytes) {
+        answerHostile(fault);
+        return;
+      }
       const result = fault?.status
         ? { status: fault.status, description: fault.description ?? `asked for by fault ${fault.id}` }
         : putToken(request, peer, this.keys);

@@ -3,7 +3,7 @@
 import rhea from "rhea";
 import { checkToken, TokenRefused } from "./tokens.mjs";
 
-const { types } = rhea;
+const { message, types } = rhea;
 const EPOCH_START = new Date(0);
 
 /** Answers a put-token. Returns `{status, description}` and, when granted, puts the claim on the connection. */
@@ -66,4 +66,26 @@ export function reply(request, { status, description, body }) {
     application_properties: { "status-code": types.wrap_int(status), "status-description": description },
     body: body ?? null,
   };
+}
+
+/** The encoding of a list in a list in a list, so deep. */
+function nestedLists(depth) {
+  const HEAD = 9;
+  const encoded = Buffer.alloc(depth * HEAD + 1, 0x45);
+  for (let level = 0; level < depth; level += 1) {
+    const at = level * HEAD;
+    encoded[at] = 0xd0;
+    encoded.writeUInt32BE(encoded.length - at - HEAD + 4, at + 1);
+    encoded.writeUInt32BE(1, at + 5);
+  }
+  return encoded;
+}
+
+/** What no service answers: a body of lists nested `nested` deep, or one of `bytes` bytes. Encoded. */
+export function hostileReply(request, { status = 500, nested, bytes }) {
+  const proper = message.encode(reply(request, { status, description: "asked for by a fault" }));
+  // The body comes last: its section's descriptor takes three bytes, and a null one.
+  const body = nested ? nestedLists(nested) : Buffer.concat([Buffer.from([0xb0, 0, 0, 0, 0]), Buffer.alloc(bytes, "x")]);
+  if (!nested) body.writeUInt32BE(bytes, 1);
+  return Buffer.concat([proper.subarray(0, -1), body]);
 }

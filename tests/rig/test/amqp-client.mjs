@@ -34,7 +34,7 @@ export class AmqpClient {
     return client;
   }
 
-  /** Puts a token; resolves to `{status, description}`. The `$cbs` link pair is opened once. */
+  /** Puts a token; resolves to `{status, description, body}`. The `$cbs` link pair is opened once. */
   async putToken(audience, { type = "servicebus.windows.net:sastoken", token = sasToken(audience) } = {}) {
     this.cbs ??= await this.#openCbs();
     const answer = once(this.cbs.receiver, "message");
@@ -43,7 +43,8 @@ export class AmqpClient {
       application_properties: { operation: "put-token", type, name: audience },
     });
     const [{ message }] = await answer;
-    return { status: message.application_properties["status-code"], description: message.application_properties["status-description"] };
+    const { "status-code": status, "status-description": description } = message.application_properties;
+    return { status, description, body: message.body };
   }
 
   async #openCbs() {

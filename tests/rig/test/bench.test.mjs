@@ -8,6 +8,7 @@ import { bill, COMMITS_A_MONTH, lineOf } from "../bench/bill.mjs";
 import { ROOT } from "../bench/build.mjs";
 import { ratios, summary, turned } from "../bench/catch-up.mjs";
 import { parse } from "../bench/cut.mjs";
+import { compared } from "../bench/fairness.mjs";
 import { atOnce, attempt, median, medianOf, quantile } from "../bench/figures.mjs";
 import { goals, judge } from "../bench/goals.mjs";
 import { page } from "../bench/page.mjs";
@@ -44,6 +45,9 @@ const run = (whole) => ({
   whole: { ...one(whole, 40), cpu: 0.1 }, read: { seconds: 1 }, send: { seconds: 2 }, both: { seconds: 3 }, python: one(16, 300), node: one(10, 400), naive: { failed: "too long" },
 });
 
+/** So many times in ms, of which two in a hundred are as long as given and the others one. */
+const times = (count, long) => Array.from({ length: count }, (_, i) => (i % 50 === 0 ? long : 1));
+
 /** Figures as a whole run would have them. */
 const FIGURES = {
   runs: 3, machine: { cores: 2, node: "v20" }, missing: {},
@@ -53,6 +57,11 @@ const FIGURES = {
   steady: {
     nics: 1000, atOnce: 64, runs: 3, perSecond: 600, cpuMs: 0.5, pace: 10, p50: 4, p99: 20, peak: 20 * MIB,
     kinds: { "blob read": 1, "table update": 2, "hub transfer": 1 },
+  },
+  fairness: { size: 2000, large: 2, pace: 20, peak: 50 * MIB, failures: 0, ...compared(times(300, 10), times(200, 25)) },
+  backlog: {
+    blobs: 1000, delay: 20, ratio: 12,
+    before: { records: 1000, seconds: 50, perSecond: 20, peak: 20 * MIB }, now: { records: 1000, seconds: 4, perSecond: 240, peak: 30 * MIB },
   },
   memory: [{ many: 1, size: 0.06, peak: 10 * MIB }, { many: 256, size: 0.06, peak: 40 * MIB }, { many: 16, size: 16, peak: 80 * MIB }],
   start: { ms: 8, times: 20, binary: 8e6 },
@@ -65,12 +74,12 @@ FIGURES.bill = bill(FIGURES.hour, { prices: PRICES });
 
 describe("the benchmarks' arguments", () => {
   test("without any, everything is measured and the page may be written", () => {
-    assert.deepEqual(chosen([]), { parts: PARTS, sizes: [1, 64, 512, 2000], runs: 3, whole: true, help: false });
+    assert.deepEqual(chosen([]), { parts: PARTS, sizes: [1, 64, 512, 2000], runs: 3, before: undefined, whole: true, help: false });
   });
 
   test("with any, the page is left alone", () => {
     assert.deepEqual(chosen(["--only", "catch-up, cut", "--sizes", "64,1", "--runs", "5"]),
-      { parts: ["cut", "catch-up"], sizes: [1, 64], runs: 5, whole: false, help: false });
+      { parts: ["cut", "catch-up"], sizes: [1, 64], runs: 5, before: undefined, whole: false, help: false });
     for (const args of [["--only", "cut"], ["--sizes", "1"], ["--runs", "1"]]) assert.equal(chosen(args).whole, false);
   });
 
@@ -166,6 +175,27 @@ describe("the bill", () => {
   test("knows every price that the file gives, and no other", async () => {
     const { prices } = JSON.parse(await readFile(new URL("../../../benches/prices.json", import.meta.url), "utf8"));
     assert.deepEqual(Object.keys(prices).sort(), Object.keys(PRICES).sort());
+  });
+});
+
+describe("fairness", () => {
+  test("is the ratio of what one event in a hundred takes", () => {
+    const { alone, beside, ratio } = compared(times(300, 10), times(200, 25));
+    assert.deepEqual([alone, beside, ratio], [{ events: 300, p50: 1, p99: 10 }, { events: 200, p50: 1, p99: 25 }, 2.5]);
+  });
+
+  test("is not made up from a few events", () => {
+    assert.throws(() => compared(times(300, 10), times(99, 25)), /after 99 events/);
+  });
+
+  test("and the backlog have goals and sections of their own", () => {
+    const verdicts = Object.fromEntries(goals(FIGURES).map(({ what, verdict }) => [what, verdict]));
+    assert.equal(verdicts["p99 of a small event while two large blobs are caught up with, beside the same alone"], "met");
+    assert.equal(verdicts["a backlog of small blobs, beside the forwarder that took two at a time"], "met");
+    const text = page(FIGURES);
+    assert.match(text, /\| ratio \|  \| 1.00 × \| 2.50 × \|/);
+    assert.match(text, /\| now \| 1000 \| 4.0 \| 240.0 \| 30.0 MiB \|/);
+    assert.match(text, /commit `0ebd766`/);
   });
 });
 

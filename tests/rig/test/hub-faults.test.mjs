@@ -129,6 +129,63 @@ test("a delayed answer comes after a later one", async () => {
   close();
 });
 
+test("transfers of more frames than a session's window holds are all answered", async () => {
+  server.store.configure(HUB, { discard: true });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  // Of 16 frames each; the window is of 2,048.
+  const large = "x".repeat(1_000_000);
+  for (let i = 0; i < 15; i += 1) assert.deepEqual(await outcomes(sender, Array(10).fill(large)), Array(10).fill("accepted"));
+  server.store.configure(HUB, { discard: false });
+  close();
+});
+
+test("a transfer is refused after the one behind it was accepted, and neither outcome is taken for the other", async () => {
+  server.faults.add({ action: "refuse-late", skip: 1, description: "50002" });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  const order = [];
+  const answers = await Promise.all(["a", "b", "c", "d"].map(async (word) => {
+    const answer = await send(sender, text(word));
+    order.push(word);
+    return answer;
+  }));
+  assert.deepEqual(order, ["a", "c", "b", "d"]);
+  assert.deepEqual(answers.map(({ outcome }) => outcome), ["accepted", "rejected", "accepted", "accepted"]);
+  assert.deepEqual([answers[1].condition, answers[1].description], ["com.microsoft:server-busy", "50002"]);
+  assert.deepEqual(bodies(), ["a", "c", "d"]);
+  close();
+});
+
+test("a transfer is accepted as late as told, and stored in its place", async () => {
+  server.faults.add({ action: "late", after: 2 });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  const order = [];
+  await Promise.all(["a", "b", "c", "d"].map(async (word) => {
+    await send(sender, text(word));
+    order.push(word);
+  }));
+  assert.deepEqual(order, ["b", "c", "a", "d"]);
+  assert.deepEqual(bodies(), ["a", "b", "c", "d"]);
+  close();
+});
+
+test("what is to come behind answers that never go out is answered when released", async () => {
+  server.faults.add({ action: "refuse-late", hub: HUB });
+  const { sender, close } = await AmqpClient.sender(port, HUB);
+  const refused = outcomes(sender, ["a"]);
+  while (server.store.hub(HUB).counters.transfers === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(server.intake.release("another"), 0);
+  assert.equal(server.intake.release(HUB), 1);
+  assert.deepEqual(await refused, ["rejected"]);
+  close();
+});
+
+test("bytes are written to a connection whatever is due there", async () => {
+  const { client } = await AmqpClient.sender(port, HUB);
+  // A frame of twelve bytes that closes the connection, without a reason.
+  assert.ok(server.writeRaw({ bytes: Buffer.from("0000000c0200000000531845", "hex").toString("base64") }) > 0);
+  assert.equal(await client.closed, undefined);
+});
+
 test("an attach is refused with the condition asked for, and the next one is not", async () => {
   server.faults.add({ action: "refuse-attach", condition: "com.microsoft:server-busy" });
   const client = await AmqpClient.connect(port);
@@ -174,6 +231,26 @@ test("put-tokens are refused as told, and counted", async () => {
   assert.deepEqual(statuses, [500, 401, 202]);
   assert.equal(server.counters.putTokens - before, 3);
   assert.equal(server.lastToken.audience, audience);
+  client.connection.close();
+});
+
+test("bytes are written to a connection before it is opened, and to the next one not", async () => {
+  // A frame that says nothing.
+  server.faults.add({ action: "raw-open", bytes: Buffer.from("0000000802000000", "hex").toString("base64") });
+  const clients = [await AmqpClient.connect(port), await AmqpClient.connect(port)];
+  const [struck, other] = clients.map(({ connection }) => connection.socket.bytesRead);
+  assert.equal(struck - other, 8);
+  for (const { connection } of clients) connection.close();
+});
+
+test("put-tokens are answered by deep and by long bodies", async () => {
+  server.faults.add({ action: "cbs", nested: 3 });
+  server.faults.add({ action: "cbs", skip: 1, bytes: 300_000 });
+  const client = await AmqpClient.connect(port);
+  const bodies = [];
+  for (let i = 0; i < 2; i += 1) bodies.push((await client.putToken(`sb://127.0.0.1:${port}/${HUB}`)).body);
+  assert.deepEqual(bodies[0], [[[[]]]]);
+  assert.equal(bodies[1].toString(), "x".repeat(300_000));
   client.connection.close();
 });
 

@@ -189,6 +189,32 @@ describe("the storage proxy", () => {
     assert.equal((await reading).length, 10);
   });
 
+  test("shifts the date of its answers, refusals among them, and sends one date only", async () => {
+    await control("POST", "/storage/faults", { action: "date", path: "/shifted$", seconds: -86_400, count: "all" });
+    await control("POST", "/storage/faults", { action: "status", path: "/shifted$", status: 503 });
+    const daysFromNow = async (blob) => {
+      const answer = await fetch(`${rig.endpoints.blob}/${rig.endpoints.container}/${blob}${rig.endpoints.storageSas}`);
+      await answer.arrayBuffer();
+      return { status: answer.status, days: Math.round((Date.parse(answer.headers.get("date")) - Date.now()) / 86_400_000) + 0 };
+    };
+    assert.deepEqual(await daysFromNow("shifted"), { status: 503, days: -1 });
+    assert.deepEqual(await daysFromNow("shifted"), { status: 404, days: -1 });
+    assert.deepEqual(await daysFromNow("another"), { status: 404, days: 0 });
+  });
+
+  test("delays what matches for as long as told, beside other faults", async () => {
+    for (const ms of [60, 40]) await control("POST", "/storage/faults", { action: "delay", path: "/slow$", ms, count: "all" });
+    await control("POST", "/storage/faults", { action: "status", path: "/slow$", status: 503 });
+    const slow = `${rig.endpoints.blob}/${rig.endpoints.container}/slow${rig.endpoints.storageSas}`;
+    for (const status of [503, 404]) {
+      const begun = performance.now();
+      assert.equal((await fetch(slow)).status, status);
+      assert.ok(performance.now() - begun >= 95);
+    }
+    const faults = await control("GET", "/storage/faults");
+    assert.deepEqual(faults.map(({ count, struck }) => [count, struck]), [["all", 2], ["all", 2], [1, 1]]);
+  });
+
   test("cuts a body short", async () => {
     await control("POST", "/storage/faults", { action: "cut", kind: "blob read", bytes: 7 });
     const answer = await fetch(`${rig.endpoints.blob}/${rig.endpoints.container}/${name}${rig.endpoints.storageSas}`);

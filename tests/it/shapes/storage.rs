@@ -1,0 +1,327 @@
+//! A storage service that makes its blobs as they are read and misbehaves as told. Checkpoint rows are kept by
+//! the rig's Azurite behind it, and tokens come from the rig's identity endpoint; what is written to the
+//! quarantine is counted and let go.
+
+use super::content::Content;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{StreamExt as _, stream};
+use percent_encoding::percent_decode_str;
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Blocks,
+    List,
+    Quarantine,
+    Row,
+    Rows,
+    Token,
+}
+
+/// A request, as far as an answer depends on it.
+pub(super) struct Asked {
+    pub(super) kind: Kind,
+    pub(super) method: Method,
+    /// The path, decoded, without the account.
+    pub(super) path: String,
+    /// The parameters, decoded.
+    pub(super) query: HashMap<String, String>,
+    pub(super) headers: HeaderMap,
+}
+
+/// Answers in place of the service; `None` leaves the request to it.
+pub(super) type Twist = Arc<dyn Fn(&Asked) -> Option<Response> + Send + Sync>;
+
+/// The storage service.
+pub(super) struct Storage {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    blobs: Mutex<BTreeMap<String, Stored>>,
+    twist: Mutex<Option<Twist>>,
+    versions: AtomicU64,
+    bytes_read: AtomicU64,
+    http: reqwest::Client,
+    /// Where rows are kept, and tokens made.
+    table: String,
+    identity: Option<String>,
+}
+
+#[derive(Clone)]
+struct Stored {
+    content: Content,
+    etag: String,
+}
+
+impl Storage {
+    /// Listens on a free port of loopback, before the table service `table` and the endpoint `identity`.
+    pub(super) async fn start(table: &str, identity: Option<&str>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            blobs: Mutex::default(),
+            twist: Mutex::default(),
+            versions: AtomicU64::new(1),
+            bytes_read: AtomicU64::new(0),
+            http: reqwest::Client::new(),
+            table: table.to_owned(),
+            identity: identity.map(ToOwned::to_owned),
+        });
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, shared }
+    }
+
+    /// The root, without a slash at its end.
+    pub(super) fn root(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Commits `content` as the whole of the blob `path` (container and name) and returns its `ETag`.
+    pub(super) fn commit(&self, path: &str, content: Content) -> String {
+        let etag = format!("0x8DD{:012X}", self.shared.versions.fetch_add(1, Ordering::Relaxed));
+        self.commit_as(path, content, &etag);
+        etag
+    }
+
+    /// The same, with this `ETag`.
+    pub(super) fn commit_as(&self, path: &str, content: Content, etag: &str) {
+        let stored = Stored { content, etag: etag.to_owned() };
+        self.shared.blobs.lock().unwrap().insert(path.to_owned(), stored);
+    }
+
+    /// Bytes of blobs that were asked for.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.shared.bytes_read.load(Ordering::Relaxed)
+    }
+
+    /// From now on `twist` answers first.
+    pub(super) fn twist(&self, twist: Twist) {
+        *self.shared.twist.lock().unwrap() = Some(twist);
+    }
+
+    /// From now on every answer is a proper one again.
+    pub(super) fn straighten(&self) {
+        *self.shared.twist.lock().unwrap() = None;
+    }
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let asked = Asked::new(head.method, &head.uri, head.headers);
+    let twist = shared.twist.lock().unwrap().clone();
+    if let Some(twisted) = twist.and_then(|twist| twist(&asked)) {
+        return twisted;
+    }
+    match asked.kind {
+        Kind::Read => shared.read(&asked),
+        Kind::Blocks => shared.blocks(&asked),
+        Kind::List => shared.list(&asked),
+        Kind::Quarantine => {
+            let mut pieces = body.into_data_stream();
+            while let Some(Ok(_)) = pieces.next().await {}
+            (StatusCode::CREATED, [("etag", "\"0x1\""), ("last-modified", LAST_MODIFIED)]).into_response()
+        }
+        Kind::Row | Kind::Rows => {
+            let path = head.uri.path().strip_prefix(HOST_ACCOUNT).unwrap_or_default();
+            shared.relay(&shared.table, path, head.uri.query(), &asked, body).await
+        }
+        Kind::Token => {
+            let identity = shared.identity.as_deref().expect("a rig with --identity");
+            shared.relay(identity, "", head.uri.query(), &asked, body).await
+        }
+    }
+}
+
+const ACCOUNT: &str = "/devstoreaccount1/";
+const HOST_ACCOUNT: &str = "/hoststore";
+const LAST_MODIFIED: &str = "Sun, 22 Nov 2026 09:59:00 GMT";
+
+impl Asked {
+    fn new(method: Method, uri: &Uri, headers: HeaderMap) -> Self {
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
+        let query: HashMap<_, _> =
+            url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        let path = decoded(uri.path());
+        let comp = query.get("comp").map(String::as_str);
+        let kind = match path.strip_prefix(HOST_ACCOUNT) {
+            Some(rest) if rest.starts_with("/flowlog-quarantine") => Kind::Quarantine,
+            Some(rest) if rest.ends_with("()") => Kind::Rows,
+            Some(_) => Kind::Row,
+            None if path.starts_with("/token") => Kind::Token,
+            None if comp == Some("list") => Kind::List,
+            None if comp == Some("blocklist") => Kind::Blocks,
+            None => Kind::Read,
+        };
+        let path = path.strip_prefix(ACCOUNT).unwrap_or(&path).to_owned();
+        Self { kind, method, path, query, headers }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The range that is asked for; of all of it when none is.
+    fn range(&self, length: u64) -> (u64, u64) {
+        let asked = self.header("x-ms-range").or_else(|| self.header("range"));
+        let bounds = asked.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let (start, last) = bounds.unwrap_or(("0", ""));
+        (start.parse().unwrap(), last.parse().map_or(length, |last: u64| length.min(last + 1)))
+    }
+}
+
+/// An error as storage sends it.
+pub(super) fn refused(status: StatusCode, code: &'static str) -> Response {
+    let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>no</Message></Error>");
+    (status, [("x-ms-error-code", code), ("content-type", "application/xml")], body).into_response()
+}
+
+/// A body that never ends.
+pub(super) fn endless(pattern: &str) -> Body {
+    let chunk = Bytes::from(pattern.repeat((64 << 10) / pattern.len()));
+    Body::from_stream(stream::repeat(Ok::<_, Infallible>(chunk)))
+}
+
+impl Shared {
+    fn stored(&self, path: &str) -> Option<Stored> {
+        self.blobs.lock().unwrap().get(path).cloned()
+    }
+
+    fn read(&self, asked: &Asked) -> Response {
+        let Some(Stored { content, etag }) = self.stored(&asked.path) else {
+            return refused(StatusCode::NOT_FOUND, "BlobNotFound");
+        };
+        let etag = format!("\"{etag}\"");
+        if asked.header("if-match").is_some_and(|wanted| wanted != etag) {
+            return refused(StatusCode::PRECONDITION_FAILED, "ConditionNotMet");
+        }
+        if asked.header("if-none-match") == Some(&etag) {
+            return refused(StatusCode::NOT_MODIFIED, "ConditionNotMet");
+        }
+        let length = content.length();
+        let (start, end) = asked.range(length);
+        if start >= length {
+            return refused(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
+        }
+        self.bytes_read.fetch_add(end - start, Ordering::Relaxed);
+        let headers = [
+            ("etag", etag),
+            ("last-modified", LAST_MODIFIED.to_owned()),
+            ("content-range", format!("bytes {start}-{}/{length}", end - 1)),
+            ("content-length", (end - start).to_string()),
+            ("x-ms-blob-type", "BlockBlob".to_owned()),
+        ];
+        let chunks = stream::iter(content.read(start..end).map(Ok::<_, Infallible>));
+        (StatusCode::PARTIAL_CONTENT, headers, Body::from_stream(chunks)).into_response()
+    }
+
+    fn blocks(&self, asked: &Asked) -> Response {
+        let Some(Stored { content, etag }) = self.stored(&asked.path) else {
+            return refused(StatusCode::NOT_FOUND, "BlobNotFound");
+        };
+        let blocks = content.blocks().enumerate();
+        let blocks = blocks.map(|(number, size)| block(number, size)).collect::<String>();
+        let headers = [
+            ("etag", format!("\"{etag}\"")),
+            ("x-ms-blob-content-length", content.length().to_string()),
+            ("content-type", "application/xml".to_owned()),
+        ];
+        (headers, format!("{BLOCKS_BEFORE}{blocks}{BLOCKS_BEHIND}")).into_response()
+    }
+
+    fn list(&self, asked: &Asked) -> Response {
+        let text = |name: &str| asked.query.get(name).map_or("", String::as_str);
+        let (prefix, marker) = (text("prefix"), text("marker"));
+        let most: usize = text("maxresults").parse().unwrap_or(5_000);
+        let container = asked.path.as_str();
+        let blobs = self.blobs.lock().unwrap();
+        let (mut items, mut count, mut next) = (String::new(), 0, String::new());
+        let mut from = format!("{container}/{}", prefix.max(marker));
+        while let Some((path, stored)) =
+            blobs.range::<str, _>((Bound::Included(&*from), Bound::Unbounded)).next()
+        {
+            let Some(name) =
+                path[container.len()..].strip_prefix('/').filter(|name| name.starts_with(prefix))
+            else {
+                break;
+            };
+            if count == most {
+                name.clone_into(&mut next);
+                break;
+            }
+            count += 1;
+            let folder = (text("delimiter") == "/").then(|| name[prefix.len()..].find('/')).flatten();
+            if let Some(end) = folder {
+                let folder = &name[..=prefix.len() + end];
+                items.push_str(&format!("<BlobPrefix><Name>{folder}</Name></BlobPrefix>"));
+                // `0` follows `/` in ASCII.
+                from = format!("{container}/{}0", folder.trim_end_matches('/'));
+            } else {
+                items.push_str(&listed(name, &stored.etag, stored.content.length()));
+                from = format!("{path}\0");
+            }
+        }
+        let headers = [("content-type", "application/xml")];
+        (headers, format!("{LIST_BEFORE}{items}</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>"))
+            .into_response()
+    }
+
+    /// Passes a request on to `service`, and its answer back.
+    async fn relay(
+        &self,
+        service: &str,
+        path: &str,
+        query: Option<&str>,
+        asked: &Asked,
+        body: Body,
+    ) -> Response {
+        let query = query.map_or_else(String::new, |query| format!("?{query}"));
+        let mut headers = asked.headers.clone();
+        for name in ["host", "content-length", "transfer-encoding", "connection"] {
+            headers.remove(name);
+        }
+        let bytes = axum::body::to_bytes(body, 16 << 20).await.unwrap();
+        let url = format!("{service}{path}{query}");
+        let request = self.http.request(asked.method.clone(), url).headers(headers).body(bytes);
+        let Ok(answer) = request.send().await else {
+            return StatusCode::BAD_GATEWAY.into_response();
+        };
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        headers.remove("transfer-encoding");
+        headers.remove("connection");
+        (status, headers, answer.bytes().await.unwrap_or_default()).into_response()
+    }
+}
+
+pub(super) const BLOCKS_BEFORE: &str =
+    "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList><CommittedBlocks>";
+const BLOCKS_BEHIND: &str = "</CommittedBlocks></BlockList>";
+pub(super) const LIST_BEFORE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
+    <EnumerationResults ServiceEndpoint=\"http://127.0.0.1/\" ContainerName=\"c\"><Blobs>";
+
+/// A block as a block list has it.
+pub(super) fn block(number: usize, size: u64) -> String {
+    format!("<Block><Name>block-{number:08}</Name><Size>{size}</Size></Block>")
+}
+
+/// A blob as a listing has it.
+pub(super) fn listed(name: &str, etag: &str, length: u64) -> String {
+    format!(
+        "<Blob><Name>{name}</Name><Properties><Last-Modified>{LAST_MODIFIED}</Last-Modified><Etag>{etag}</Etag>\
+         <Content-Length>{length}</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>"
+    )
+}
