@@ -111,8 +111,17 @@ impl<'h, H: Hub> Outbound<'h, H> {
 
     /// Moves the end behind bytes that are in quarantine, to which [`Outbound::pass_to`] has led.
     pub(super) fn skip_to(&mut self, offset: u64) {
+        self.move_to(offset, offset.saturating_sub(self.end.offset));
+    }
+
+    /// Moves the end behind what separates records, to which [`Outbound::pass_to`] has led.
+    pub(super) fn step_to(&mut self, offset: u64) {
+        self.move_to(offset, 0);
+    }
+
+    fn move_to(&mut self, offset: u64, set_aside: u64) {
         let all_settled = self.settled.as_ref().map_or(self.start, |mark| mark.offset) == self.end.offset;
-        let set_aside = self.end.set_aside + offset.saturating_sub(self.end.offset);
+        let set_aside = self.end.set_aside + set_aside;
         self.end = Mark { offset, guard: self.trail.guard(), set_aside };
         if all_settled {
             self.settled = Some(self.end.clone());

@@ -72,7 +72,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                 return Err(ForwardError::split(run.blob, changed));
             }
             Surveyed::Unfinished => return Ok(Dealt::Stopped(Reached::Broken(Break::unfinished(start)))),
-            Surveyed::OutOfTime if run.times.last_resort => {
+            Surveyed::OutOfTime if self.is_last_resort(run) => {
                 return Ok(Dealt::Stopped(Reached::Broken(Break::too_long(start, None))));
             }
             Surveyed::OutOfTime => return Ok(Dealt::Stopped(Reached::Budget)),

@@ -78,6 +78,11 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         Ok(())
     }
 
+    /// Whether a run that is out of time had all the time that any attempt will have.
+    pub(super) fn is_last_resort(&self, run: &Run<'_, H>) -> bool {
+        run.times.last_resort && !self.is_stopping()
+    }
+
     /// Whether a run that is out of time may end a message before it is full, which it must note first: a
     /// repeat has to end it at the same place. Only when it has sent nothing, and no earlier run has.
     pub(super) async fn may_end_a_message_early(

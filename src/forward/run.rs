@@ -254,10 +254,21 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         };
         // Where the data ends, the last message ends. Where only this run ends, what is packed but
         // not full is left for the next run to pack, with the bounds that it would have had here; but
-        // a run that has sent nothing would get nowhere, and ends a message early.
-        let ends = reached != Reached::Budget || self.may_end_a_message_early(run, &packer).await?;
+        // a run that has sent nothing would get nowhere, and ends a message early. A long gap ends a message
+        // in any case.
+        let behind_gap = cutter.passed_to().filter(|_| reached == Reached::Budget);
+        let ends = reached != Reached::Budget
+            || behind_gap.is_some()
+            || self.may_end_a_message_early(run, &packer).await?;
         if ends && let Some(plan) = packer.finish(cutter.closed()) {
             run.outbound.add(run.blob, plan, &mut cutter).await?;
+        }
+        if let Some(offset) = behind_gap {
+            run.outbound.pass_to(run.blob, offset, &cutter)?;
+            run.outbound.step_to(offset);
+        } else if reached == Reached::Budget && self.is_last_resort(run) && run.outbound.end() == from {
+            // No attempt will get further.
+            return Ok(Reached::Broken(Break::too_long(from, None)));
         }
         if let Reached::Endless(start) = reached {
             run.outbound.pass_to(run.blob, start, &cutter)?;

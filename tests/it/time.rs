@@ -192,6 +192,28 @@ async fn a_record_too_long_for_any_sweep_goes_to_quarantine_and_the_rest_goes_on
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_gap_too_long_for_an_event_is_crossed_bit_by_bit() {
+    let hub = Arc::new(MemoryHub::default());
+    let options = Options { window: 50_000, ..budget(Duration::from_secs(2)) };
+    let play = play_slowly(Duration::from_millis(300), Arc::clone(&hub), options);
+    let all = records(2);
+    let whole = content(&[all[0].clone(), format!("{}{}", " ".repeat(3_000_000), all[1])]);
+    let commit = play.commit(&blob(1), whole);
+    let mut attempts = 0;
+    loop {
+        let before = play.offset(&blob(1));
+        if play.process.forward(&blob(1), &commit, now()).await.unwrap().end == End::Complete {
+            break;
+        }
+        assert!(play.offset(&blob(1)) > before, "attempt {attempts} brought nothing");
+        attempts += 1;
+    }
+    assert!(attempts > 2, "{attempts}");
+    assert_eq!((hub.records(), play.quarantine.items().len()), (all, 0));
+    assert!(!play.table.row(&blob(1).checkpoint_key()).unwrap().progress.is_broken());
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_asked_to_stop_a_run_saves_and_releases() {
     let hub = Arc::new(MemoryHub::with_limit(8_000));
     let options = Options {
