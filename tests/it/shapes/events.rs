@@ -46,6 +46,16 @@ fn lengths() -> Vec<Shape> {
         Shape::new("64 events at once that claim no length, of blobs of 6 MiB", HOSTILE, |place| {
             async move { place.deliver_all(&lying(place, 64, 6 * MIB, &Value::Null)).await }.boxed()
         }),
+        Shape::new("64 events at once with an ETag of 900 kB", HOSTILE, |place| {
+            async move {
+                let mut events = lying(place, 64, 20_000, &json!(20_000));
+                for event in &mut events {
+                    event["data"]["eTag"] = "x".repeat(900_000).into();
+                }
+                place.deliver_all(&events).await;
+            }
+            .boxed()
+        }),
         Shape::new("64 events at once of one blob of 24 MiB", HOSTILE, |place| {
             async move {
                 let event = place.commit(&place.blob(), of_length(24 * MIB));
@@ -124,8 +134,8 @@ fn bodies() -> Vec<Shape> {
         }),
         Shape::new("32 bodies at once of 1 MiB of members that nobody reads", HOSTILE, |place| {
             async move {
-                let members: String = (0..60_000).map(|number| format!("\"k{number:06}\":[0],")).collect();
-                let body = format!("{BEFORE}{{{members}\"last\":0}}{BEHIND}");
+                let members: Vec<_> = (0..60_000).map(|number| format!("\"k{number:06}\":[0],")).collect();
+                let body = format!("{BEFORE}{{{}\"last\":0}}{BEHIND}", members.concat());
                 post_at_once(place, 32, &body).await;
             }
             .boxed()

@@ -1,10 +1,12 @@
 //! The release binary, in the address space of the smallest instance, against hostile and honest load: its peak
 //! memory stays below a bound in each shape, and afterwards it answers and forwards as before.
 
+mod answers;
 mod blobs;
 mod content;
 mod events;
 mod honest;
+mod hub;
 mod limited;
 mod peers;
 mod storage;
@@ -36,7 +38,7 @@ const HONEST: u64 = 64;
 /// Longest play of a shape. Event Grid would have given up by then; a sweep goes on.
 const PLAY: Duration = Duration::from_secs(45);
 /// How long an honest blob may take afterwards: what a hostile one began may have to come to its end first.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two deliveries of an event that failed.
 const PAUSE: Duration = Duration::from_millis(250);
 

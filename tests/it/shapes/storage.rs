@@ -2,9 +2,12 @@
 //! the rig's Azurite behind it, and tokens come from the rig's identity endpoint; what is written to the
 //! quarantine is counted and let go.
 
+use super::answers::{
+    BLOCKS_BEFORE, BLOCKS_BEHIND, LAST_MODIFIED, LIST_BEFORE, block, listed, listed_folder, refused,
+};
 use super::content::Content;
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -149,7 +152,6 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 
 const ACCOUNT: &str = "/devstoreaccount1/";
 const HOST_ACCOUNT: &str = "/hoststore";
-const LAST_MODIFIED: &str = "Sun, 22 Nov 2026 09:59:00 GMT";
 
 impl Asked {
     fn new(method: Method, uri: &Uri, headers: HeaderMap) -> Self {
@@ -182,18 +184,6 @@ impl Asked {
         let (start, last) = bounds.unwrap_or(("0", ""));
         (start.parse().unwrap(), last.parse().map_or(length, |last: u64| length.min(last + 1)))
     }
-}
-
-/// An error as storage sends it.
-pub(super) fn refused(status: StatusCode, code: &'static str) -> Response {
-    let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>no</Message></Error>");
-    (status, [("x-ms-error-code", code), ("content-type", "application/xml")], body).into_response()
-}
-
-/// A body that never ends.
-pub(super) fn endless(pattern: &str) -> Body {
-    let chunk = Bytes::from(pattern.repeat((64 << 10) / pattern.len()));
-    Body::from_stream(stream::repeat(Ok::<_, Infallible>(chunk)))
 }
 
 impl Shared {
@@ -267,7 +257,7 @@ impl Shared {
             let folder = (text("delimiter") == "/").then(|| name[prefix.len()..].find('/')).flatten();
             if let Some(end) = folder {
                 let folder = &name[..=prefix.len() + end];
-                items.push_str(&format!("<BlobPrefix><Name>{folder}</Name></BlobPrefix>"));
+                items.push_str(&listed_folder(folder));
                 // `0` follows `/` in ASCII.
                 from = format!("{container}/{}0", folder.trim_end_matches('/'));
             } else {
@@ -305,23 +295,4 @@ impl Shared {
         headers.remove("connection");
         (status, headers, answer.bytes().await.unwrap_or_default()).into_response()
     }
-}
-
-pub(super) const BLOCKS_BEFORE: &str =
-    "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList><CommittedBlocks>";
-const BLOCKS_BEHIND: &str = "</CommittedBlocks></BlockList>";
-pub(super) const LIST_BEFORE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
-    <EnumerationResults ServiceEndpoint=\"http://127.0.0.1/\" ContainerName=\"c\"><Blobs>";
-
-/// A block as a block list has it.
-pub(super) fn block(number: usize, size: u64) -> String {
-    format!("<Block><Name>block-{number:08}</Name><Size>{size}</Size></Block>")
-}
-
-/// A blob as a listing has it.
-pub(super) fn listed(name: &str, etag: &str, length: u64) -> String {
-    format!(
-        "<Blob><Name>{name}</Name><Properties><Last-Modified>{LAST_MODIFIED}</Last-Modified><Etag>{etag}</Etag>\
-         <Content-Length>{length}</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>"
-    )
 }

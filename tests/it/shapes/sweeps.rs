@@ -1,16 +1,16 @@
 //! Sweeps of a great many names, and of listings and tables that do not end.
 
+use super::answers::{LIST_BEFORE, endless, listed, listed_folder, without_end};
 use super::content::Content;
-use super::storage::{Asked, Kind, LIST_BEFORE, Twist, endless, listed};
+use super::storage::{Asked, Kind, Twist};
 use super::{HOSTILE, Place, Shape, blob_name, play_all};
 use crate::samples::{self, content, record};
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use flowlog_forwarder::flow_log::FlowLogBlob;
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -35,13 +35,6 @@ fn rows_json(body: Body, next: Option<&str>) -> Response {
         headers.insert("x-ms-continuation-nextrowkey", next.parse().unwrap());
     }
     answer
-}
-
-/// A body that begins with `head` and has no end.
-fn without_end(head: &'static str, pattern: &str) -> Body {
-    let head = stream::once(async move { Ok::<_, Infallible>(head.into()) });
-    let rest = endless(pattern).into_data_stream().map(|piece| Ok(piece.unwrap()));
-    Body::from_stream(head.chain(rest))
 }
 
 /// Sweeps an hour with one blob while `answer` is all that requests of `kind` get.
@@ -87,11 +80,8 @@ fn endless_folders(asked: &Asked) -> Response {
         Some(prefix) => prefix,
         None => "flowLogResourceID=",
     };
-    let items: String = (0..5_000)
-        .map(|number| {
-            format!("<BlobPrefix><Name>{prefix}{:012X}/</Name></BlobPrefix>", page * 5_000 + number)
-        })
-        .collect();
+    let items: String =
+        (0..5_000).map(|number| listed_folder(&format!("{prefix}{:012X}/", page * 5_000 + number))).collect();
     xml(format!("{LIST_BEFORE}{items}</Blobs><NextMarker>m{}</NextMarker></EnumerationResults>", page + 1)
         .into())
 }
@@ -102,8 +92,8 @@ fn endless_answers() -> Vec<Shape> {
             of_blobs(asked).then(|| xml(without_end(LIST_BEFORE, &listed("a", "0x1", 1))))
         }),
         sweeping("a list of folders that does not end", Kind::List, |asked| {
-            let folder = "<BlobPrefix><Name>flowLogResourceID=a/</Name></BlobPrefix>";
-            (!of_blobs(asked)).then(|| xml(without_end(LIST_BEFORE, folder)))
+            let folder = listed_folder("flowLogResourceID=a/");
+            (!of_blobs(asked)).then(|| xml(without_end(LIST_BEFORE, &folder)))
         }),
         sweeping("a listing that is refused without an end", Kind::List, |_| {
             Some((StatusCode::FORBIDDEN, endless("<Message>no</Message>")).into_response())
