@@ -17,6 +17,10 @@ use fe2o3_amqp::types::messaging::Outcome;
 use fe2o3_amqp::types::primitives::Symbol;
 use std::time::Duration;
 
+/// The longest wait that is taken from a throttling answer. The service's are of seconds; a peer that names
+/// years must not stop the process for good.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
 /// A failure, by what it calls for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -40,10 +44,11 @@ impl Fault {
 
     /// What the service's `condition` calls for.
     pub(super) fn of_condition(condition: &str, description: &str) -> Self {
-        let description = &*words(description);
+        let wait = stated_wait(description);
+        let description = words(description);
         let reason = || format!("{condition}: {description}");
         match condition {
-            "com.microsoft:server-busy" => Self::Busy { reason: reason(), wait: stated_wait(description) },
+            "com.microsoft:server-busy" => Self::Busy { reason: reason(), wait },
             "amqp:unauthorized-access" | "com.microsoft:auth-failed" => Self::Unauthorized(reason()),
             "amqp:link:message-size-exceeded" => Self::TooLarge,
             "amqp:internal-error"
@@ -62,7 +67,7 @@ impl Fault {
             | "com.microsoft:operation-cancelled"
             | "com.microsoft:entity-updated"
             | "com.microsoft:entity-disabled" => Self::Passing(reason()),
-            _ => Self::Refused { condition: condition.to_owned(), description: description.to_owned() },
+            _ => Self::Refused { condition: words(condition), description },
         }
     }
 
@@ -116,7 +121,7 @@ fn stated_wait(description: &str) -> Option<Duration> {
     let (_, after) = description.split_once("wait ")?;
     let (number, unit) = after.split_once(' ')?;
     let seconds: u32 = number.parse().ok()?;
-    unit.starts_with("second").then(|| Duration::from_secs(seconds.into()))
+    unit.starts_with("second").then(|| Duration::from_secs(seconds.into()).min(LONGEST_WAIT))
 }
 
 fn condition(condition: &ErrorCondition) -> Symbol {

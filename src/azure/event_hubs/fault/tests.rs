@@ -14,9 +14,21 @@ fn the_wait_is_taken_from_the_words_of_the_service() {
     };
     assert_eq!(busy(THROTTLED), Some(Duration::from_secs(4)));
     assert_eq!(busy("Please wait 10 seconds and try again."), Some(Duration::from_secs(10)));
+    assert_eq!(busy("Please wait 4000000000 seconds"), Some(Duration::from_mins(10)), "not for good");
+    assert_eq!(busy(&format!("{} wait 7 seconds", "x".repeat(900))), Some(Duration::from_secs(7)));
     for text in ["", "wait", "wait a second", "wait -1 seconds", "wait 99999999999 seconds", "wait 5 apples"]
     {
         assert_eq!(busy(text), None, "{text}");
+    }
+}
+
+#[test]
+fn the_words_of_the_service_become_a_line_of_bounded_length() {
+    for condition in
+        ["amqp:internal-error", "amqp:unauthorized-access", "com.microsoft:server-busy", "odd\nERROR"]
+    {
+        let reason = Fault::of_condition(condition, &"long\r\nERROR forged ".repeat(999)).reason();
+        assert!(reason.chars().count() < 700 && !reason.contains(['\r', '\n']), "{reason}");
     }
 }
 
