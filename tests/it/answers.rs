@@ -2,13 +2,14 @@
 
 use crate::http::{self, Answer};
 use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable, MemoryWatermarkCopy};
-use crate::memory_hub::MemoryHub;
-use crate::samples::{CONTAINER, blob_in, container, content};
+use crate::memory_hub::{Failure, MemoryHub};
+use crate::samples::{CONTAINER, blob_in, container, content, record};
 use crate::world::{World, records};
 use flowlog_forwarder::app::Handler;
 use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _};
 use flowlog_forwarder::config::{StorageAccess, StorageAccount};
 use flowlog_forwarder::flow_log::{FlowLogBlob, Sources};
+use flowlog_forwarder::hub::HubError;
 use flowlog_forwarder::server::{self, Stopped};
 use flowlog_forwarder::sweep::hours::{Hour, Retention};
 use serde_json::json;
@@ -158,4 +159,24 @@ async fn a_late_commit_that_is_forwarded_whole_is_done_with() {
     assert_eq!(process.world.received(), records(3));
     process.stop.send(()).unwrap();
     assert_eq!(process.task.await.unwrap(), Stopped::Drained);
+}
+
+#[tokio::test]
+async fn a_sweep_is_answered_with_an_error_only_when_all_of_it_failed() {
+    let process = Process::start().await;
+    for nic in 1..=2 {
+        process.world.commit(&blob_in(1, NINE, nic), &[record(nic, 2)]);
+    }
+    for send in [0, 1, 3] {
+        let hub = "memory".to_owned();
+        process
+            .world
+            .hub
+            .fail(send, Failure::Before(HubError::Unsettled { hub, reason: "as told".to_owned() }));
+    }
+    for (status, said) in [(500, "2 behind, 0 caught up, 2 failed"), (200, "1 failed"), (200, "0 failed")] {
+        let answer = http::post_to("/FlowLogSweep", process.address, b"{}").await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.logs()[0].contains(said), "{answer:?}");
+    }
 }
