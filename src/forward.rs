@@ -26,7 +26,7 @@ use crate::checkpoint::{CheckpointStore, Wanted};
 use crate::config::PartitionKey;
 use crate::flow_log::FlowLogBlob;
 use crate::hub::Hub;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Seen};
 use crate::metrics::Metrics;
 use crate::plan::{self, Continuity};
 use crate::quarantine::Quarantine;
@@ -190,11 +190,12 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         commit: &Wanted,
         arrived: Instant,
     ) -> Result<Forwarded, ForwardError> {
-        self.attempt(blob, commit, Times::within(Caller::Event, arrived, self.options.budget)).await
+        self.attempt(blob, commit, None, Times::within(Caller::Event, arrived, self.options.budget)).await
     }
 
-    /// The same on behalf of the sweep: in at most the time of one event, and not beyond `until`. A blob on
-    /// which such a turn made no progress gets all the time that is left, when that is several times as much.
+    /// The same on behalf of the sweep, which has just scanned the row or does not know it: in at most the
+    /// time of one event, and not beyond `until`. A blob on which such a turn made no progress gets all the
+    /// time that is left, when that is several times as much.
     ///
     /// # Errors
     /// As [`Forwarder::forward`].
@@ -202,6 +203,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         &self,
         blob: &FlowLogBlob,
         commit: &Wanted,
+        scanned: Option<Seen>,
         until: Instant,
     ) -> Result<Forwarded, ForwardError> {
         let (now, budget) = (now(), self.options.budget);
@@ -211,6 +213,6 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         } else {
             Times::within(Caller::Sweep, now, left.min(budget))
         };
-        self.attempt(blob, commit, times).await
+        self.attempt(blob, commit, scanned, times).await
     }
 }

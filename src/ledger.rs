@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SWAPS: usize = 8;
 
 /// A row as this process last saw it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Which row.
     pub key: CheckpointKey,
@@ -19,6 +19,18 @@ pub struct Seen {
     pub row: Checkpoint,
     /// Its version; none when no row is stored.
     pub version: Option<RowVersion>,
+}
+
+impl Seen {
+    /// The row of `blob` as it was scanned; that of a new row when none was found.
+    #[must_use]
+    pub fn scanned(blob: &FlowLogBlob, stored: Option<(Checkpoint, RowVersion)>) -> Self {
+        let (row, version) = match stored {
+            Some((row, version)) => (row, Some(version)),
+            None => (Checkpoint::new(blob.to_string()), None),
+        };
+        Self { key: blob.checkpoint_key(), row, version }
+    }
 }
 
 /// What came of an attempt to claim a blob.
@@ -80,12 +92,8 @@ impl<C: CheckpointStore> Ledger<C> {
     /// # Errors
     /// When the store can't answer.
     pub async fn load(&self, blob: &FlowLogBlob) -> Result<Seen, StoreError> {
-        let key = blob.checkpoint_key();
-        let (row, version) = match self.store.load(&key).await? {
-            Some((row, version)) => (row, Some(version)),
-            None => (Checkpoint::new(blob.to_string()), None),
-        };
-        Ok(Seen { key, row, version })
+        let stored = self.store.load(&blob.checkpoint_key()).await?;
+        Ok(Seen::scanned(blob, stored))
     }
 
     /// The time by this ledger's clock, milliseconds since the Unix epoch.

@@ -41,6 +41,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         &self,
         blob: &FlowLogBlob,
         commit: &Wanted,
+        scanned: Option<Seen>,
         times: Times,
     ) -> Result<Forwarded, ForwardError> {
         let mut done = Forwarded::default();
@@ -48,6 +49,11 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let result = async {
             let turn = timeout_at(times.work_until.into(), self.turns.take(&key)).await;
             let mut memory = turn.map_err(|_| ForwardError::out_of_time(blob, &times, Awaited::Turn))?;
+            if times.caller == Caller::Sweep {
+                // What the sweep has found stored counts, not what this process remembers of it: the table may
+                // have been replaced. If that is out of date by now, the claim will say so.
+                memory.seen = scanned;
+            }
             let worked = self.rounds(blob, commit, &times, &mut memory, &mut done).await;
             memory.stuck = done.is_stuck(&worked);
             worked
@@ -69,10 +75,6 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         if memory.complete_as_of.is_some_and(|read| read > times.arrived) {
             done.broken = memory.seen.as_ref().is_some_and(|seen| seen.row.progress.is_broken());
             return Ok(());
-        }
-        if times.caller == Caller::Sweep {
-            // The sweep has just found that the stored row says otherwise: the table may have been replaced.
-            memory.seen = None;
         }
         let mut seen = within(blob, times, Awaited::Table, self.recall(blob, memory)).await??;
         if seen.row.settles(&commit.etag, blob.hour_end(), self.ledger.now()) {

@@ -1,7 +1,8 @@
 //! What is behind: the blobs of a listing compared with their rows.
 
-use crate::checkpoint::{Checkpoint, Wanted};
+use crate::checkpoint::{Checkpoint, RowVersion, Wanted};
 use crate::flow_log::{CheckpointKey, FlowLogBlob};
+use crate::ledger::Seen;
 use std::collections::HashMap;
 
 /// A blob as a listing shows it.
@@ -21,6 +22,8 @@ pub(super) struct Behind {
     pub(super) listed: Found,
     /// Whether its row says that some of it can't be forwarded.
     pub(super) broken: bool,
+    /// The row, until it was worked on.
+    pub(super) seen: Option<Seen>,
 }
 
 /// What came of the comparison.
@@ -43,16 +46,21 @@ pub(super) struct Compared {
 /// A row that was written between listing and scan may cover a commit newer than the one listed. Such a
 /// blob counts as behind, at the price of a read that brings nothing: the other way round would cost a
 /// record.
-pub(super) fn compare(listed: Vec<Found>, rows: &HashMap<CheckpointKey, Checkpoint>, now: u64) -> Compared {
+pub(super) fn compare(
+    listed: Vec<Found>,
+    mut rows: HashMap<CheckpointKey, (Checkpoint, RowVersion)>,
+    now: u64,
+) -> Compared {
     let mut compared = Compared::default();
     for listed in listed {
-        let row = rows.get(&listed.blob.checkpoint_key());
-        let broken = row.is_some_and(|row| row.progress.is_broken());
-        match row {
-            Some(row) if row.settles(&listed.commit.etag, listed.blob.hour_end(), now) => {}
-            Some(row) if row.is_claimed(now) => compared.at_work += 1,
+        let stored = rows.remove(&listed.blob.checkpoint_key());
+        let broken = stored.as_ref().is_some_and(|(row, _)| row.progress.is_broken());
+        match &stored {
+            Some((row, _)) if row.settles(&listed.commit.etag, listed.blob.hour_end(), now) => {}
+            Some((row, _)) if row.is_claimed(now) => compared.at_work += 1,
             _ => {
-                compared.behind.push(Behind { listed, broken });
+                let seen = Some(Seen::scanned(&listed.blob, stored));
+                compared.behind.push(Behind { listed, broken, seen });
                 continue;
             }
         }
@@ -115,16 +123,20 @@ mod tests {
             let rows = blobs
                 .iter()
                 .zip(0..)
-                .filter_map(|((_, known), nic)| Some((blob(nic).checkpoint_key(), row(known)?)))
+                .filter_map(|((_, known), nic)| {
+                    Some((blob(nic).checkpoint_key(), (row(known)?, RowVersion(nic.to_string()))))
+                })
                 .collect();
-            let compared = compare(listed.clone(), &rows, now);
+            let compared = compare(listed.clone(), rows, now);
             let mut expected = Compared::default();
-            for ((etag, known), listed) in blobs.iter().zip(listed) {
+            for (((etag, known), listed), nic) in blobs.iter().zip(listed).zip(0..) {
                 let forwarded = matches!(known, Some((Some(forwarded), ..)) if forwarded == etag);
                 let owned = matches!(known, Some((_, Some(until), _)) if *until > now);
                 let broken = matches!(known, Some((_, _, true)));
                 if !forwarded && !owned {
-                    expected.behind.push(Behind { listed, broken });
+                    let stored = row(known).map(|row| (row, RowVersion(u32::to_string(&nic))));
+                    let seen = Some(Seen::scanned(&listed.blob, stored));
+                    expected.behind.push(Behind { listed, broken, seen });
                     continue;
                 }
                 expected.at_work += u64::from(!forwarded);

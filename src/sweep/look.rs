@@ -1,7 +1,7 @@
 //! A look at one page of an hour of one flow log: its blobs, and their rows.
 
 use super::behind::{Compared, Found, compare};
-use crate::checkpoint::{self, Checkpoint, CheckpointTable, Rows, StoreError, Wanted};
+use crate::checkpoint::{self, Checkpoint, CheckpointTable, RowVersion, Rows, StoreError, Wanted};
 use crate::flow_log::{CheckpointKey, Container};
 use crate::source::{BlobListing, Depth, ListError, Listed, Names};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -77,12 +77,12 @@ pub(super) async fn look(
         rows_of(&mut rows, table, partition, &keys).await?;
     }
     let (listed, newest) = (blobs.len() as u64, blobs.iter().filter_map(|listed| listed.modified).max());
-    Ok(Looked { listed, newest, compared: compare(blobs, &rows, now), next: page.next })
+    Ok(Looked { listed, newest, compared: compare(blobs, rows, now), next: page.next })
 }
 
 /// Adds the rows with these `keys` of one `partition` to `found`.
 async fn rows_of(
-    found: &mut HashMap<CheckpointKey, Checkpoint>,
+    found: &mut HashMap<CheckpointKey, (Checkpoint, RowVersion)>,
     table: &impl CheckpointTable,
     partition: String,
     keys: &BTreeSet<CheckpointKey>,
@@ -94,7 +94,8 @@ async fn rows_of(
     loop {
         let page = table.scan(&rows, after.as_ref(), checkpoint::LARGEST_PAGE).await?;
         for stored in page.rows {
-            if keys.contains(&stored.key) && found.insert(stored.key, stored.row).is_none() {
+            if keys.contains(&stored.key) && found.insert(stored.key, (stored.row, stored.version)).is_none()
+            {
                 missing -= 1;
             }
         }

@@ -169,10 +169,12 @@ where
     }
 
     /// One turn of one blob. A panic fails this blob alone.
-    async fn run(&self, task: Task, times: Times) -> Ended {
+    async fn run(&self, mut task: Task, times: Times) -> Ended {
+        let seen = task.behind.seen.take();
         let (blob, commit) = (&task.behind.listed.blob, &task.behind.listed.commit);
         let until = times.run_until.into_std();
-        let result = AssertUnwindSafe(self.forwarder.catch_up(blob, commit, until)).catch_unwind().await;
+        let result =
+            AssertUnwindSafe(self.forwarder.catch_up(blob, commit, seen, until)).catch_unwind().await;
         let result = match result {
             Ok(result) => result.map_err(CatchUpError::Forward),
             Err(_) => Err(CatchUpError::Defect { blob: blob.url() }),
@@ -189,7 +191,7 @@ fn ran(
     queue: &mut VecDeque<Task>,
     swept: &mut Swept,
 ) {
-    let Behind { listed, broken } = &task.behind;
+    let Behind { listed, broken, .. } = &task.behind;
     match result {
         Ok(done) => {
             swept.records += done.records;

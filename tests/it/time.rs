@@ -154,7 +154,7 @@ async fn a_record_too_long_for_an_event_is_forwarded_by_the_sweep() {
     let done = play.process.forward(&blob(1), &commit, now()).await.unwrap();
     assert_eq!(done.end, End::LeftOver);
     let mut turns = 0;
-    while play.process.catch_up(&blob(1), &commit, now() + Duration::from_secs(200)).await.unwrap().end
+    while play.process.catch_up(&blob(1), &commit, None, now() + Duration::from_secs(200)).await.unwrap().end
         != End::Complete
     {
         turns += 1;
@@ -178,7 +178,7 @@ async fn a_record_too_long_for_any_sweep_goes_to_quarantine_and_the_rest_goes_on
     let commit = Wanted { etag, length: whole.len() as u64 };
     let mut turns = 0;
     loop {
-        let result = play.process.catch_up(&blob(1), &commit, now() + Duration::from_secs(9)).await;
+        let result = play.process.catch_up(&blob(1), &commit, None, now() + Duration::from_secs(9)).await;
         turns += 1;
         assert!(turns < 60, "no definite outcome: {result:?}");
         if result.is_ok_and(|done| done.end == End::Complete) {

@@ -77,7 +77,7 @@ async fn a_sweep_struck_at_any_call_loses_nothing_and_repeats_only_the_same() {
     process(&undisturbed, &chaos, "first").0.sweep().await;
     let calls = chaos.calls();
     for call in
-        [Call::List, Call::Scan, Call::Delete, Call::Load, Call::Swap, Call::Read, Call::Send, Call::Copy]
+        [Call::List, Call::Scan, Call::Delete, Call::Swap, Call::Read, Call::Send, Call::Copy]
     {
         assert!(calls.contains(&call), "{call:?} is struck, too");
     }

@@ -170,7 +170,7 @@ async fn a_call_that_hangs_keeps_no_sweep_beyond_its_budget() {
     super::struck::process(&world().await, &undisturbed, "a").0.sweep().await;
     let calls = undisturbed.calls();
     for kind in
-        [Call::List, Call::Scan, Call::Swap, Call::Delete, Call::Copy, Call::Load, Call::Read, Call::Send]
+        [Call::List, Call::Scan, Call::Swap, Call::Delete, Call::Copy, Call::Read, Call::Send]
     {
         assert!(calls.contains(&kind), "{kind:?} hangs, too");
     }
