@@ -1,5 +1,5 @@
-//! A storage service that makes its blobs as they are read and misbehaves as told. Checkpoint rows are kept by
-//! the rig's Azurite behind it, and tokens come from the rig's identity endpoint; what is written to the
+//! A storage service that makes its blobs as they are read and misbehaves as told. Checkpoint rows, and what else
+//! the forwarder notes, are kept by the rig's Azurite behind it, and tokens come from the rig's identity endpoint; what is written to the
 //! quarantine is counted and let go.
 
 use super::answers::{
@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Blocks,
     List,
     Quarantine,
+    /// Any other blob of the host's account.
+    HostBlob,
     Row,
     Rows,
     Token,
@@ -59,7 +61,8 @@ struct Shared {
     versions: AtomicU64,
     bytes_read: AtomicU64,
     http: reqwest::Client,
-    /// Where rows are kept, and tokens made.
+    /// Where the host's blobs and rows are kept, and tokens made.
+    host: String,
     table: String,
     identity: Option<String>,
 }
@@ -71,8 +74,9 @@ struct Stored {
 }
 
 impl Storage {
-    /// Listens on a free port of loopback, before the table service `table` and the endpoint `identity`.
-    pub(super) async fn start(table: &str, identity: Option<&str>) -> Self {
+    /// Listens on a free port of loopback, before the services of the host's account, `host` for its blobs and
+    /// `table` for its tables, and before the endpoint `identity`.
+    pub(super) async fn start(host: &str, table: &str, identity: Option<&str>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -81,6 +85,7 @@ impl Storage {
             versions: AtomicU64::new(1),
             bytes_read: AtomicU64::new(0),
             http: reqwest::Client::new(),
+            host: host.to_owned(),
             table: table.to_owned(),
             identity: identity.map(ToOwned::to_owned),
         });
@@ -139,8 +144,12 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             while let Some(Ok(_)) = pieces.next().await {}
             (StatusCode::CREATED, [("etag", "\"0x1\""), ("last-modified", LAST_MODIFIED)]).into_response()
         }
+        Kind::HostBlob => {
+            let path = head.uri.path().strip_prefix(HOST).unwrap_or_default();
+            shared.relay(&shared.host, path, head.uri.query(), &asked, body).await
+        }
         Kind::Row | Kind::Rows => {
-            let path = head.uri.path().strip_prefix(HOST_ACCOUNT).unwrap_or_default();
+            let path = head.uri.path().strip_prefix(HOST_TABLE).unwrap_or_default();
             shared.relay(&shared.table, path, head.uri.query(), &asked, body).await
         }
         Kind::Token => {
@@ -151,7 +160,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 }
 
 const ACCOUNT: &str = "/devstoreaccount1/";
-const HOST_ACCOUNT: &str = "/hoststore";
+/// The paths of the host's account: of its blobs, and of its tables.
+pub(super) const HOST: &str = "/hoststore";
+pub(super) const HOST_TABLE: &str = "/hosttable";
 
 impl Asked {
     fn new(method: Method, uri: &Uri, headers: HeaderMap) -> Self {
@@ -160,14 +171,15 @@ impl Asked {
             url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
         let path = decoded(uri.path());
         let comp = query.get("comp").map(String::as_str);
-        let kind = match path.strip_prefix(HOST_ACCOUNT) {
-            Some(rest) if rest.starts_with("/flowlog-quarantine") => Kind::Quarantine,
-            Some(rest) if rest.ends_with("()") => Kind::Rows,
-            Some(_) => Kind::Row,
-            None if path.starts_with("/token") => Kind::Token,
-            None if comp == Some("list") => Kind::List,
-            None if comp == Some("blocklist") => Kind::Blocks,
-            None => Kind::Read,
+        let kind = match path.as_str() {
+            path if path.starts_with("/hoststore/flowlog-quarantine") => Kind::Quarantine,
+            path if path.starts_with(HOST) => Kind::HostBlob,
+            path if path.starts_with(HOST_TABLE) && path.ends_with("()") => Kind::Rows,
+            path if path.starts_with(HOST_TABLE) => Kind::Row,
+            path if path.starts_with("/token") => Kind::Token,
+            _ if comp == Some("list") => Kind::List,
+            _ if comp == Some("blocklist") => Kind::Blocks,
+            _ => Kind::Read,
         };
         let path = path.strip_prefix(ACCOUNT).unwrap_or(&path).to_owned();
         Self { kind, method, path, query, headers }
