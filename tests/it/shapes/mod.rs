@@ -2,6 +2,7 @@
 //! memory stays below a bound in each shape, and afterwards it answers and forwards as before.
 
 mod answers;
+mod asked;
 mod blobs;
 mod content;
 mod events;
@@ -16,6 +17,7 @@ use crate::hub_contract::{Received, received};
 use crate::judge::{judge, show};
 use crate::rig::Rig;
 use crate::samples;
+use asked::{HOST, HOST_TABLE};
 use content::Content;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use futures_util::FutureExt as _;
@@ -27,7 +29,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use storage::{HOST, HOST_TABLE, Storage};
+use storage::Storage;
 use time::OffsetDateTime;
 use url::{Url, form_urlencoded};
 

@@ -1,8 +1,9 @@
 //! Sweeps of a great many names, and of listings and tables that do not end.
 
 use super::answers::{LIST_BEFORE, endless, listed, listed_folder, without_end};
+use super::asked::{Asked, Kind};
 use super::content::Content;
-use super::storage::{Asked, Kind, Twist};
+use super::storage::Twist;
 use super::{HOSTILE, Place, Shape, blob_name, play_all};
 use crate::samples::{self, content, record};
 use axum::body::Body;

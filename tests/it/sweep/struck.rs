@@ -76,9 +76,7 @@ async fn a_sweep_struck_at_any_call_loses_nothing_and_repeats_only_the_same() {
     let chaos = Chaos::new([]);
     process(&undisturbed, &chaos, "first").0.sweep().await;
     let calls = chaos.calls();
-    for call in
-        [Call::List, Call::Scan, Call::Delete, Call::Swap, Call::Read, Call::Send, Call::Copy]
-    {
+    for call in [Call::List, Call::Scan, Call::Delete, Call::Swap, Call::Read, Call::Send, Call::Copy] {
         assert!(calls.contains(&call), "{call:?} is struck, too");
     }
     for act in [When::Before, When::After].into_iter().flat_map(|when| [Act::Fail(when), Act::Kill(when)]) {

@@ -169,9 +169,7 @@ async fn a_call_that_hangs_keeps_no_sweep_beyond_its_budget() {
     let undisturbed = Chaos::new([]);
     super::struck::process(&world().await, &undisturbed, "a").0.sweep().await;
     let calls = undisturbed.calls();
-    for kind in
-        [Call::List, Call::Scan, Call::Swap, Call::Delete, Call::Copy, Call::Read, Call::Send]
-    {
+    for kind in [Call::List, Call::Scan, Call::Swap, Call::Delete, Call::Copy, Call::Read, Call::Send] {
         assert!(calls.contains(&kind), "{kind:?} hangs, too");
     }
     for (number, call) in calls.into_iter().enumerate() {
