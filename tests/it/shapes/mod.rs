@@ -2,6 +2,7 @@
 //! memory stays below a bound in each shape, and afterwards it answers and forwards as before.
 
 mod answers;
+mod asked;
 mod blobs;
 mod content;
 mod events;
@@ -16,6 +17,7 @@ use crate::hub_contract::{Received, received};
 use crate::judge::{judge, show};
 use crate::rig::Rig;
 use crate::samples;
+use asked::{HOST, HOST_TABLE};
 use content::Content;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use futures_util::FutureExt as _;
@@ -88,7 +90,7 @@ impl Place {
     async fn start(binary: &Path, rig: Rig) -> Self {
         let has_identity = rig.has("identityEndpoint");
         let identity = has_identity.then(|| rig.endpoint("identityEndpoint"));
-        let storage = Storage::start(rig.endpoint("hostTable"), identity).await;
+        let storage = Storage::start(rig.endpoint("hostBlob"), rig.endpoint("hostTable"), identity).await;
         let settings = if has_identity { with_identity(&rig, &storage) } else { with_keys(&rig, &storage) };
         let process = Limited::start(binary, &settings).await;
         let http = reqwest::Client::builder().timeout(PLAY).build().unwrap();
@@ -211,24 +213,23 @@ fn blob_name(at: OffsetDateTime, mac: &str) -> String {
     )
 }
 
-/// A connection string for `account`, with these endpoints.
-fn connection(account: &str, original: &str, blob: &str, table: &str) -> String {
-    let key = original.split(';').find(|part| part.starts_with("AccountKey=")).unwrap();
-    format!(
-        "DefaultEndpointsProtocol=http;AccountName={account};{key};BlobEndpoint={blob}/{account};TableEndpoint={table}/{account};"
-    )
+/// The connection string `original` with these endpoints.
+fn connection(original: &str, blob: &str, table: &str) -> String {
+    let account = original.split(';').filter(|part| part.starts_with("Account"));
+    let account: Vec<&str> = account.collect();
+    format!("DefaultEndpointsProtocol=http;{};BlobEndpoint={blob};TableEndpoint={table};", account.join(";"))
 }
 
 /// The settings with which every request to storage goes through `storage`.
 fn with_keys(rig: &Rig, storage: &Storage) -> Vec<(&'static str, String)> {
     let (root, mut settings) = (storage.root(), rig.settings());
     for (name, value) in &mut settings {
-        let account = match *name {
-            "FLOWLOG_STORAGE" => "devstoreaccount1",
-            "CHECKPOINT_STORAGE" => "hoststore",
+        let (blob, table) = match *name {
+            "FLOWLOG_STORAGE" => ("/devstoreaccount1", "/devstoreaccount1"),
+            "CHECKPOINT_STORAGE" => (HOST, HOST_TABLE),
             _ => continue,
         };
-        *value = connection(account, value, &root, &root);
+        *value = connection(value, &format!("{root}{blob}"), &format!("{root}{table}"));
     }
     settings
 }

@@ -1,8 +1,8 @@
 //! Storage and identity that answer without an end, or with what no service answers.
 
 use super::answers::{BLOCKS_BEFORE, block, endless, refused, without_end};
+use super::asked::{Asked, Kind};
 use super::content::Content;
-use super::storage::{Asked, Kind};
 use super::{HOSTILE, Shape, play_all};
 use crate::samples::{content, record};
 use axum::body::Body;

@@ -1,48 +1,25 @@
-//! A storage service that makes its blobs as they are read and misbehaves as told. Checkpoint rows are kept by
-//! the rig's Azurite behind it, and tokens come from the rig's identity endpoint; what is written to the
+//! A storage service that makes its blobs as they are read and misbehaves as told. Checkpoint rows, and what else
+//! the forwarder notes, are kept by the rig's Azurite behind it, and tokens come from the rig's identity endpoint; what is written to the
 //! quarantine is counted and let go.
 
 use super::answers::{
     BLOCKS_BEFORE, BLOCKS_BEHIND, LAST_MODIFIED, LIST_BEFORE, block, listed, listed_folder, refused,
 };
+use super::asked::{Asked, HOST, HOST_TABLE, Kind};
 use super::content::Content;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{StreamExt as _, stream};
-use percent_encoding::percent_decode_str;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
-
-/// What a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Read,
-    Blocks,
-    List,
-    Quarantine,
-    Row,
-    Rows,
-    Token,
-}
-
-/// A request, as far as an answer depends on it.
-pub(super) struct Asked {
-    pub(super) kind: Kind,
-    pub(super) method: Method,
-    /// The path, decoded, without the account.
-    pub(super) path: String,
-    /// The parameters, decoded.
-    pub(super) query: HashMap<String, String>,
-    pub(super) headers: HeaderMap,
-}
 
 /// Answers in place of the service; `None` leaves the request to it.
 pub(super) type Twist = Arc<dyn Fn(&Asked) -> Option<Response> + Send + Sync>;
@@ -59,7 +36,8 @@ struct Shared {
     versions: AtomicU64,
     bytes_read: AtomicU64,
     http: reqwest::Client,
-    /// Where rows are kept, and tokens made.
+    /// Where the host's blobs and rows are kept, and tokens made.
+    host: String,
     table: String,
     identity: Option<String>,
 }
@@ -71,8 +49,9 @@ struct Stored {
 }
 
 impl Storage {
-    /// Listens on a free port of loopback, before the table service `table` and the endpoint `identity`.
-    pub(super) async fn start(table: &str, identity: Option<&str>) -> Self {
+    /// Listens on a free port of loopback, before the services of the host's account, `host` for its blobs and
+    /// `table` for its tables, and before the endpoint `identity`.
+    pub(super) async fn start(host: &str, table: &str, identity: Option<&str>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -81,6 +60,7 @@ impl Storage {
             versions: AtomicU64::new(1),
             bytes_read: AtomicU64::new(0),
             http: reqwest::Client::new(),
+            host: host.to_owned(),
             table: table.to_owned(),
             identity: identity.map(ToOwned::to_owned),
         });
@@ -139,50 +119,18 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             while let Some(Ok(_)) = pieces.next().await {}
             (StatusCode::CREATED, [("etag", "\"0x1\""), ("last-modified", LAST_MODIFIED)]).into_response()
         }
+        Kind::HostBlob => {
+            let path = head.uri.path().strip_prefix(HOST).unwrap_or_default();
+            shared.relay(&shared.host, path, head.uri.query(), &asked, body).await
+        }
         Kind::Row | Kind::Rows => {
-            let path = head.uri.path().strip_prefix(HOST_ACCOUNT).unwrap_or_default();
+            let path = head.uri.path().strip_prefix(HOST_TABLE).unwrap_or_default();
             shared.relay(&shared.table, path, head.uri.query(), &asked, body).await
         }
         Kind::Token => {
             let identity = shared.identity.as_deref().expect("a rig with --identity");
             shared.relay(identity, "", head.uri.query(), &asked, body).await
         }
-    }
-}
-
-const ACCOUNT: &str = "/devstoreaccount1/";
-const HOST_ACCOUNT: &str = "/hoststore";
-
-impl Asked {
-    fn new(method: Method, uri: &Uri, headers: HeaderMap) -> Self {
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
-        let query: HashMap<_, _> =
-            url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-        let path = decoded(uri.path());
-        let comp = query.get("comp").map(String::as_str);
-        let kind = match path.strip_prefix(HOST_ACCOUNT) {
-            Some(rest) if rest.starts_with("/flowlog-quarantine") => Kind::Quarantine,
-            Some(rest) if rest.ends_with("()") => Kind::Rows,
-            Some(_) => Kind::Row,
-            None if path.starts_with("/token") => Kind::Token,
-            None if comp == Some("list") => Kind::List,
-            None if comp == Some("blocklist") => Kind::Blocks,
-            None => Kind::Read,
-        };
-        let path = path.strip_prefix(ACCOUNT).unwrap_or(&path).to_owned();
-        Self { kind, method, path, query, headers }
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// The range that is asked for; of all of it when none is.
-    fn range(&self, length: u64) -> (u64, u64) {
-        let asked = self.header("x-ms-range").or_else(|| self.header("range"));
-        let bounds = asked.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
-        let (start, last) = bounds.unwrap_or(("0", ""));
-        (start.parse().unwrap(), last.parse().map_or(length, |last: u64| length.min(last + 1)))
     }
 }
 

@@ -1,12 +1,13 @@
 //! Sweeps of a great many names, and of listings and tables that do not end.
 
 use super::answers::{LIST_BEFORE, endless, listed, listed_folder, without_end};
+use super::asked::{Asked, Kind};
 use super::content::Content;
-use super::storage::{Asked, Kind, Twist};
+use super::storage::Twist;
 use super::{HOSTILE, Place, Shape, blob_name, play_all};
 use crate::samples::{self, content, record};
 use axum::body::Body;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use futures_util::FutureExt as _;
@@ -48,8 +49,15 @@ fn sweeping(
         async move {
             let honest = Content::of(&content(&[record(1, 50)]));
             place.deliver(&place.commit(&place.blob(), honest)).await;
-            place.storage.twist(Arc::new(move |asked| if asked.kind == kind { answer(asked) } else { None }));
+            let count = Arc::new(AtomicU64::new(0));
+            let counted = Arc::clone(&count);
+            place.storage.twist(Arc::new(move |asked| {
+                let answer = (asked.kind == kind).then(|| answer(asked)).flatten()?;
+                counted.fetch_add(1, Ordering::Relaxed);
+                Some(answer)
+            }));
             place.sweep(BORNE).await;
+            place.expect(count.load(Ordering::Relaxed) > 0, || format!("{kind:?} was not asked for"));
         }
         .boxed()
     })
@@ -110,6 +118,13 @@ fn endless_answers() -> Vec<Shape> {
                 format!("{LIST_BEFORE}{}</Blobs><NextMarker/></EnumerationResults>", listed(&name, "0x1", 1))
             };
             of_blobs(asked).then(|| xml(page().into()))
+        }),
+        sweeping("a second copy of the watermark that does not end", Kind::HostBlob, |asked| {
+            let answer = || (StatusCode::OK, [("etag", "\"0x1\"")], endless("x")).into_response();
+            (asked.method == Method::GET).then(answer)
+        }),
+        sweeping("a second copy of the watermark that is refused without an end", Kind::HostBlob, |_| {
+            Some((StatusCode::FORBIDDEN, endless("no ")).into_response())
         }),
         sweeping("rows that do not end", Kind::Rows, |_| {
             Some(rows_json(without_end("{\"value\":[", "{\"PartitionKey\":\"p\"},"), None))
@@ -188,7 +203,8 @@ fn many_names() -> Vec<Shape> {
         async move {
             place.storage.twist(known_names(place).await);
             let swept = place.sweep(Duration::from_secs(40)).await;
-            place.expect(swept == Some(200), || format!("the sweep brought {swept:?}"));
+            let log = place.process.last_lines();
+            place.expect(swept == Some(200), || format!("the sweep brought {swept:?}: {log}"));
         }
         .boxed()
     })]
