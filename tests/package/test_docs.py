@@ -59,6 +59,27 @@ def written_texts():
     return "\n".join(texts)
 
 
+def constants(path):
+    """What the constants of a Rust file are worth: bytes, seconds or a count. Those that are not numbers are left out."""
+    found = {"MIB": 1 << 20, "KIB": 1 << 10, "u128::BITS": 128}
+    for name, worth in re.findall(r"const (\w+): [\w:]+ =\s+(.*?);", path.read_text(), flags=re.S):
+        worth = re.sub(r"Cap \{ bytes: (.*?),.*\}", r"\1", worth)
+        for unit, seconds in {"millis": 0.001, "secs": 1, "mins": 60, "hours": 3600}.items():
+            worth = re.sub(rf"Duration::from_{unit}\((\d+)\)", rf"\1 * {seconds}", worth)
+        worth = re.sub(r"u128::BITS|[A-Za-z_]\w*", lambda name: str(found.get(name[0], name[0])), worth)
+        if re.fullmatch(r"[\d_. *<]+", worth):
+            found[name] = eval(worth)
+    return found
+
+
+def tests():
+    """The names of all tests, in Rust, Python and the rig."""
+    rust = [path.read_text() for folder in ("src", "tests") for path in (ROOT / folder).rglob("*.rs")]
+    attribute = r"#\[(?:\w+::)?test(?:\([^)]*\))?\](?:\s|#\[[^\]]*\]|//[^\n]*)*(?:async )?fn (\w+)"
+    python = [path.read_text() for path in (ROOT / "tests").glob("*/test_*.py")]
+    return set(re.findall(attribute, "\n".join(rust)) + re.findall(r"def (test_\w+)", "\n".join(python)))
+
+
 def make_targets():
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
 
@@ -101,7 +122,8 @@ class Quotations(unittest.TestCase):
     def test_every_setting_that_is_named_exists(self):
         known = settings() | deployment_variables() | FOREIGN
         for page in DOCS:
-            text = page.read_text()
+            # Constants are named with their module, and are no settings.
+            text = re.sub(r"`\w+(::\w+)+`", "", page.read_text())
             named = {span.partition("=")[0] for span in spans(text)}
             named |= set(re.findall(r"^ *(?:env |export )?(\w+)=", examples(text), flags=re.M))
             named |= set(re.findall(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?:__\w+)?)", prose(text)))
@@ -123,6 +145,38 @@ class Quotations(unittest.TestCase):
                 pattern = ".*".join(rf"(?<!\w){re.escape(words)}(?!\w)" for words in fixed if words)
                 with self.subTest(line=line):
                     self.assertTrue(re.search(pattern, written), pattern)
+
+
+class ThreatModel(unittest.TestCase):
+    TEXT = (ROOT / "docs/security.md").read_text()
+
+    def test_every_test_that_is_named_exists(self):
+        known = tests()
+        named = {span for span in spans(self.TEXT) if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+){2,}", span)}
+        self.assertGreater(len(named), 60)
+        for name in sorted(named):
+            with self.subTest(test=name):
+                self.assertTrue(name in known)
+
+    def test_every_bound_names_a_test(self):
+        for heading, part in re.findall(r"^### (.*?)$(.*?)(?=^##|\Z)", self.TEXT, flags=re.M | re.S):
+            rows = [row for row in part.splitlines() if row.startswith("| ")]
+            self.assertGreater(len(rows), 1, heading)
+            for row in rows[1:]:
+                held_by = row.split("|")[3]
+                with self.subTest(row=row):
+                    self.assertRegex(held_by, r"`\w+_\w+_\w+`|not held by a test")
+
+    def test_every_number_is_that_of_its_constant(self):
+        units = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "s": 1, "minute": 60, "minutes": 60, "hour": 3600}
+        bounds = re.findall(r"(\d[\d,]*)(?: (\w+))?[^`|;,]*\(`([\w:]+)::([A-Z_]+)`\)", self.TEXT)
+        self.assertEqual(len(bounds), len(re.findall(r"::[A-Z_]+`", self.TEXT)), "each with its number before it")
+        self.assertGreater(len(bounds), 20)
+        for number, unit, module, name in bounds:
+            path = (ROOT / "src" / module.replace("::", "/")).with_suffix(".rs")
+            with self.subTest(constant=f"{module}::{name}"):
+                self.assertTrue(path.exists(), path)
+                self.assertEqual(int(number.replace(",", "")) * units.get(unit, 1), constants(path).get(name))
 
 
 # Where strings of the code meet in one line: an outcome and its reason, a sentence and its counts, an error and a status.
