@@ -11,7 +11,7 @@ CARGO_DENY_VERSION := 0.20.2
 ACTIONLINT_VERSION := 1.6.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint start package package-test sbom deploy undeploy infra-test rig fuzz clean
+.PHONY: help demo test model bench lint start package package-test sbom deploy undeploy infra-test rig fuzz clean
 
 help: ## shows this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ test: rig ## runs everything: unit, property, contract and end-to-end tests, and
 	cargo build --release --locked
 	cargo test --locked
 	cd tests/rig && npm test
+
+model: ## searches the model of claims and checkpoints further than `make test` does: some ten minutes
+	FLOWLOG_MODEL_DEEP=1 CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --test model -- --nocapture --test-threads 1
 
 bench: rig tests/rig/bench/.venv/installed ## measures the release binary beside what limits it, and writes docs/benchmarks.md; BENCH_ARGS="--only cut"
 	cd tests/rig && node bench.mjs $(BENCH_ARGS)
