@@ -136,6 +136,8 @@ pub struct Forwarder<B, C, H, Q> {
     options: Options,
     /// Whether the process is about to end.
     stopping: watch::Sender<bool>,
+    /// How many attempts on behalf of events are under way.
+    events: watch::Sender<usize>,
 }
 
 impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
@@ -152,6 +154,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             metrics: Metrics::default(),
             options,
             stopping: watch::Sender::new(false),
+            events: watch::Sender::new(0),
         }
     }
 

@@ -17,12 +17,34 @@ use crate::quarantine::Quarantine;
 use crate::random;
 use crate::source::BlobSource;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 /// About the wait after a row changed under us; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 /// Where that doubling ends.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// An attempt on behalf of an event, for which the sweep makes way.
+struct EventUnderWay<'f>(Option<&'f watch::Sender<usize>>);
+
+impl<'f> EventUnderWay<'f> {
+    fn begin(events: &'f watch::Sender<usize>, caller: Caller) -> Self {
+        let events = (caller == Caller::Event).then_some(events);
+        if let Some(events) = events {
+            events.send_modify(|count| *count += 1);
+        }
+        Self(events)
+    }
+}
+
+impl Drop for EventUnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(events) = self.0 {
+            events.send_modify(|count| *count -= 1);
+        }
+    }
+}
 
 /// What came of one round.
 #[expect(clippy::large_enum_variant, reason = "one a run, and taken apart at once")]
@@ -46,6 +68,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     ) -> Result<Forwarded, ForwardError> {
         let mut done = Forwarded::default();
         let key = blob.checkpoint_key();
+        let _under_way = EventUnderWay::begin(&self.events, times.caller);
         let result = async {
             let turn = timeout_at(times.work_until.into(), self.turns.take(&key)).await;
             let mut memory = turn.map_err(|_| ForwardError::out_of_time(blob, &times, Awaited::Turn))?;

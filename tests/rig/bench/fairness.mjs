@@ -13,7 +13,7 @@ const ALONE = 300;
 const FEWEST = 100;
 const LARGE = 2;
 /** The hub answers so much later, ms: far away, rather than as busy as one core of this machine lets it be. */
-const ANSWER = 50;
+const ANSWER = 0;
 const COMMIT = { records: 2, tuples: 100 };
 // So that no number of a large blob's interface is a small one's.
 const FIRST_NIC = 10_000;
