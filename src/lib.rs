@@ -9,8 +9,8 @@
 //! bounded whatever arrives. Nothing is dropped silently: what is no record is quarantined with its reason,
 //! logged and counted.
 //!
-//! A claim that expires under a live worker, because it was paused for a minute or its table was out of
-//! reach, counts like a crash. So does a hub that refuses one batch and accepts those behind it: an offset
+//! A claim that expires before its run could be saved, because the worker was paused for a minute or its
+//! table was out of reach, counts like a crash. So does a hub that refuses one batch and accepts those behind it: an offset
 //! can only say "everything up to here".
 //!
 //! What it rests on:

@@ -49,6 +49,7 @@ where
             }
             self.move_watermark(place, now, times, swept).await;
             self.move_looks(place, &steps, now, times, swept).await;
+            self.move_beginning(place, now, times, swept).await;
             self.remember(&place.container, std::mem::take(&mut place.memory));
         }
     }
@@ -94,6 +95,21 @@ where
                     swept.note(error);
                 }
             }
+        }
+    }
+
+    /// Moves the hour before which nothing is looked at along with the retention: rows of earlier hours are
+    /// deleted, and a longer retention must not take their blobs for new ones.
+    async fn move_beginning(&self, place: &mut Place, now: u64, times: Times, swept: &mut Swept) {
+        let first = self.options.retention.first_hour(now);
+        let Place { container, marks, watermark, beginning, .. } = place;
+        // A watermark behind it says that the time is wrong, or that something is still to be forwarded there.
+        if first <= *beginning || *watermark < first {
+            return;
+        }
+        if let Err(error) = self.put(container, marks, Kind::Beginning, first.number(), times.end).await {
+            tracing::warn!(%container, "the first hour with rows, {first}, was not stored: {error}");
+            swept.note(error);
         }
     }
 

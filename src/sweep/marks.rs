@@ -10,7 +10,8 @@ use crate::flow_log::{CheckpointKey, Container};
 pub(super) enum Kind {
     /// The watermark: the hour before which everything is known to be forwarded.
     Watermark,
-    /// The hour with which the first sweep began. Earlier ones are never looked at.
+    /// The hour with which the first sweep began, or later the first one whose rows are kept. Earlier ones are
+    /// never looked at.
     Beginning,
     /// How far the looks at closed hours have got: milliseconds since the Unix epoch.
     LookedAgain,

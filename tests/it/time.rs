@@ -291,6 +291,29 @@ async fn small_events_do_not_wait_behind_long_ones() {
     runs.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_sweep_makes_way_for_events_between_windows() {
+    let mut times = Vec::new();
+    for beside_an_event in [false, true] {
+        let options = Options { window: 2_000, ..Options::default() };
+        let play = play_slowly(Duration::from_millis(10), Arc::new(MemoryHub::default()), options);
+        let swept = play.commit(&blob(1), content(&records(200)));
+        let event = play.commit(&blob(2), content(&records(4_000)));
+        let process = Arc::clone(&play.process);
+        let run = tokio::spawn(async move {
+            if beside_an_event {
+                process.forward(&blob(2), &event, now()).await.unwrap();
+            }
+        });
+        tokio::task::yield_now().await;
+        let began = now();
+        play.process.catch_up(&blob(1), &swept, None, began + Duration::from_secs(25)).await.unwrap();
+        times.push(now() - began);
+        run.abort();
+    }
+    assert!(times[1] > 4 * times[0], "alone, and beside an event: {times:?}");
+}
+
 #[tokio::test]
 async fn what_a_failed_run_forwarded_is_counted_and_named() {
     let world = World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() };

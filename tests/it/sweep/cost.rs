@@ -120,6 +120,28 @@ async fn rows_older_than_the_retention_are_deleted_and_their_blobs_are_not_sent_
 }
 
 #[tokio::test]
+async fn a_longer_retention_sends_nothing_again() {
+    let world = World::default();
+    let sweeper = |days| {
+        let options = Options { retention: Retention::of_days(days), ..Options::default() };
+        world.sweeper_of(vec![container()], &Arc::new(world.process("a")), options)
+    };
+    let short = sweeper(2);
+    let mut sent = 0;
+    for after in 0..24 * 10 {
+        world.set_clock(hour(after), 30);
+        world.commit(&blob_in(1, hour(after), 1), &own_records(u32::try_from(after).unwrap(), 1));
+        sent += sweep(&short).await.records;
+    }
+    assert_eq!(sent, 240);
+    let long = sweeper(7);
+    for after in 24 * 10..24 * 12 {
+        world.set_clock(hour(after), 30);
+        assert_eq!(sweep(&long).await.records, 0, "{after} hours after the first");
+    }
+}
+
+#[tokio::test]
 async fn at_most_a_thousand_rows_are_deleted_by_one_sweep() {
     let (world, sweeper) = world_at(0).await;
     for nic in 0..1_500 {

@@ -12,8 +12,6 @@ const ALONE = 300;
 /** A 99th percentile of fewer says nothing. */
 const FEWEST = 100;
 const LARGE = 2;
-/** The hub answers so much later, ms: far away, rather than as busy as one core of this machine lets it be. */
-const ANSWER = 0;
 const COMMIT = { records: 2, tuples: 100 };
 // So that no number of a large blob's interface is a small one's.
 const FIRST_NIC = 10_000;
@@ -65,7 +63,7 @@ async function underWay(rig, before) {
   while ((await hubStats(rig)).bytes - before < UNDER_WAY) await sleep(20);
 }
 
-/** `{size, large, pace, answer, peak, failures, alone, beside, ratio}`: `size` of each large blob in MB. */
+/** `{size, large, pace, peak, failures, alone, beside, ratio}`: `size` of each large blob in MB. */
 export const fairness = ({ size, progress }) => withRig(async (rig) => {
   const macs = Array.from({ length: NICS }, (_, i) => macOf(FIRST_NIC + i));
   const ids = await atOnce(16, macs, async (mac) => (await rig.control("POST", "/watcher/blobs", { mac, hour: HOUR })).blob);
@@ -77,7 +75,6 @@ export const fairness = ({ size, progress }) => withRig(async (rig) => {
     const large = [];
     while (large.length < LARGE) large.push(await upload(rig, size * MB));
     progress(`  ${LARGE} blobs of ${size} MB prepared`);
-    await rig.control("POST", "/hub/faults", { action: "delay", ms: ANSWER, count: "all" });
     const alone = await series(rig, host, ids, (count) => count === ALONE);
 
     const before = (await hubStats(rig)).bytes;
@@ -95,7 +92,7 @@ export const fairness = ({ size, progress }) => withRig(async (rig) => {
     const times = (list) => list.map(({ took }) => took);
     const during = beside.filter(({ begun }) => begun < ended);
     const failures = during.reduce((sum, one) => sum + one.failures, 0);
-    const result = { size, large: LARGE, pace: PACE, answer: ANSWER, peak: peak(), failures, ...compared(times(alone), times(during)) };
+    const result = { size, large: LARGE, pace: PACE, peak: peak(), failures, ...compared(times(alone), times(during)) };
     progress(`  ${JSON.stringify(result)}`);
     return result;
   });

@@ -116,12 +116,10 @@ The calls were counted in a round of their own: the proxy that counts costs time
 due, not from when it could be sent.
 `;
 
-const fairnessSection = ({ fairness: { size, large, pace, answer, alone, beside, ratio, peak, failures } }) => `## Fairness
+const fairnessSection = ({ fairness: { size, large, pace, alone, beside, ratio, peak, failures } }) => `## Fairness
 
 How long the event of a small commit takes, ${pace} of them a second: alone, and while a sweep catches up with ${large} blobs of
-${sizeName(size)} each. The same process, one series right after the other; an event is timed from its commit. The hub
-answers ${answer} ms late, alone and beside: one that is near would be as busy as one core of this machine lets it be, and that
-would be measured.
+${sizeName(size)} each. The same process, one series right after the other; an event is timed from its commit.
 
 ${table(["", "events", "median, ms", "99th percentile, ms"], [
     ["alone", alone.events, fixed(alone.p50, 1), fixed(alone.p99, 1)],

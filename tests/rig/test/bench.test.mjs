@@ -58,7 +58,7 @@ const FIGURES = {
     nics: 1000, atOnce: 64, runs: 3, perSecond: 600, cpuMs: 0.5, pace: 10, p50: 4, p99: 20, peak: 20 * MIB,
     kinds: { "blob read": 1, "table update": 2, "hub transfer": 1 },
   },
-  fairness: { size: 2000, large: 2, pace: 20, answer: 50, peak: 50 * MIB, failures: 0, ...compared(times(300, 10), times(200, 25)) },
+  fairness: { size: 2000, large: 2, pace: 20, peak: 50 * MIB, failures: 0, ...compared(times(300, 10), times(200, 25)) },
   backlog: {
     blobs: 1000, delay: 20, ratio: 12,
     before: { records: 1000, seconds: 50, perSecond: 20, peak: 20 * MIB }, now: { records: 1000, seconds: 4, perSecond: 240, peak: 30 * MIB },
