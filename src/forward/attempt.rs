@@ -2,7 +2,7 @@
 //! is over.
 
 use super::error::Awaited;
-use super::memory_budget::FULL;
+use super::memory_budget::{FULL, Reservation};
 use super::open::Opened;
 use super::run::RunResult;
 use super::times::{Caller, Times, now};
@@ -16,6 +16,7 @@ use crate::ledger::{Claimed, Release, Seen};
 use crate::quarantine::Quarantine;
 use crate::random;
 use crate::source::BlobSource;
+use futures_util::FutureExt as _;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
@@ -116,7 +117,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             let round = match opened {
                 Ok(Some(opened)) => {
                     room.shrink_to(opened.held());
-                    self.round(blob, &mut seen, opened, commit, times, done).await
+                    self.round(blob, &mut seen, (opened, &mut room), commit, times, done).await
                 }
                 Ok(None) => Ok(Round::Ended(RunResult::unchanged(&seen, Ok(())))),
                 Err(error) => Err(error),
@@ -154,7 +155,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         &self,
         blob: &FlowLogBlob,
         seen: &mut Seen,
-        mut opened: Opened,
+        (mut opened, first_room): (Opened, &mut Reservation<'_>),
         commit: &Wanted,
         times: &Times,
         done: &mut Forwarded,
@@ -162,8 +163,16 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let (_room, shape) = match opened.more() {
             0 => (None, FULL),
             more => {
-                let room = self.memory.long_read(times.caller, more);
-                let (room, shape) = within(blob, times, Awaited::Memory, room).await?;
+                let at_once = self.memory.long_read(times.caller, more).now_or_never();
+                let (room, shape) = if let Some(room) = at_once {
+                    room
+                } else {
+                    // A run that waits holds nothing that small runs wait for.
+                    opened.put_back();
+                    first_room.shrink_to(0);
+                    let room = self.memory.long_read(times.caller, opened.more());
+                    within(blob, times, Awaited::Memory, room).await?
+                };
                 (Some(room), shape)
             }
         };

@@ -47,6 +47,11 @@ impl Opened {
         self.length.saturating_sub(self.read_to())
     }
 
+    /// Lets go of the bytes that were read: they are to be read again.
+    pub(super) fn put_back(&mut self) {
+        self.first = Rope::default();
+    }
+
     /// Begins to read what is still to be read, `window` bytes at a time.
     pub(super) fn read_on<B: BlobSource>(&mut self, source: &Arc<B>, blob: &FlowLogBlob, window: u64) {
         let windows = plan::windows(self.read_to(), self.length, window);

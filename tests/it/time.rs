@@ -275,7 +275,7 @@ async fn small_events_do_not_wait_behind_long_ones() {
     let long: Vec<String> = (0..30_000).map(|number| record(number % 90_000, 8)).collect();
     let long = Bytes::from(content(&long));
     assert!(long.len() > 16 << 20);
-    let runs: Vec<_> = (0..6)
+    let runs: Vec<_> = (0..90)
         .map(|nic| {
             let commit = play.commit(&blob(nic), long.clone());
             let process = Arc::clone(&play.process);
