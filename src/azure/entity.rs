@@ -218,7 +218,7 @@ impl Entity {
                 by_nic: entity.in_doubt_by_nic,
                 layout,
             }),
-            // Written by version 0.1.
+            // Written by a build that did not store them.
             _ => None,
         };
         let until = entity.in_doubt.map(|end| number("InDoubt", &end)).transpose()?;
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_version_0_1_is_read_as_it_was_meant() {
+    fn a_row_without_the_newer_columns_is_read_as_it_was_meant() {
         let body = br#"{"odata.metadata":"m","PartitionKey":"p","RowKey":"r","Blob":"b","Offset":"7",
             "Offset@odata.type":"Edm.Int64","Length":"9","Length@odata.type":"Edm.Int64","Generation":2,
             "BrokenAt":"8","QuarantinedTo":"9","InDoubt":"30","Owner":"w","ClaimedUntil":"5"}"#;

@@ -12,6 +12,7 @@ pub mod failure;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod listing;
+mod own_container;
 pub mod quarantine;
 mod query;
 pub mod sas;

@@ -2,13 +2,14 @@
 
 use super::asked::Asked;
 use super::failure;
-use super::storage::{StorageSetupError, access};
+use super::own_container::own_container;
+use super::storage::StorageSetupError;
 use crate::config::CheckpointStorage;
 use crate::quarantine::{ItemName, Note, Quarantine, QuarantineError};
 use crate::rope::Rope;
 use azure_core::http::RequestContent;
 use azure_storage_blob::models::BlockLookupList;
-use azure_storage_blob::{BlobClient, BlobContainerClient, BlobServiceClient, BlobServiceClientOptions};
+use azure_storage_blob::{BlobClient, BlobContainerClient};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -39,18 +40,8 @@ impl AzureQuarantine {
     /// # Errors
     /// When the account's key or identity can't be used.
     pub fn new(account: &CheckpointStorage, http: &reqwest::Client) -> Result<Self, StorageSetupError> {
-        let client_options = access(&account.access, http)?;
-        let options = BlobServiceClientOptions { client_options, ..BlobServiceClientOptions::default() };
-        let service =
-            BlobServiceClient::new(account.blob_service.clone(), None, Some(options)).map_err(|error| {
-                StorageSetupError::Sdk {
-                    what: "setting up the quarantine",
-                    reason: failure::describe(&error),
-                }
-            })?;
-        let role = "Storage Blob Data Contributor";
-        let asked = Asked::with(&account.access, "CHECKPOINT_STORAGE or AzureWebJobsStorage", role);
-        Ok(Self { container: service.blob_container_client(CONTAINER), asked })
+        let (container, asked) = own_container(account, http, CONTAINER, "setting up the quarantine")?;
+        Ok(Self { container, asked })
     }
 
     fn blob(&self, item: &ItemName, extension: &str) -> BlobClient {

@@ -3,14 +3,15 @@
 
 use super::asked::Asked;
 use super::failure;
-use super::storage::{StorageSetupError, access};
+use super::own_container::own_container;
+use super::storage::StorageSetupError;
 use crate::config::CheckpointStorage;
 use crate::flow_log::{CheckpointKey, Container};
 use crate::sweep::hours::Hour;
 use crate::sweep::{WatermarkCopy, WatermarkCopyError};
 use azure_core::http::RequestContent;
 use azure_storage_blob::models::{BlobClientDownloadOptions, HttpRange};
-use azure_storage_blob::{BlobClient, BlobContainerClient, BlobServiceClient, BlobServiceClientOptions};
+use azure_storage_blob::{BlobClient, BlobContainerClient};
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use std::num::NonZero;
@@ -41,18 +42,9 @@ impl AzureWatermarkCopy {
     /// # Errors
     /// When the account's key or identity can't be used.
     pub fn new(account: &CheckpointStorage, http: &reqwest::Client) -> Result<Self, StorageSetupError> {
-        let client_options = access(&account.access, http)?;
-        let options = BlobServiceClientOptions { client_options, ..BlobServiceClientOptions::default() };
-        let service =
-            BlobServiceClient::new(account.blob_service.clone(), None, Some(options)).map_err(|error| {
-                StorageSetupError::Sdk {
-                    what: "setting up the second copy of the watermark",
-                    reason: failure::describe(&error),
-                }
-            })?;
-        let role = "Storage Blob Data Contributor";
-        let asked = Asked::with(&account.access, "CHECKPOINT_STORAGE or AzureWebJobsStorage", role);
-        Ok(Self { container: service.blob_container_client(CONTAINER), asked })
+        let (container, asked) =
+            own_container(account, http, CONTAINER, "setting up the second copy of the watermark")?;
+        Ok(Self { container, asked })
     }
 
     /// What `error` says of a request to this container.

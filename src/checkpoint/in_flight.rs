@@ -18,7 +18,7 @@ pub struct Bounds {
 pub struct InFlight {
     /// The byte position at which it ends.
     pub until: u64,
-    /// The bounds of its messages; none in a row of version 0.1, which did not store them.
+    /// The bounds of its messages; none in a row of a build that did not store them.
     pub bounds: Option<Bounds>,
 }
 
