@@ -24,7 +24,7 @@ use tokio::time::timeout_at;
 /// About the wait after a row changed under us; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 /// Where that doubling ends.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// An attempt on behalf of an event, for which the sweep makes way.
 struct EventUnderWay<'f>(Option<&'f watch::Sender<usize>>);
