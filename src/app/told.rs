@@ -1,4 +1,4 @@
-//! What the host is told about a run: whether Event Grid has to deliver again, and why.
+//! The answer to the host after a run: whether Event Grid has to deliver again, and why.
 
 use crate::forward::{End, Forwarded};
 use crate::server::Handled;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::error::Error as _;
 use std::iter::successors;
 
-/// How much of a peer's own words is told, characters.
+/// The most characters of a peer's own text that stand in an error.
 const LONGEST_WORDS: usize = 300;
 
 /// What went wrong, in one line without secrets.

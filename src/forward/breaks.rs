@@ -82,11 +82,10 @@ impl Break {
     /// What an earlier run found in this very version.
     pub(super) fn known(broken: Broken) -> Self {
         let Broken { at, unfinished, resume_at, .. } = broken;
-        let reason = if unfinished {
+        if unfinished {
             return Self { resume_at, ..Self::unfinished(at) };
-        } else {
-            format!("the blob stops being records at byte {at}, found by an earlier run")
-        };
+        }
+        let reason = format!("the blob stops being records at byte {at}, found by an earlier run");
         Self { at, from: None, unfinished, may_resume: true, resume_at, reason }
     }
 }

@@ -113,7 +113,7 @@ impl MemoryBudget {
         bytes: u64,
     ) -> Reservation<'b> {
         let mut permits = Vec::new();
-        // The share first: who waits for the pool holds nothing that somebody in the pool waits for.
+        // The share first: runs in the pool never wait for a share, so this order can't deadlock.
         let pools = [(caller == Caller::Sweep).then_some(share), Some(pool)];
         for semaphore in pools.into_iter().flatten() {
             // Fails only when the semaphore is closed, which nobody does.

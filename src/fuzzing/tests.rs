@@ -57,7 +57,7 @@ impl Mutation {
     }
 }
 
-/// Runs `target` over its corpus and over as many mutations of it as proptest is told to make.
+/// Runs `target` over its corpus and over `PROPTEST_CASES` mutations of it.
 fn run(name: &str, target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();

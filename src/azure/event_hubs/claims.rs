@@ -41,7 +41,7 @@ impl Claims {
     pub(super) async fn keep(&mut self, connector: &Connector, mut token: Token) -> Fault {
         let renewable = connector.access.is_renewable();
         let Some(mut wait) = token.renew_in(SystemTime::now()).filter(|_| renewable) else {
-            // Nothing to renew: the service will say when it has had enough of this token.
+            // Nothing to renew: the service ends the link when the token is no longer accepted.
             return pending().await;
         };
         loop {

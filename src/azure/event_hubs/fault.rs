@@ -93,7 +93,7 @@ impl Fault {
         error.recovery().link_is_usable()
     }
 
-    /// What a caller is told of it.
+    /// The error that callers get.
     pub(super) fn error(&self, hub: &str, size: usize, limit: usize, retry_after: Duration) -> HubError {
         let hub = hub.to_owned();
         match self.clone() {

@@ -134,7 +134,7 @@ struct Position<'a> {
 impl Position<'_> {
     /// Goes behind the value that follows its constructor, or to the first of the values that it holds.
     fn value(&mut self, code: u8) -> Result<Option<Level>, Refused> {
-        // The first half of a constructor says how the size is told.
+        // The upper half of a constructor says how the size is encoded.
         match code {
             // A descriptor and the value that it describes.
             0x00 => return Ok(Some(Level { left: 2, end: None, element: None })),

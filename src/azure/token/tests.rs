@@ -16,7 +16,7 @@ enum Step {
     Panics,
 }
 
-/// A credential that does what it is told, step by step, and then nothing any more.
+/// A credential that plays a script, one step a call, and never answers behind its end.
 #[derive(Debug)]
 struct Scripted(Mutex<VecDeque<Step>>);
 

@@ -115,7 +115,7 @@ impl Driver {
         self.told(fault, 0, self.limit.load(Ordering::Relaxed), retry_after)
     }
 
-    /// What a caller is told of `fault`: of a refusal, also which credential it is about.
+    /// The error that callers get for `fault`; for a refusal, it names the credential.
     fn told(&self, fault: &Fault, size: usize, limit: usize, retry_after: Duration) -> HubError {
         match fault.error(&self.hub, size, limit, retry_after) {
             HubError::Unauthorized { hub, reason } => {
