@@ -173,7 +173,7 @@ describe("the bill", () => {
   });
 
   test("knows every price that the file gives, and no other", async () => {
-    const { prices } = JSON.parse(await readFile(new URL("../../../benches/prices.json", import.meta.url), "utf8"));
+    const { prices } = JSON.parse(await readFile(new URL("../../benches/prices.json", import.meta.url), "utf8"));
     assert.deepEqual(Object.keys(prices).sort(), Object.keys(PRICES).sort());
   });
 });

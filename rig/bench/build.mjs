@@ -4,7 +4,7 @@ import { copyFileSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { spawnGuarded, release } from "../leash.mjs";
 
-export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export const HANDLER = `${ROOT}target/release/flowlog-forwarder`;
 const BUILD_MS = 30 * 60_000;
 

@@ -100,7 +100,7 @@ async function route(rig, request) {
       return handle(rig, params, await readJson(request), searchParams);
     }
   }
-  throw new NotFound(`${request.method} ${pathname}: no such call; tests/rig/README.md lists them`);
+  throw new NotFound(`${request.method} ${pathname}: no such call; rig/README.md lists them`);
 }
 
 const statusOf = (error) => {

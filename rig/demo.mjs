@@ -16,7 +16,7 @@ const MAX_MESSAGE_BYTES = 1_048_576;
 const READ_AT_MOST = 1.05;
 const LAST_WORDS = 5;
 const LINE_LENGTH = 400;
-const DEFAULT_HANDLER = fileURLToPath(new URL("../../target/release/flowlog-forwarder", import.meta.url));
+const DEFAULT_HANDLER = fileURLToPath(new URL("../target/release/flowlog-forwarder", import.meta.url));
 
 const OPTIONS = {
   handler: { type: "string", default: DEFAULT_HANDLER },

@@ -53,7 +53,7 @@ ${plot("catch-up")}
 The forwarder's time begins with a process that has no connection yet, and includes claim and checkpoint; the columns
 beside it connect as well, and do nothing else. They are this program's own way of doing it (\`benches/limits.rs\`): reading
 alone, sending alone, and one program for each at the same time, which is what this machine has to give when storage, hub
-and whoever moves the bytes share its cores. The vendors' function is in \`tests/rig/bench/vendors.py\` and \`tests/rig/bench/vendors.mjs\`, with Microsoft's clients: it
+and whoever moves the bytes share its cores. The vendors' function is in \`rig/bench/vendors.py\` and \`rig/bench/vendors.mjs\`, with Microsoft's clients: it
 reads what is new, which here is all of the blob, parses it, puts the records into messages that fit and sends batch after
 batch. It keeps no checkpoint.
 
@@ -193,7 +193,7 @@ const intro = ({ machine, runs }) => `# Benchmarks
 Written by \`make bench\`, which anyone can repeat; each run writes this page anew, and
 
 \`\`\`
-cd tests/rig && node bench.mjs --only catch-up --sizes 64 --runs 5
+cd rig && node bench.mjs --only catch-up --sizes 64 --runs 5
 \`\`\`
 
 measures one table and leaves the page alone. Machine: ${machine.cores} cores, shared by the forwarder and by everything that it is
