@@ -1,10 +1,9 @@
 //! What the host is told about events, through the real server, with storage, table and hub in memory.
 
 use crate::http::{self, Answer};
-use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable, MemoryWatermarkCopy};
-use crate::memory_hub::{Failure, MemoryHub};
+use crate::memory_hub::Failure;
 use crate::samples::{CONTAINER, blob_in, container, content, record};
-use crate::world::{World, records};
+use crate::world::{Twins, World, records};
 use flowlog_forwarder::app::Handler;
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::config::{StorageAccess, StorageAccount};
@@ -26,7 +25,7 @@ const NINE: Hour = Hour::new(498_705);
 /// The days for which rows are kept here.
 const DAYS: u16 = 7;
 
-type MemoryHandler = Handler<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine, MemoryWatermarkCopy>;
+type MemoryHandler = Handler<Twins>;
 
 /// A process behind its server.
 struct Process {

@@ -5,21 +5,25 @@ use crate::memory_hub::{Failure, MemoryHub};
 use crate::samples::blob;
 use crate::world::{World, play, records};
 use flowlog_forwarder::checkpoint::InFlightRange;
-use flowlog_forwarder::forward::Options;
+use flowlog_forwarder::forward::ForwarderOptions;
 use flowlog_forwarder::message::PartitionKey;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::ports::hub::HubError;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-fn options(max_message_bytes: usize, partition_key: PartitionKey) -> Options {
+fn options(max_message_bytes: usize, partition_key: PartitionKey) -> ForwarderOptions {
     let max_message_bytes = NonZeroUsize::new(max_message_bytes);
-    Options { max_message_bytes, partition_key, ..Options::default() }
+    ForwarderOptions { max_message_bytes, partition_key, ..ForwarderOptions::default() }
 }
 
 /// A process with the options `before` sends a blob, but the answer to its second batch is lost; a process
 /// with the options `after` takes over, once `between` has been done to the row.
-async fn taken_over(before: Options, after: Options, between: impl AsyncFnOnce(&World)) -> (World, Verdict) {
+async fn taken_over(
+    before: ForwarderOptions,
+    after: ForwarderOptions,
+    between: impl AsyncFnOnce(&World),
+) -> (World, Verdict) {
     let world = World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() };
     let commit = world.commit(&blob(1), &records(30));
     let lost = HubError::Unsettled { hub: "memory".into(), reason: "the answer was lost".into() };

@@ -6,13 +6,13 @@ use crate::judge::{Verdict, judge, show};
 use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::MemoryHub;
 use crate::samples::{blob, content, record};
-use crate::world::records;
+use crate::world::{Twins, records};
 use bytes::Bytes;
 use flowlog_forwarder::checkpoint::BlobVersion;
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::forward::lease_store::LeaseStore;
-use flowlog_forwarder::forward::{Completion, Forwarder, Options};
+use flowlog_forwarder::forward::{Completion, Forwarder, ForwarderOptions};
 use flowlog_forwarder::ports::blobs::{BlobReader, Chunk, Condition, ReadError};
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use serde_json::json;
@@ -45,11 +45,11 @@ async fn a_delta_too_large_for_one_event_is_carried_on_from_its_checkpoint() {
     let (blobs, table, hub) =
         (MemoryBlobs::default(), MemoryTable::default(), Arc::new(MemoryHub::with_limit(8_000)));
     let (count, blob) = (1_000, blob(1));
-    let options = Options {
+    let options = ForwarderOptions {
         budget: Duration::from_millis(400),
         window: 2_000,
         max_message_bytes: NonZeroUsize::new(2_500),
-        ..Options::default()
+        ..ForwarderOptions::default()
     };
     let whole = content(&records(count));
     let length = whole.len() as u64;
@@ -61,7 +61,13 @@ async fn a_delta_too_large_for_one_event_is_carried_on_from_its_checkpoint() {
         let leases = LeaseStore::new(table.clone(), format!("process-{event}"), Clock::system());
         let source = Arc::new(Slow(blobs.clone()));
         let quarantine = MemoryQuarantine::default();
-        let process = Forwarder::new(source, leases, Arc::clone(&hub), quarantine, options.clone());
+        let process = Forwarder::<Twins<_, _, _, _>>::new(
+            source,
+            leases,
+            Arc::clone(&hub),
+            quarantine,
+            options.clone(),
+        );
         match process.forward(&blob, &commit, Instant::now()).await.unwrap().end {
             Completion::LeftOver => left_over += 1,
             Completion::Complete => break,

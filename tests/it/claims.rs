@@ -7,20 +7,21 @@ use crate::samples::{blob, content};
 use crate::stage::{Answer, Event, Stage};
 use crate::world::records;
 use flowlog_forwarder::forward::lease_store::LeaseError;
-use flowlog_forwarder::forward::{Completion, ForwardError, Options};
+use flowlog_forwarder::forward::{Completion, ForwardError, ForwarderOptions};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Two processes, whose calls of this number (from 0) are struck. A message takes about four records.
 fn stage(acts: impl IntoIterator<Item = (usize, Act)>) -> (Stage, Arc<Chaos>) {
-    stage_with(acts, Options::default().save_every)
+    stage_with(acts, ForwarderOptions::default().save_every)
 }
 
 fn stage_with(acts: impl IntoIterator<Item = (usize, Act)>, save_every: Duration) -> (Stage, Arc<Chaos>) {
     let chaos = Chaos::new(acts);
     let max_message_bytes = NonZeroUsize::new(2_000);
-    let options = Options { window: 1_500, max_message_bytes, save_every, ..Options::default() };
+    let options =
+        ForwarderOptions { window: 1_500, max_message_bytes, save_every, ..ForwarderOptions::default() };
     (Stage::new(Arc::clone(&chaos), MemoryHub::with_limit(4_000), options), chaos)
 }
 

@@ -6,7 +6,7 @@ use crate::judge::{Recovery, Row, Verdict, judge, judge_tuples, show};
 use crate::memory_hub::MemoryHub;
 use crate::samples::{blob, content, record};
 use crate::stage::Stage;
-use flowlog_forwarder::forward::Options;
+use flowlog_forwarder::forward::ForwarderOptions;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,9 +19,15 @@ const TRANSFER: usize = 3_500;
 const MESSAGE: NonZeroUsize = NonZeroUsize::new(1_600).unwrap();
 
 /// Windows smaller than most records, progress saved after each.
-fn options(budget: Duration) -> Options {
+fn options(budget: Duration) -> ForwarderOptions {
     let (window, max_message_bytes) = (700, Some(MESSAGE));
-    Options { window, max_message_bytes, save_every: Duration::ZERO, budget, ..Options::default() }
+    ForwarderOptions {
+        window,
+        max_message_bytes,
+        save_every: Duration::ZERO,
+        budget,
+        ..ForwarderOptions::default()
+    }
 }
 
 /// The records from `from` to `to` of a blob; each is of another length than its neighbours.

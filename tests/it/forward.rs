@@ -6,7 +6,7 @@ use crate::samples::{blob, record};
 use crate::world::{World, play, records};
 use flowlog_forwarder::checkpoint::BlobVersion;
 use flowlog_forwarder::forward::plan::Continuity;
-use flowlog_forwarder::forward::{Completion, Forwarded, Options};
+use flowlog_forwarder::forward::{Completion, Forwarded, ForwarderOptions};
 use std::sync::Arc;
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn events_for_one_blob_at_once_send_every_record_once() {
 async fn a_large_blob_becomes_messages_that_fit_and_join_to_the_same_records() {
     let world = World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() };
     let (blob, all) = (blob(1), records(100));
-    let options = Options { window: 1_000, ..Options::default() };
+    let options = ForwarderOptions { window: 1_000, ..ForwarderOptions::default() };
     let commit = world.commit(&blob, &all);
     let done = play(&world.process_with("a", options), &blob, &commit).await.unwrap();
     assert_eq!(done.records, 100);

@@ -4,7 +4,7 @@ use crate::memory_hub::MemoryHub;
 use crate::samples::{blob, content, record};
 use crate::world::{World, play, records};
 use flowlog_forwarder::flow_log::FlowLogBlob;
-use flowlog_forwarder::forward::{Completion, Options};
+use flowlog_forwarder::forward::{Completion, ForwarderOptions};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,7 +33,7 @@ fn lump(size: usize) -> String {
     format!("{{\"category\":\"FlowLogFlowEvent\",\"lump\":\"{}\"}}", "x".repeat(size))
 }
 
-async fn all_arrives_over_two_commits(world: &World, all: &[String], options: Options) {
+async fn all_arrives_over_two_commits(world: &World, all: &[String], options: ForwarderOptions) {
     let process = world.process_with("a", options.clone());
     let blob = blob(1);
     let half = all.len() / 2;
@@ -52,7 +52,12 @@ async fn a_record_too_large_for_a_message_is_split_and_each_tuple_arrives_once()
     let sizes = [3, 200, 1, 90, 2, 2, 400, 400];
     let all: Vec<String> = (0u32..).zip(sizes).map(|(number, tuples)| record(number, tuples)).collect();
     for window in [700, 1 << 20] {
-        all_arrives_over_two_commits(&small(), &all, Options { window, ..Options::default() }).await;
+        all_arrives_over_two_commits(
+            &small(),
+            &all,
+            ForwarderOptions { window, ..ForwarderOptions::default() },
+        )
+        .await;
     }
 }
 
@@ -61,7 +66,7 @@ async fn a_record_too_long_to_be_held_is_split_as_it_streams_by() {
     let all =
         [record(0, 2), record(1, 160_000), record(2, 2), record(3, 170_000), record(4, 1), record(5, 3)];
     assert!(all[1].len() > 8 << 20);
-    all_arrives_over_two_commits(&World::default(), &all, Options::default()).await;
+    all_arrives_over_two_commits(&World::default(), &all, ForwarderOptions::default()).await;
 }
 
 #[tokio::test]
@@ -69,7 +74,7 @@ async fn what_cannot_be_split_is_quarantined_whole_and_the_rest_goes_on() {
     for (world, size, window) in [(small(), 9_000, 1_000), (World::default(), 9 << 20, 4 << 20)] {
         let (blob, lump) = (blob(1), lump(size));
         let all = [record(0, 2), lump.clone(), record(2, 2)];
-        let process = world.process_with("a", Options { window, ..Options::default() });
+        let process = world.process_with("a", ForwarderOptions { window, ..ForwarderOptions::default() });
         let done = play(&process, &blob, &world.commit(&blob, &all)).await.unwrap();
         assert_eq!((done.records, done.quarantined, done.end), (2, 1, Completion::Complete));
         let more = [&all[..], &[record(3, 1)]].concat();

@@ -4,11 +4,12 @@ use crate::chaos::{Chaos, Life, Through};
 use crate::hub_contract::Received;
 use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::MemoryHub;
+use crate::world::Twins;
 use flowlog_forwarder::checkpoint::{BlobVersion, CLAIM, Checkpoint};
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::forward::lease_store::LeaseStore;
-use flowlog_forwarder::forward::{ForwardError, Forwarded, Forwarder, Options};
+use flowlog_forwarder::forward::{ForwardError, Forwarded, Forwarder, ForwarderOptions};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -19,8 +20,9 @@ pub const PROCESSES: usize = 2;
 /// How often an event is delivered before that counts as a failure.
 const ATTEMPTS: usize = 30;
 
-type StageForwarder =
-    Forwarder<Through<MemoryBlobs>, Through<MemoryTable>, Through<Arc<MemoryHub>>, Through<MemoryQuarantine>>;
+type StageForwarder = Forwarder<
+    Twins<Through<MemoryBlobs>, Through<MemoryTable>, Through<Arc<MemoryHub>>, Through<MemoryQuarantine>>,
+>;
 
 /// What one delivery came to; none when the host gave up or the process ended.
 pub type Answer = Option<Result<Forwarded, ForwardError>>;
@@ -53,7 +55,7 @@ pub struct Stage {
     pub hub: Arc<MemoryHub>,
     pub quarantine: MemoryQuarantine,
     pub chaos: Arc<Chaos>,
-    pub options: Options,
+    pub options: ForwarderOptions,
     /// How long the host waits for an answer.
     pub patience: Duration,
     now: Arc<AtomicU64>,
@@ -68,7 +70,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(chaos: Arc<Chaos>, hub: MemoryHub, options: Options) -> Self {
+    pub fn new(chaos: Arc<Chaos>, hub: MemoryHub, options: ForwarderOptions) -> Self {
         let mut stage = Self {
             blobs: MemoryBlobs::default(),
             table: MemoryTable::default(),
@@ -97,7 +99,7 @@ impl Stage {
         let source = Arc::new(self.through(self.blobs.clone(), &life));
         let hub = Arc::new(self.through(Arc::clone(&self.hub), &life));
         let quarantine = self.through(self.quarantine.clone(), &life);
-        let forwarder = Arc::new(Forwarder::new(source, leases, hub, quarantine, self.options.clone()));
+        let forwarder = Arc::new(StageForwarder::new(source, leases, hub, quarantine, self.options.clone()));
         Process { forwarder, life, under_way: Vec::new() }
     }
 

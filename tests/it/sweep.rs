@@ -310,7 +310,8 @@ async fn a_container_that_does_not_exist_yet_is_told_and_does_not_keep_the_other
     world.set_clock(NINE, 0);
     world.commit(&blob_in(1, NINE, 1), &records(2));
     let containers = vec![nowhere.clone(), container()];
-    let sweeper = world.sweeper_of(containers, &Arc::new(world.process("a")), sweep::Options::default());
+    let sweeper =
+        world.sweeper_of(containers, &Arc::new(world.process("a")), sweep::SweeperOptions::default());
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.missing.as_slice(), swept.records), (&[nowhere.to_string()][..], 2));
     assert!(!swept.saw_nothing());

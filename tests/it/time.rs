@@ -4,13 +4,13 @@ use crate::judge::{Verdict, judge};
 use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::memory_hub::{Failure, MemoryHub, records_of};
 use crate::samples::{blob, content, record};
-use crate::world::{World, play, records};
+use crate::world::{Twins, World, play, records};
 use bytes::Bytes;
 use flowlog_forwarder::checkpoint::BlobVersion;
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::forward::lease_store::LeaseStore;
-use flowlog_forwarder::forward::{Completion, ForwardError, Forwarder, Options};
+use flowlog_forwarder::forward::{Completion, ForwardError, Forwarder, ForwarderOptions};
 use flowlog_forwarder::message::{Batch, Limits, Origin};
 use flowlog_forwarder::ports::blobs::{BlobReader, Chunk, Condition, ReadError};
 use flowlog_forwarder::ports::hub::{Hub, HubError};
@@ -59,18 +59,19 @@ impl Hub for Deaf {
     }
 }
 
-struct Play<H> {
+struct Play<H: Hub> {
     slow: Slow,
     table: MemoryTable,
     quarantine: MemoryQuarantine,
-    process: Arc<Forwarder<Slow, MemoryTable, H, MemoryQuarantine>>,
+    process: Arc<Forwarder<Twins<Slow, MemoryTable, H>>>,
 }
 
-fn play_slowly<H: Hub>(latency: Duration, hub: Arc<H>, options: Options) -> Play<H> {
+fn play_slowly<H: Hub>(latency: Duration, hub: Arc<H>, options: ForwarderOptions) -> Play<H> {
     let (table, quarantine) = (MemoryTable::default(), MemoryQuarantine::default());
     let slow = Slow { blobs: MemoryBlobs::default(), latency, given: Arc::default() };
     let leases = LeaseStore::new(table.clone(), "a".into(), Clock::system());
-    let process = Forwarder::new(Arc::new(slow.clone()), leases, hub, quarantine.clone(), options);
+    let process =
+        Forwarder::<Twins<_, _, _, _>>::new(Arc::new(slow.clone()), leases, hub, quarantine.clone(), options);
     Play { slow, table, quarantine, process: Arc::new(process) }
 }
 
@@ -90,14 +91,14 @@ impl<H: Hub> Play<H> {
     }
 }
 
-fn budget(budget: Duration) -> Options {
-    Options { budget, ..Options::default() }
+fn budget(budget: Duration) -> ForwarderOptions {
+    ForwarderOptions { budget, ..ForwarderOptions::default() }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_larger_than_what_is_read_in_time_gets_on_all_the_same() {
     let hub = Arc::new(MemoryHub::default());
-    let options = Options { window: 2_000, ..budget(Duration::from_millis(400)) };
+    let options = ForwarderOptions { window: 2_000, ..budget(Duration::from_millis(400)) };
     let play = play_slowly(Duration::from_millis(15), Arc::clone(&hub), options);
     let commit = play.commit(&blob(1), content(&records(1_000)));
     let mut attempts = 0;
@@ -118,7 +119,7 @@ async fn a_message_larger_than_what_is_read_in_time_gets_on_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn a_takeover_after_a_message_ended_early_ends_it_at_the_same_place() {
     let hub = Arc::new(MemoryHub::default());
-    let options = Options { window: 2_000, ..budget(Duration::from_millis(400)) };
+    let options = ForwarderOptions { window: 2_000, ..budget(Duration::from_millis(400)) };
     let play = play_slowly(Duration::from_millis(15), Arc::clone(&hub), options.clone());
     let commit = play.commit(&blob(1), content(&records(200)));
     // The message that the first run ends early is accepted, and its answer is lost.
@@ -126,7 +127,7 @@ async fn a_takeover_after_a_message_ended_early_ends_it_at_the_same_place() {
     play.process.forward(&blob(1), &commit, now()).await.unwrap_err();
     let leases = LeaseStore::new(play.table.clone(), "b".into(), Clock::system());
     let source = Arc::new(Slow { latency: Duration::ZERO, ..play.slow.clone() });
-    let other = Forwarder::new(
+    let other = Forwarder::<Twins<_, _, _, _>>::new(
         source,
         leases,
         Arc::clone(&hub),
@@ -148,7 +149,7 @@ fn with_a_long_record() -> (Vec<String>, Bytes) {
 #[tokio::test(start_paused = true)]
 async fn a_record_too_long_for_an_event_is_forwarded_by_the_sweep() {
     let hub = Arc::new(MemoryHub::default());
-    let options = Options { window: 500_000, ..budget(Duration::from_secs(2)) };
+    let options = ForwarderOptions { window: 500_000, ..budget(Duration::from_secs(2)) };
     let play = play_slowly(Duration::from_millis(300), Arc::clone(&hub), options);
     let (_, whole) = with_a_long_record();
     let commit = play.commit(&blob(1), whole);
@@ -171,7 +172,7 @@ async fn a_record_too_long_for_an_event_is_forwarded_by_the_sweep() {
 #[tokio::test(start_paused = true)]
 async fn a_record_too_long_for_any_sweep_goes_to_quarantine_and_the_rest_goes_on() {
     let hub = Arc::new(MemoryHub::default());
-    let options = Options { window: 100_000, ..budget(Duration::from_secs(2)) };
+    let options = ForwarderOptions { window: 100_000, ..budget(Duration::from_secs(2)) };
     let play = play_slowly(Duration::from_millis(300), Arc::clone(&hub), options);
     let (all, whole) = with_a_long_record();
     let blocks = [&whole[..12], all[0].as_bytes(), b",", all[1].as_bytes(), b",", all[2].as_bytes(), b"]}"];
@@ -195,7 +196,7 @@ async fn a_record_too_long_for_any_sweep_goes_to_quarantine_and_the_rest_goes_on
 #[tokio::test(start_paused = true)]
 async fn a_gap_too_long_for_an_event_is_crossed_bit_by_bit() {
     let hub = Arc::new(MemoryHub::default());
-    let options = Options { window: 50_000, ..budget(Duration::from_secs(2)) };
+    let options = ForwarderOptions { window: 50_000, ..budget(Duration::from_secs(2)) };
     let play = play_slowly(Duration::from_millis(300), Arc::clone(&hub), options);
     let all = records(2);
     let whole = content(&[all[0].clone(), format!("{}{}", " ".repeat(3_000_000), all[1])]);
@@ -217,7 +218,7 @@ async fn a_gap_too_long_for_an_event_is_crossed_bit_by_bit() {
 #[tokio::test(start_paused = true)]
 async fn when_asked_to_stop_a_run_saves_and_releases() {
     let hub = Arc::new(MemoryHub::with_limit(8_000));
-    let options = Options {
+    let options = ForwarderOptions {
         window: 2_000,
         max_message_bytes: NonZeroUsize::new(2_500),
         ..budget(Duration::from_secs(25))
@@ -241,7 +242,13 @@ async fn when_asked_to_stop_a_run_saves_and_releases() {
     // Another process goes on, and nothing comes twice.
     let leases = LeaseStore::new(play.table.clone(), "b".into(), Clock::system());
     let source = Arc::new(Slow { latency: Duration::ZERO, ..play.slow.clone() });
-    let other = Forwarder::new(source, leases, Arc::clone(&hub), play.quarantine.clone(), Options::default());
+    let other = Forwarder::<Twins<_, _, _, _>>::new(
+        source,
+        leases,
+        Arc::clone(&hub),
+        play.quarantine.clone(),
+        ForwarderOptions::default(),
+    );
     other.forward(&blob(1), &commit, now()).await.unwrap();
     assert_eq!(judge(&records(1_000), &hub.received()).repeated, 0);
     assert_eq!(hub.records(), records(1_000));
@@ -253,7 +260,7 @@ async fn memory_is_reserved_by_what_storage_says_and_not_by_events() {
     let many: Vec<String> = some.iter().cycle().take(7_000).cloned().collect();
     let whole = Bytes::from(content(&many));
     for length in [Some(whole.len() as u64), Some(3_000), Some(0), Some(u64::MAX / 2)] {
-        let play = play_slowly(Duration::from_millis(1), Arc::new(Deaf), Options::default());
+        let play = play_slowly(Duration::from_millis(1), Arc::new(Deaf), ForwarderOptions::default());
         let runs: Vec<_> = (0..40)
             .map(|nic| {
                 let commit = play.commit(&blob(nic), whole.clone());
@@ -272,7 +279,7 @@ async fn memory_is_reserved_by_what_storage_says_and_not_by_events() {
 #[tokio::test(start_paused = true)]
 async fn small_events_do_not_wait_behind_long_ones() {
     let hub = Arc::new(MemoryHub::default());
-    let play = play_slowly(Duration::from_millis(50), Arc::clone(&hub), Options::default());
+    let play = play_slowly(Duration::from_millis(50), Arc::clone(&hub), ForwarderOptions::default());
     let long: Vec<String> = (0..30_000).map(|number| record(number % 90_000, 8)).collect();
     let long = Bytes::from(content(&long));
     assert!(long.len() > 16 << 20);
@@ -296,7 +303,7 @@ async fn small_events_do_not_wait_behind_long_ones() {
 async fn the_sweep_makes_way_for_events_between_windows() {
     let mut times = Vec::new();
     for beside_an_event in [false, true] {
-        let options = Options { window: 2_000, ..Options::default() };
+        let options = ForwarderOptions { window: 2_000, ..ForwarderOptions::default() };
         let play = play_slowly(Duration::from_millis(10), Arc::new(MemoryHub::default()), options);
         let swept = play.commit(&blob(1), content(&records(200)));
         let event = play.commit(&blob(2), content(&records(4_000)));
@@ -319,7 +326,8 @@ async fn the_sweep_makes_way_for_events_between_windows() {
 async fn what_a_failed_run_forwarded_is_counted_and_named() {
     let world = World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() };
     let max_message_bytes = NonZeroUsize::new(2_000);
-    let process = world.process_with("a", Options { max_message_bytes, ..Options::default() });
+    let process =
+        world.process_with("a", ForwarderOptions { max_message_bytes, ..ForwarderOptions::default() });
     let failed = HubError::Unsettled { hub: "memory".into(), reason: "as told".into() };
     world.hub.fail(3, Failure::Before(failed));
     let commit = world.commit(&blob(1), &records(30));
@@ -335,7 +343,8 @@ async fn what_a_failed_run_forwarded_is_counted_and_named() {
 async fn a_batch_refused_late_repeats_no_more_than_what_was_accepted_behind_it() {
     let world = World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() };
     let max_message_bytes = NonZeroUsize::new(2_000);
-    let process = world.process_with("a", Options { max_message_bytes, ..Options::default() });
+    let process =
+        world.process_with("a", ForwarderOptions { max_message_bytes, ..ForwarderOptions::default() });
     let busy = HubError::Busy { hub: "memory".into(), reason: "50002".into(), retry_after: Duration::ZERO };
     world.hub.fail(2, Failure::Before(busy));
     world.hub.settle_after(2, 3);

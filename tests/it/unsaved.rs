@@ -6,7 +6,7 @@ use crate::memory_hub::MemoryHub;
 use crate::samples::{blob, content};
 use crate::stage::Stage;
 use crate::world::records;
-use flowlog_forwarder::forward::Options;
+use flowlog_forwarder::forward::ForwarderOptions;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use std::time::Duration;
 fn stage(acts: &[(usize, Act)], budget: Duration) -> (Stage, Arc<Chaos>) {
     let chaos = Chaos::new(acts.iter().copied());
     let max_message_bytes = NonZeroUsize::new(2_000);
-    let options = Options { window: 1_500, max_message_bytes, budget, ..Options::default() };
+    let options =
+        ForwarderOptions { window: 1_500, max_message_bytes, budget, ..ForwarderOptions::default() };
     (Stage::new(Arc::clone(&chaos), MemoryHub::with_limit(4_000), options), chaos)
 }
 
@@ -30,7 +31,7 @@ enum First {
 /// Process 0 forwards a commit and can't save it; process 1 takes over and goes on; then process 0 has an
 /// event again. Returns the calls, where those of interest begin, and what arrived.
 async fn play(first: First, acts: &[(usize, Act)]) -> (Vec<Call>, [usize; 2], Verdict) {
-    let (mut stage, chaos) = stage(acts, Options::default().budget);
+    let (mut stage, chaos) = stage(acts, ForwarderOptions::default().budget);
     let one = stage.commit(&blob(1), content(&records(7)));
     let run = stage.start(&one, 0);
     if first == First::Sleeps && !acts.is_empty() {

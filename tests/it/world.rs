@@ -7,9 +7,16 @@ use flowlog_forwarder::checkpoint::BlobVersion;
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::forward::lease_store::LeaseStore;
-use flowlog_forwarder::forward::{ForwardError, Forwarded, Forwarder, Options};
+use flowlog_forwarder::forward::{ForwardError, Forwarded, Forwarder, ForwarderOptions};
 use flowlog_forwarder::hour::Hour;
+use flowlog_forwarder::ports::blobs::{BlobListing, BlobReader};
+use flowlog_forwarder::ports::checkpoints::{CheckpointStore, CheckpointTable};
+use flowlog_forwarder::ports::hub::Hub;
+use flowlog_forwarder::ports::quarantine::Quarantine;
+use flowlog_forwarder::ports::watermark_copy::WatermarkCopy;
+use flowlog_forwarder::ports::{Ports, SweepPorts};
 use flowlog_forwarder::sweep::{self, Sweeper};
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,17 +46,51 @@ impl Default for World {
     }
 }
 
-pub type MemoryForwarder = Forwarder<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine>;
+/// Ports in memory; tests put others in their place.
+pub struct Twins<
+    B = MemoryBlobs,
+    C = MemoryTable,
+    H = MemoryHub,
+    Q = MemoryQuarantine,
+    W = MemoryWatermarkCopy,
+>(PhantomData<fn() -> (B, C, H, Q, W)>);
 
-pub type MemorySweeper = Sweeper<MemoryBlobs, MemoryTable, MemoryHub, MemoryQuarantine, MemoryWatermarkCopy>;
+impl<B, C, H, Q, W> Ports for Twins<B, C, H, Q, W>
+where
+    B: BlobReader,
+    C: CheckpointStore,
+    H: Hub,
+    Q: Quarantine,
+    W: 'static,
+{
+    type Blobs = B;
+    type Checkpoints = C;
+    type Hub = H;
+    type Quarantine = Q;
+}
+
+impl<B, C, H, Q, W> SweepPorts for Twins<B, C, H, Q, W>
+where
+    B: BlobReader + BlobListing,
+    C: CheckpointTable,
+    H: Hub,
+    Q: Quarantine,
+    W: WatermarkCopy,
+{
+    type WatermarkCopy = W;
+}
+
+pub type MemoryForwarder = Forwarder<Twins>;
+
+pub type MemorySweeper = Sweeper<Twins>;
 
 impl World {
     /// A process named `me` in this world.
     pub fn process(&self, me: &str) -> MemoryForwarder {
-        self.process_with(me, Options::default())
+        self.process_with(me, ForwarderOptions::default())
     }
 
-    pub fn process_with(&self, me: &str, options: Options) -> MemoryForwarder {
+    pub fn process_with(&self, me: &str, options: ForwarderOptions) -> MemoryForwarder {
         let leases = LeaseStore::new(self.table.clone(), me.to_owned(), self.clock());
         Forwarder::new(
             Arc::new(self.blobs.clone()),
@@ -62,14 +103,14 @@ impl World {
 
     /// A sweeper of the sample container in this world, which forwards through `process`.
     pub fn sweeper(&self, process: &Arc<MemoryForwarder>) -> MemorySweeper {
-        self.sweeper_of(vec![container()], process, sweep::Options::default())
+        self.sweeper_of(vec![container()], process, sweep::SweeperOptions::default())
     }
 
     pub fn sweeper_of(
         &self,
         containers: Vec<Container>,
         process: &Arc<MemoryForwarder>,
-        options: sweep::Options,
+        options: sweep::SweeperOptions,
     ) -> MemorySweeper {
         let (blobs, table) = (Arc::new(self.blobs.clone()), self.table.clone());
         let (copy, process) = (self.copy.clone(), Arc::clone(process));

@@ -2,13 +2,13 @@
 
 use super::{NINE, horizon, hour, sweep, world_at};
 use crate::samples::{blob_in, container};
-use crate::world::{World, records};
+use crate::world::{Twins, World, records};
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::forward::lease_store::LeaseStore;
-use flowlog_forwarder::forward::{Forwarder, Options};
+use flowlog_forwarder::forward::{Forwarder, ForwarderOptions};
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::{Options as SweepOptions, Sweep, Sweeper};
+use flowlog_forwarder::sweep::{Sweep, Sweeper, SweeperOptions};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,8 +27,14 @@ async fn a_machine_days_ahead_of_storage_moves_no_watermark_and_deletes_nothing(
     let leases = LeaseStore::new(table.clone(), "ahead".to_owned(), clock.clone());
     let (blobs, hub) = (Arc::new(world.blobs.clone()), Arc::clone(&world.hub));
     let quarantine = world.quarantine.clone();
-    let process = Forwarder::new(Arc::clone(&blobs), leases, hub, quarantine, Options::default());
-    let (copy, options) = (world.copy.clone(), SweepOptions::default());
+    let process = Forwarder::<Twins<_, _, _, _>>::new(
+        Arc::clone(&blobs),
+        leases,
+        hub,
+        quarantine,
+        ForwarderOptions::default(),
+    );
+    let (copy, options) = (world.copy.clone(), SweeperOptions::default());
     let ahead = Sweeper::new(vec![container()], blobs, table, copy, Arc::new(process), clock, options);
     let Sweep::Done(swept) = ahead.sweep().await else { panic!("no other sweep is under way") };
     assert_eq!((swept.hours, swept.deleted), (Some((hour(-1), NINE)), 0), "{swept}");

@@ -6,7 +6,7 @@ use crate::world::{World, play, records};
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::hour::Retention;
 use flowlog_forwarder::ports::checkpoints::{CheckpointStore as _, CheckpointTable as _};
-use flowlog_forwarder::sweep::Options;
+use flowlog_forwarder::sweep::SweeperOptions;
 use std::sync::Arc;
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn rows_older_than_the_retention_are_deleted_and_their_blobs_are_not_sent_
     let version = world.table.swap(&claimed, &row.claimed("somebody", now, 1), Some(&version)).await.unwrap();
     let sent = world.received().len();
 
-    let options = Options { retention: Retention::of_days(7), ..Options::default() };
+    let options = SweeperOptions { retention: Retention::of_days(7), ..SweeperOptions::default() };
     let sweeper = world.sweeper_of(vec![container()], &Arc::new(world.process("b")), options);
     let swept = sweep(&sweeper).await;
     assert_eq!(swept.deleted, 3, "8, 10 and 11 days old; 9 days old is claimed: {swept}");
@@ -124,7 +124,7 @@ async fn rows_older_than_the_retention_are_deleted_and_their_blobs_are_not_sent_
 async fn a_longer_retention_sends_nothing_again() {
     let world = World::default();
     let sweeper = |days| {
-        let options = Options { retention: Retention::of_days(days), ..Options::default() };
+        let options = SweeperOptions { retention: Retention::of_days(days), ..SweeperOptions::default() };
         world.sweeper_of(vec![container()], &Arc::new(world.process("a")), options)
     };
     let short = sweeper(2);

@@ -3,7 +3,7 @@
 use super::{NINE, sweep};
 use crate::memory::{MemoryBlobs, MemoryTable};
 use crate::samples::{blob_in, container, content, record};
-use crate::world::World;
+use crate::world::{Twins, World};
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
 use flowlog_forwarder::forward::lease_store::LeaseStore;
@@ -14,7 +14,7 @@ use flowlog_forwarder::ports::blobs::{
 use flowlog_forwarder::ports::checkpoints::{
     CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
 };
-use flowlog_forwarder::sweep::{Options, Sweep, Sweeper, Swept};
+use flowlog_forwarder::sweep::{Sweep, Sweeper, SweeperOptions, Swept};
 use proptest::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -101,13 +101,19 @@ impl CheckpointTable for Watched<MemoryTable> {
 }
 
 /// One sweep of `world`, and what it was handed.
-async fn watched_sweep(world: &World, options: Options) -> (Swept, Vec<Handed>) {
+async fn watched_sweep(world: &World, options: SweeperOptions) -> (Swept, Vec<Handed>) {
     let log = Log::default();
     let blobs = Arc::new(Watched(world.blobs.clone(), Arc::clone(&log)));
     let table = Watched(world.table.clone(), Arc::clone(&log));
     let leases = LeaseStore::new(table.clone(), "a".to_owned(), world.clock());
     let (hub, quarantine) = (Arc::clone(&world.hub), world.quarantine.clone());
-    let process = Forwarder::new(Arc::clone(&blobs), leases, hub, quarantine, forward::Options::default());
+    let process = Forwarder::<Twins<_, _, _, _>>::new(
+        Arc::clone(&blobs),
+        leases,
+        hub,
+        quarantine,
+        forward::ForwarderOptions::default(),
+    );
     let (copy, process) = (world.copy.clone(), Arc::new(process));
     let sweeper = Sweeper::new(vec![container()], blobs, table, copy, process, world.clock(), options);
     let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
@@ -125,7 +131,7 @@ async fn of_an_hour_with_twenty_thousand_blobs_a_page_is_held() {
         row.progress.etag = Some(world.blobs.commit(&blob, "{\"records\":[]}"));
         world.table.swap(&blob.checkpoint_key(), &row, None).await.unwrap();
     }
-    let (swept, handed) = watched_sweep(&world, Options::default()).await;
+    let (swept, handed) = watched_sweep(&world, SweeperOptions::default()).await;
     assert_eq!((swept.listed, swept.behind), (20_500, 0), "{swept}");
     // The rows of a page are asked for after its names, and before the next page's names.
     let page = |count| [Handed::Names(count), Handed::Rows(count)];
@@ -141,7 +147,8 @@ async fn listing_waits_while_many_blobs_wait_to_be_forwarded() {
     for nic in 0..6_000 {
         world.commit_raw(&blob_in(nic % 20, NINE, nic), one.clone());
     }
-    let (swept, handed) = watched_sweep(&world, Options { page: 100, ..Options::default() }).await;
+    let (swept, handed) =
+        watched_sweep(&world, SweeperOptions { page: 100, ..SweeperOptions::default() }).await;
     assert_eq!((swept.behind, swept.caught_up), (6_000, 6_000), "{swept}");
     let (mut waiting, mut most) = (0, 0);
     for handed in handed {
@@ -207,7 +214,7 @@ proptest! {
                 put(&container().blob(&name).unwrap(), None).await;
             }
             let process = Arc::new(world.process("a"));
-            let options = Options { page, ..Options::default() };
+            let options = SweeperOptions { page, ..SweeperOptions::default() };
             let swept = sweep(&world.sweeper_of(vec![container()], &process, options)).await;
             assert_eq!((swept.listed, swept.behind), (blobs.len() as u64, behind));
             assert_eq!(sweep(&world.sweeper(&process)).await.behind, 0);

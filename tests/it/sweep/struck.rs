@@ -6,11 +6,11 @@ use crate::chaos::{Act, Call, Chaos, Life, Through, When};
 use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable, MemoryWatermarkCopy};
 use crate::memory_hub::{MemoryHub, records_of};
 use crate::samples::{blob_in, container, record};
-use crate::world::World;
+use crate::world::{Twins, World};
 use flowlog_forwarder::checkpoint::{CLAIM, Checkpoint};
 use flowlog_forwarder::flow_log::CheckpointKey;
 use flowlog_forwarder::forward::lease_store::LeaseStore;
-use flowlog_forwarder::forward::{Forwarder, Options};
+use flowlog_forwarder::forward::{Forwarder, ForwarderOptions};
 use flowlog_forwarder::hour::Hour;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::{self, Sweep, Sweeper};
@@ -19,11 +19,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub(super) type ChaosSweeper = Sweeper<
-    Through<MemoryBlobs>,
-    Through<MemoryTable>,
-    Through<Arc<MemoryHub>>,
-    Through<MemoryQuarantine>,
-    Through<MemoryWatermarkCopy>,
+    Twins<
+        Through<MemoryBlobs>,
+        Through<MemoryTable>,
+        Through<Arc<MemoryHub>>,
+        Through<MemoryQuarantine>,
+        Through<MemoryWatermarkCopy>,
+    >,
 >;
 
 /// A process in `world`, whose calls go through `chaos`.
@@ -37,9 +39,9 @@ pub(super) fn process(world: &World, chaos: &Arc<Chaos>, me: &str) -> (ChaosSwee
     let leases = LeaseStore::new(through(world.table.clone(), way), me.to_owned(), world.clock());
     let hub = Arc::new(through(Arc::clone(&world.hub), way));
     let quarantine = through(world.quarantine.clone(), way);
-    let forwarder = Forwarder::new(Arc::clone(&blobs), leases, hub, quarantine, Options::default());
+    let forwarder = Forwarder::new(Arc::clone(&blobs), leases, hub, quarantine, ForwarderOptions::default());
     let (table, copy) = (through(world.table.clone(), way), through(world.copy.clone(), way));
-    let (forwarder, options) = (Arc::new(forwarder), sweep::Options::default());
+    let (forwarder, options) = (Arc::new(forwarder), sweep::SweeperOptions::default());
     let sweeper = Sweeper::new(vec![container()], blobs, table, copy, forwarder, world.clock(), options);
     (sweeper, life)
 }

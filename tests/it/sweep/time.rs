@@ -4,7 +4,7 @@ use super::{NINE, horizon, hour, own_records};
 use crate::chaos::{Act, Call, Chaos, When};
 use crate::memory::MemoryBlobs;
 use crate::samples::{blob_in, container};
-use crate::world::{World, records};
+use crate::world::{Twins, World, records};
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::forward::lease_store::LeaseStore;
@@ -13,7 +13,7 @@ use flowlog_forwarder::ports::blobs::{
     BlobListing, BlobReader, Chunk, Condition, ListError, Names, Page, ReadError,
 };
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::{Options, Outcome, Sweep, Sweeper, Swept};
+use flowlog_forwarder::sweep::{Outcome, Sweep, Sweeper, SweeperOptions, Swept};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,14 +59,15 @@ impl BlobListing for Slow {
 async fn timed<B: BlobReader + BlobListing>(
     world: &World,
     source: B,
-    options: Options,
+    options: SweeperOptions,
     run: Duration,
 ) -> (Swept, Duration) {
     let source = Arc::new(source);
     let leases = LeaseStore::new(world.table.clone(), "a".to_owned(), world.clock());
-    let run = forward::Options { budget: run, ..forward::Options::default() };
+    let run = forward::ForwarderOptions { budget: run, ..forward::ForwarderOptions::default() };
     let (hub, quarantine) = (Arc::clone(&world.hub), world.quarantine.clone());
-    let process = Arc::new(Forwarder::new(Arc::clone(&source), leases, hub, quarantine, run));
+    let process =
+        Arc::new(Forwarder::<Twins<_, _, _, _>>::new(Arc::clone(&source), leases, hub, quarantine, run));
     let (table, copy) = (world.table.clone(), world.copy.clone());
     let sweeper = Sweeper::new(vec![container()], source, table, copy, process, world.clock(), options);
     let began = Instant::now();
@@ -86,7 +87,7 @@ async fn a_sweep_of_many_flow_logs_that_all_fail_ends_within_its_budget() {
         failing_after: Some(Duration::from_millis(100)),
         ..Slow::default()
     };
-    let options = Options { budget: Duration::from_secs(1), ..Options::default() };
+    let options = SweeperOptions { budget: Duration::from_secs(1), ..SweeperOptions::default() };
     let (swept, took) = timed(&world, source, options, Duration::from_millis(500)).await;
     assert!(took <= Duration::from_secs(1), "{took:?}");
     assert_eq!(swept.outcome(), Outcome::Failed, "{swept}");
@@ -134,7 +135,7 @@ async fn a_sweep_of_fifty_thousand_folders_ends_within_its_budget() {
     let world = World::default();
     world.set_clock(NINE, 30);
     let source = Folders { count: 50_000, list: Duration::from_millis(50) };
-    let options = Options::default();
+    let options = SweeperOptions::default();
     let budget = options.budget;
     let (swept, took) = timed(&world, source, options, Duration::from_secs(25)).await;
     assert!(took <= budget, "{took:?}");
@@ -149,7 +150,7 @@ async fn more_flow_logs_than_can_be_held_are_an_error_that_says_so() {
     let world = World::default();
     world.set_clock(NINE, 30);
     let source = Folders { count: 10_000_000, list: Duration::ZERO };
-    let (swept, _) = timed(&world, source, Options::default(), Duration::from_secs(25)).await;
+    let (swept, _) = timed(&world, source, SweeperOptions::default(), Duration::from_secs(25)).await;
     let failure = swept.first_failure.clone().unwrap();
     assert!(failure.contains("more than 100000 flow logs or folders"), "{failure}");
     assert_eq!(horizon(&world), hour(-1));
@@ -181,21 +182,21 @@ async fn a_call_that_hangs_keeps_no_sweep_beyond_its_budget() {
         let began = Instant::now();
         let Sweep::Done(_) = sweeper.sweep().await else { panic!("no other sweep is under way") };
         let took = began.elapsed();
-        assert!(took <= Options::default().budget, "{took:?} with call {number}, {call:?}, hanging");
+        assert!(took <= SweeperOptions::default().budget, "{took:?} with call {number}, {call:?}, hanging");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn small_blobs_are_forwarded_ten_times_as_fast_as_two_at_a_time() {
     let mut times = Vec::new();
-    for at_once in [2, Options::default().at_once] {
+    for at_once in [2, SweeperOptions::default().at_once] {
         let world = World::default();
         world.set_clock(NINE, 30);
         for nic in 0..1_000 {
             world.commit(&blob_in(nic % 4, NINE, nic), &own_records(nic, 1));
         }
         let source = Slow { blobs: world.blobs.clone(), read: Duration::from_millis(20), ..Slow::default() };
-        let options = Options { at_once, ..Options::default() };
+        let options = SweeperOptions { at_once, ..SweeperOptions::default() };
         let (swept, took) = timed(&world, source, options, Duration::from_secs(25)).await;
         assert_eq!((swept.caught_up, swept.records), (1_000, 1_000), "{swept}");
         times.push(took);

@@ -1,17 +1,17 @@
 //! How a sweep divides its time.
 
 use super::{NINE, horizon, hour, own_records, received, sorted, sweep, world_at};
-use crate::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
+use crate::memory::MemoryBlobs;
 use crate::memory_hub::MemoryHub;
 use crate::samples::{blob_in, container};
-use crate::world::{World, records};
+use crate::world::{Twins, World, records};
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::forward::lease_store::LeaseStore;
 use flowlog_forwarder::forward::{self, Completion, Forwarder};
 use flowlog_forwarder::ports::blobs::{
     BlobListing, BlobReader, Chunk, Condition, ListError, Names, Page, ReadError,
 };
-use flowlog_forwarder::sweep::{Options, Outcome, Sweep, Sweeper, Swept};
+use flowlog_forwarder::sweep::{Outcome, Sweep, Sweeper, SweeperOptions, Swept};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,14 +50,21 @@ impl BlobListing for Slow {
     }
 }
 
-type SlowForwarder = Forwarder<Slow, MemoryTable, MemoryHub, MemoryQuarantine>;
+type SlowForwarder = Forwarder<Twins<Slow>>;
 
 fn slow_process(world: &World) -> (Arc<Slow>, Arc<SlowForwarder>) {
     let (clock, blobs) = (world.clock(), Arc::new(Slow(world.blobs.clone())));
     let leases = LeaseStore::new(world.table.clone(), "slow".to_owned(), clock);
-    let options = forward::Options { window: WINDOW, budget: TURN, ..forward::Options::default() };
+    let options =
+        forward::ForwarderOptions { window: WINDOW, budget: TURN, ..forward::ForwarderOptions::default() };
     let hub = Arc::clone(&world.hub);
-    let process = Forwarder::new(Arc::clone(&blobs), leases, hub, world.quarantine.clone(), options);
+    let process = Forwarder::<Twins<_, _, _, _>>::new(
+        Arc::clone(&blobs),
+        leases,
+        hub,
+        world.quarantine.clone(),
+        options,
+    );
     (blobs, Arc::new(process))
 }
 
@@ -87,7 +94,7 @@ async fn a_blob_with_work_left_over_waits_until_the_others_had_their_turn() {
         world.commit(&blob_in(1, NINE, nic), &own_records(nic, 1));
     }
     let (blobs, process) = slow_process(&world);
-    let options = Options { at_once: 1, ..Options::default() };
+    let options = SweeperOptions { at_once: 1, ..SweeperOptions::default() };
     let (table, copy) = (world.table.clone(), world.copy.clone());
     let sweeper = Sweeper::new(vec![container()], blobs, table, copy, process, world.clock(), options);
     let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
@@ -103,7 +110,7 @@ async fn without_time_nothing_is_begun_and_all_of_it_is_left_for_the_next_sweep(
     let (world, sweeper) = world_at(0).await;
     world.commit(&blob_in(1, NINE, 1), &records(2));
     world.set_clock(hour(4), 0);
-    let options = Options { budget: Duration::ZERO, ..Options::default() };
+    let options = SweeperOptions { budget: Duration::ZERO, ..SweeperOptions::default() };
     let hurried = world.sweeper_of(vec![container()], &Arc::new(world.process("b")), options);
     let swept = sweep(&hurried).await;
     assert_eq!((swept.looked_at, swept.left_over, swept.records), (0, 6, 0), "{swept}");
@@ -150,7 +157,7 @@ async fn a_container_with_days_to_catch_up_does_not_keep_the_others_waiting() {
     }
     let of_fresh = fresh.blob(blob_in(1, hour(100), 1).name()).unwrap();
     world.commit(&of_fresh, &records(1));
-    let options = Options { at_once: 1, ..Options::default() };
+    let options = SweeperOptions { at_once: 1, ..SweeperOptions::default() };
     let sweeper = world.sweeper_of(vec![container(), fresh], &Arc::new(world.process("a")), options);
     assert_eq!(sweep(&sweeper).await.records, 101);
     let place = world.received().iter().position(|record| *record == records(1)[0]).unwrap();
