@@ -18,18 +18,18 @@ help: ## shows this list
 
 demo: rig ## plays an hour of flow logs through the real binary; FILE=path/to/PT1H.json plays your own
 	cargo build --release --locked
-	cd tests/rig && node demo.mjs $(if $(FILE),--file "$(abspath $(FILE))") $(DEMO_ARGS)
+	cd rig && node demo.mjs $(if $(FILE),--file "$(abspath $(FILE))") $(DEMO_ARGS)
 
 test: rig ## runs everything: unit, property, contract and end-to-end tests, and the rig's own
 	cargo build --release --locked
 	cargo test --locked
-	cd tests/rig && npm test
+	cd rig && npm test
 
 model: ## searches the model of claims and checkpoints further than `make test` does: some ten minutes
 	FLOWLOG_MODEL_DEEP=1 CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --test model -- --nocapture --test-threads 1
 
-bench: rig tests/rig/bench/.venv/installed ## measures the release binary beside what limits it, and writes docs/benchmarks.md; BENCH_ARGS="--only cut"
-	cd tests/rig && node bench.mjs $(BENCH_ARGS)
+bench: rig rig/bench/.venv/installed ## measures the release binary beside what limits it, and writes docs/benchmarks.md; BENCH_ARGS="--only cut"
+	cd rig && node bench.mjs $(BENCH_ARGS)
 
 lint: ## formatting, clippy, licences and bans
 	cargo fmt --check
@@ -68,11 +68,11 @@ infra-test: tests/infra/.venv/installed ## parses and checks the Bicep templates
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-rig: tests/rig/node_modules/.package-lock.json
+rig: rig/node_modules/.package-lock.json
 
-tests/rig/node_modules/.package-lock.json: tests/rig/package-lock.json
+rig/node_modules/.package-lock.json: rig/package-lock.json
 	@node -e 'if (+process.versions.node.split(".")[0] < 20) { console.error("Node 20 or newer is needed, this is " + process.version); process.exit(1) }'
-	cd tests/rig && npm ci --no-audit --no-fund
+	cd rig && npm ci --no-audit --no-fund
 	@touch $@
 
 fuzz: ## fuzzes each target for FUZZ_SECONDS (60); needs a nightly toolchain and cargo-fuzz
@@ -83,4 +83,4 @@ fuzz: ## fuzzes each target for FUZZ_SECONDS (60); needs a nightly toolchain and
 
 clean: ## removes what was built
 	cargo clean
-	rm -rf tests/rig/node_modules tests/rig/bench/.venv tests/infra/.venv $(BINARY)
+	rm -rf rig/node_modules rig/bench/.venv tests/infra/.venv $(BINARY)

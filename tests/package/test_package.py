@@ -209,7 +209,7 @@ class Funcignore(unittest.TestCase):
 
     def test_what_is_built_or_local_is_not_published(self):
         local = ["target/release/flowlog-forwarder", "dist/flowlog-forwarder.zip", "local.settings.json",
-                 "tests/rig/node_modules/a/b.js", "node_modules/a.js", ".git/config", ".venv/bin/python",
+                 "rig/node_modules/a/b.js", "node_modules/a.js", ".git/config", ".venv/bin/python",
                  "__blobstorage__/a", "__azurite_db_blob__.json", "fuzz/target/a", "flowlog-forwarder.cdx.json"]
         self.assertEqual(self.published(local), [])
 

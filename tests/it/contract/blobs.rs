@@ -5,7 +5,7 @@ use crate::support::rig::Rig;
 use crate::support::samples;
 use bytes::Bytes;
 use flowlog_forwarder::flow_log::FlowLogBlob;
-use flowlog_forwarder::source::{BlobSource, ReadError, Version};
+use flowlog_forwarder::ports::blobs::{BlobReader, Condition, ReadError};
 
 /// Something that can commit blobs for the suites to read.
 pub trait Commits {
@@ -16,41 +16,47 @@ pub trait Commits {
 }
 
 async fn a_source_reads_ranges_of_one_version(
-    source: &impl BlobSource,
+    source: &impl BlobReader,
     commits: &impl Commits,
     blob: &FlowLogBlob,
 ) {
-    assert_eq!(source.read(blob, 0..10, Version::Any).await.unwrap_err(), ReadError::NotFound);
+    assert_eq!(source.read(blob, 0..10, Condition::None).await.unwrap_err(), ReadError::NotFound);
 
     let first = commits.commit(blob, b"{\"records\":[]}").await;
-    let chunk = source.read(blob, 0..4096, Version::Any).await.unwrap();
+    let chunk = source.read(blob, 0..4096, Condition::None).await.unwrap();
     assert_eq!(chunk.bytes.to_bytes(), &b"{\"records\":[]}"[..]);
     assert_eq!((chunk.blob_length, chunk.etag.as_str()), (14, first.as_str()));
 
-    let middle = source.read(blob, 2..9, Version::Only(&first)).await.unwrap();
+    let middle = source.read(blob, 2..9, Condition::IfMatch(&first)).await.unwrap();
     assert_eq!(middle.bytes.to_bytes(), &b"records"[..]);
     assert_eq!(middle.blob_length, 14, "the length is the blob's, not the range's");
 
-    assert_eq!(source.read(blob, 0..4, Version::NewerThan(&first)).await.unwrap_err(), ReadError::Unchanged);
-    assert_eq!(source.read(blob, 14..20, Version::Any).await.unwrap_err(), ReadError::PastEnd);
-    assert_eq!(source.read(blob, 99..120, Version::Any).await.unwrap_err(), ReadError::PastEnd);
+    assert_eq!(
+        source.read(blob, 0..4, Condition::IfNoneMatch(&first)).await.unwrap_err(),
+        ReadError::Unchanged
+    );
+    assert_eq!(source.read(blob, 14..20, Condition::None).await.unwrap_err(), ReadError::PastEnd);
+    assert_eq!(source.read(blob, 99..120, Condition::None).await.unwrap_err(), ReadError::PastEnd);
 
     let second = commits.commit(blob, b"{\"records\":[{}]}").await;
     assert_ne!(first, second);
-    assert_eq!(source.read(blob, 0..4, Version::Only(&first)).await.unwrap_err(), ReadError::Changed);
-    let newer = source.read(blob, 12..99, Version::NewerThan(&first)).await.unwrap();
+    assert_eq!(source.read(blob, 0..4, Condition::IfMatch(&first)).await.unwrap_err(), ReadError::Changed);
+    let newer = source.read(blob, 12..99, Condition::IfNoneMatch(&first)).await.unwrap();
     assert_eq!((newer.bytes.to_bytes().as_ref(), newer.etag), (&b"{}]}"[..], second));
 
     commits.commit(blob, b"").await;
-    let empty = source.read(blob, 0..10, Version::Any).await.unwrap();
+    let empty = source.read(blob, 0..10, Condition::None).await.unwrap();
     assert_eq!((empty.bytes.len(), empty.blob_length), (0, 0));
 
     commits.delete(blob).await;
-    assert_eq!(source.read(blob, 0..10, Version::NewerThan("0x1")).await.unwrap_err(), ReadError::NotFound);
+    assert_eq!(
+        source.read(blob, 0..10, Condition::IfNoneMatch("0x1")).await.unwrap_err(),
+        ReadError::NotFound
+    );
 }
 
 async fn a_source_tells_where_blocks_begin(
-    source: &impl BlobSource,
+    source: &impl BlobReader,
     commits: &impl Commits,
     blob: &FlowLogBlob,
 ) {

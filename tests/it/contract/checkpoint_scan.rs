@@ -2,10 +2,11 @@
 
 use crate::support::memory::MemoryTable;
 use crate::support::rig::Rig;
-use flowlog_forwarder::checkpoint::{
-    Checkpoint, CheckpointTable, LARGEST_PAGE, RowVersion, Rows, StoreError, StoredRow,
-};
+use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::flow_log::CheckpointKey;
+use flowlog_forwarder::ports::checkpoints::{
+    CheckpointTable, LARGEST_PAGE, RowVersion, Rows, StoreError, StoredRow,
+};
 
 fn key(partition: &str, row: &str) -> CheckpointKey {
     CheckpointKey { partition: partition.into(), row: row.into() }

@@ -4,15 +4,16 @@ use crate::support::memory::MemoryTable;
 use crate::support::rig::Rig;
 use crate::support::samples;
 use flowlog_forwarder::checkpoint::{
-    Bounds, Broken, Checkpoint, CheckpointStore, Claim, Guard, InFlight, Progress, RowVersion, StoreError,
-    Wanted,
+    BlobVersion, Bounds, Broken, Checkpoint, Claim, InFlightRange, Progress,
 };
+use flowlog_forwarder::flow_log::fingerprint::Fingerprint;
+use flowlog_forwarder::ports::checkpoints::{CheckpointStore, RowVersion, StoreError};
 
 fn full(blob: &str) -> Checkpoint {
     Checkpoint {
         progress: Progress {
             offset: 1 << 40,
-            guard: Some(Guard::over(b"bytes")),
+            fingerprint: Some(Fingerprint::over(b"bytes")),
             etag: Some("0x8DD6E5A1B2C3D4E".into()),
             length: (1 << 40) + 2,
             generation: 4,
@@ -26,12 +27,12 @@ fn full(blob: &str) -> Checkpoint {
             }),
             set_aside: 12,
         },
-        in_doubt: Some(InFlight {
+        in_flight: Some(InFlightRange {
             until: 77,
             bounds: Some(Bounds { max_body: 1_000_000, by_nic: false, layout: 1 }),
         }),
         claim: Some(Claim { owner: "worker-1".into(), until: 1_900_000_000_000 }),
-        wanted: Some(Wanted { etag: "0x9".into(), length: 3 }),
+        wanted: Some(BlobVersion { etag: "0x9".into(), length: 3 }),
         ..Checkpoint::new(blob.into())
     }
 }

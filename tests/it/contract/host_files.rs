@@ -1,7 +1,7 @@
 //! The files that the Functions host reads agree with the code and with each other.
 
 use flowlog_forwarder::config::SWEEP_SCHEDULE;
-use flowlog_forwarder::server::{FUNCTION, SWEEP_FUNCTION};
+use flowlog_forwarder::host::{FUNCTION, SWEEP_FUNCTION};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,7 @@ use crate::support::memory::MemoryBlobs;
 use crate::support::rig::Rig;
 use crate::support::samples;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
-use flowlog_forwarder::source::{BlobListing, Depth, LARGEST_PAGE, ListError, Listed, Names, Page};
+use flowlog_forwarder::ports::blobs::{BlobListing, Depth, LARGEST_PAGE, ListError, Listed, Names, Page};
 
 /// All pages of a listing, `at_most` names on each, and how many there were.
 async fn all(

@@ -4,8 +4,8 @@ use crate::support::memory::MemoryQuarantine;
 use crate::support::rig::Rig;
 use crate::support::samples;
 use bytes::Bytes;
-use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine};
-use flowlog_forwarder::rope::Rope;
+use flowlog_forwarder::flow_log::rope::Rope;
+use flowlog_forwarder::ports::quarantine::{ItemName, Note, Quarantine};
 use serde_json::Value;
 
 /// Reads back what was kept: the bytes, and the blob that the note names.

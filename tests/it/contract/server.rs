@@ -1,8 +1,8 @@
 //! The custom handler contract, over a real socket, with a forwarder that only remembers.
 
 use crate::support::http;
-use flowlog_forwarder::event::Commit;
-use flowlog_forwarder::server::{self, Functions, Handled, Stopped, SweepLine};
+use flowlog_forwarder::host::event::Commit;
+use flowlog_forwarder::host::{self, Functions, Handled, Stopped, SweepLine};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -83,7 +83,7 @@ impl Server {
             stopped: AtomicU32::new(0),
         });
         let (stop, stopped) = oneshot::channel::<()>();
-        let serve = server::serve(listener, Arc::clone(&handler), async { stopped.await.unwrap() }, drain);
+        let serve = host::serve(listener, Arc::clone(&handler), async { stopped.await.unwrap() }, drain);
         Self { address, handler, stop, task: tokio::spawn(serve) }
     }
 

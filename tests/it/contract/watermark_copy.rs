@@ -6,8 +6,8 @@ use crate::support::samples;
 use flowlog_forwarder::azure::storage::http_client;
 use flowlog_forwarder::azure::watermark_copy::AzureWatermarkCopy;
 use flowlog_forwarder::flow_log::Container;
-use flowlog_forwarder::sweep::WatermarkCopy;
-use flowlog_forwarder::sweep::hours::Hour;
+use flowlog_forwarder::hour::Hour;
+use flowlog_forwarder::ports::watermark_copy::WatermarkCopy;
 
 async fn the_last_hour_of_each_container_is_kept(copy: &impl WatermarkCopy) {
     let ours = samples::container();

@@ -4,7 +4,8 @@
 use crate::contract::hub::{OnRig, Readable as _, Received, batch, expected, quick, soon};
 use crate::support::rig::Rig;
 use flowlog_forwarder::azure::event_hubs::{EventHub, HubAddress, Options};
-use flowlog_forwarder::hub::{Batch, Hub as _, HubError};
+use flowlog_forwarder::message::Batch;
+use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

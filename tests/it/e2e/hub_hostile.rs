@@ -8,8 +8,8 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::error::{Error, ErrorKind};
 use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAccess, HubAddress};
 use flowlog_forwarder::azure::token::Tokens;
-use flowlog_forwarder::hub::{Hub as _, HubError};
 use flowlog_forwarder::metrics::Metrics;
+use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

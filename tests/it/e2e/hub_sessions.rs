@@ -4,7 +4,8 @@
 use crate::contract::hub::{OnRig, Readable as _, batch, batch_of, body, expected, origin, quick, soon};
 use crate::support::rig::Rig;
 use flowlog_forwarder::azure::event_hubs::Options;
-use flowlog_forwarder::hub::{Batch, Hub as _, HubError, Message, Origin};
+use flowlog_forwarder::message::{Batch, Message, Origin};
+use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde_json::{Value, json};

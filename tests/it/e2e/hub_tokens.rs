@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flowlog_forwarder::azure::credential;
 use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAccess, HubAddress, Options};
 use flowlog_forwarder::config::Identity;
-use flowlog_forwarder::hub::{Hub as _, HubError};
+use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};

@@ -7,9 +7,9 @@ use flowlog_forwarder::azure::credential;
 use flowlog_forwarder::azure::event_hubs::HUB_SCOPE;
 use flowlog_forwarder::azure::storage::http_client;
 use flowlog_forwarder::azure::table::AzureTable;
-use flowlog_forwarder::checkpoint::CheckpointStore as _;
 use flowlog_forwarder::config::{Config, Identity};
 use flowlog_forwarder::flow_log::CheckpointKey;
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 

@@ -1,7 +1,7 @@
 //! A process of the real binary that is asked to stop in the middle of a run.
 
 use crate::support::process::{Answer, Scene};
-use flowlog_forwarder::checkpoint::CheckpointStore as _;
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,14 +4,14 @@ use crate::support::samples;
 use flowlog_forwarder::azure::blob::AzureBlobs;
 use flowlog_forwarder::azure::storage::http_client;
 use flowlog_forwarder::azure::table::AzureTable;
-use flowlog_forwarder::checkpoint::{
-    CheckpointStore as _, CheckpointTable as _, Continuation, Rows, StoreError,
-};
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::config::Config;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
-use flowlog_forwarder::source::{
-    BlobListing as _, BlobSource as _, Depth, ListError, Names, ReadError, Version,
+use flowlog_forwarder::ports::blobs::{
+    BlobListing as _, BlobReader as _, Condition, Depth, ListError, Names, ReadError,
+};
+use flowlog_forwarder::ports::checkpoints::{
+    CheckpointStore as _, CheckpointTable as _, Continuation, Rows, StoreError,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,7 +116,7 @@ async fn no_more_of_a_blob_is_read_than_the_range_asked_for() {
     let head = "206 Partial Content\r\nContent-Range: bytes 0-99/100\r\nETag: \"0x1\"";
     let endpoint = Endpoint::start(head, "", "x").await;
     let (blobs, blob) = endpoint.blobs();
-    let error = blobs.read(&blob, 0..100, Version::Any).await.unwrap_err();
+    let error = blobs.read(&blob, 0..100, Condition::None).await.unwrap_err();
     let ReadError::Failed { reason, .. } = &error else { panic!("{error}") };
     assert!(
         reason.contains("longer than 100 bytes, the most that the range that was asked for may have"),
@@ -131,7 +131,7 @@ async fn an_endless_refusal_still_says_what_it_refuses() {
     let endpoint =
         Endpoint::start("403 Forbidden\r\nx-ms-error-code: AuthorizationFailure", beginning, "y").await;
     let (blobs, blob) = endpoint.blobs();
-    let error = blobs.read(&blob, 0..100, Version::Any).await.unwrap_err().to_string();
+    let error = blobs.read(&blob, 0..100, Condition::None).await.unwrap_err().to_string();
     let expected = format!(
         "http://127.0.0.1:{}/logs/{} with the key of FLOWLOG_STORAGE: HTTP 403: AuthorizationFailure: not; check the key",
         endpoint.port,

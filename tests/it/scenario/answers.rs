@@ -6,12 +6,13 @@ use crate::support::memory_hub::{Failure, MemoryHub};
 use crate::support::samples::{CONTAINER, blob_in, container, content, record};
 use crate::support::world::{World, records};
 use flowlog_forwarder::app::Handler;
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _};
+use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::config::{StorageAccess, StorageAccount};
 use flowlog_forwarder::flow_log::{FlowLogBlob, Sources};
-use flowlog_forwarder::hub::HubError;
-use flowlog_forwarder::server::{self, Stopped};
-use flowlog_forwarder::sweep::hours::{Hour, Retention};
+use flowlog_forwarder::host::{self, Stopped};
+use flowlog_forwarder::hour::{Hour, Retention};
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
+use flowlog_forwarder::ports::hub::HubError;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,7 +46,7 @@ impl Process {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { stopped.await.unwrap() };
-        let task = tokio::spawn(server::serve(listener, handler, stopped, Duration::from_secs(25)));
+        let task = tokio::spawn(host::serve(listener, handler, stopped, Duration::from_secs(25)));
         Self { world, address, stop, task }
     }
 
@@ -71,7 +72,7 @@ fn handler(world: &World) -> MemoryHandler {
         blob_service: container().account().clone(),
         access: StorageAccess::Sas("unused".into()),
     };
-    let sources = Sources::new(&[account], &[CONTAINER.to_owned()]);
+    let sources = Sources::new([account.blob_service], &[CONTAINER.to_owned()]);
     let sweeper = world.sweeper(&process);
     Handler::new(sources, process, sweeper, world.clock(), Retention::of_days(DAYS))
 }

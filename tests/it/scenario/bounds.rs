@@ -4,10 +4,11 @@ use crate::support::judge::{Verdict, judge};
 use crate::support::memory_hub::{Failure, MemoryHub};
 use crate::support::samples::blob;
 use crate::support::world::{World, play, records};
-use flowlog_forwarder::checkpoint::{CheckpointStore as _, InFlight};
-use flowlog_forwarder::config::PartitionKey;
+use flowlog_forwarder::checkpoint::InFlightRange;
 use flowlog_forwarder::forward::Options;
-use flowlog_forwarder::hub::HubError;
+use flowlog_forwarder::message::PartitionKey;
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
+use flowlog_forwarder::ports::hub::HubError;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -62,14 +63,14 @@ async fn a_row_without_bounds_is_taken_over_by_todays() {
     let (world, verdict) = taken_over(options(), options(), async |world| {
         let key = blob(1).checkpoint_key();
         let (mut row, version) = world.table.load(&key).await.unwrap().unwrap();
-        let in_flight = row.in_doubt.unwrap();
+        let in_flight = row.in_flight.unwrap();
         assert!(in_flight.bounds.is_some());
-        row.in_doubt = Some(InFlight { bounds: None, ..in_flight });
+        row.in_flight = Some(InFlightRange { bounds: None, ..in_flight });
         world.table.swap(&key, &row, Some(&version)).await.unwrap();
     })
     .await;
     assert!(verdict.is_kept(), "{verdict:?}");
-    assert_eq!(world.table.row(&blob(1).checkpoint_key()).unwrap().in_doubt, None);
+    assert_eq!(world.table.row(&blob(1).checkpoint_key()).unwrap().in_flight, None);
 }
 
 #[tokio::test]

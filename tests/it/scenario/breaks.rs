@@ -2,10 +2,10 @@
 
 use crate::support::samples::{blob_in, content};
 use crate::support::world::{World, play, records};
-use flowlog_forwarder::checkpoint::{GRACE, Wanted};
+use flowlog_forwarder::checkpoint::{BlobVersion, GRACE};
 use flowlog_forwarder::flow_log::FlowLogBlob;
-use flowlog_forwarder::forward::End;
-use flowlog_forwarder::sweep::hours::Hour;
+use flowlog_forwarder::forward::Completion;
+use flowlog_forwarder::hour::Hour;
 use proptest::prelude::*;
 
 /// 2026-11-22T09Z
@@ -34,9 +34,9 @@ fn blocks(records: &[String], per_block: usize) -> Vec<String> {
     blocks
 }
 
-fn commit_blocks(world: &World, blocks: &[String]) -> Wanted {
+fn commit_blocks(world: &World, blocks: &[String]) -> BlobVersion {
     let length = blocks.iter().map(|block| block.len() as u64).sum();
-    Wanted { etag: world.blobs.commit_blocks(&blob(), blocks), length }
+    BlobVersion { etag: world.blobs.commit_blocks(&blob(), blocks), length }
 }
 
 /// What quarantine holds, as text.
@@ -60,7 +60,7 @@ async fn a_record_without_an_end_is_quarantined_after_its_hour_and_grace() {
         let commit = world.commit_raw(&blob(), torn.clone());
         let process = world.process(what);
         let done = play(&process, &blob(), &commit).await.unwrap();
-        assert!(done.broken && done.end == End::Complete, "{what}: {done:?}");
+        assert!(done.broken && done.end == Completion::Complete, "{what}: {done:?}");
         world.set_clock(TEN, 0);
         play(&process, &blob(), &commit).await.unwrap();
         assert_eq!(kept(&world).len(), 0, "{what}: another commit may finish it");
@@ -148,7 +148,7 @@ async fn one_broken_block_costs_one_block() {
         let row = world.table.row(&blob().checkpoint_key()).unwrap();
         // And the comma before it.
         assert!(row.progress.set_aside - kept[0].len() as u64 <= 1, "{row:?}");
-        assert_eq!((row.progress.broken, row.claim, row.in_doubt), (None, None, None));
+        assert_eq!((row.progress.broken, row.claim, row.in_flight), (None, None, None));
     }
 }
 
@@ -161,7 +161,7 @@ async fn good_blocks_behind_a_break_are_forwarded_as_they_come() {
     for count in 4..=10 {
         let commit = commit_blocks(&world, &blocks(&broken[..count], 1));
         let done = play(&process, &blob(), &commit).await.unwrap();
-        assert!(done.broken && done.end == End::Complete, "{count}: {done:?}");
+        assert!(done.broken && done.end == Completion::Complete, "{count}: {done:?}");
     }
     let expected = [&all[..3], &all[4..]].concat();
     assert_eq!(world.received(), expected);
@@ -218,7 +218,7 @@ proptest! {
             let world = world(30);
             let process = world.process("a");
             let length = layout.iter().map(|block| block.len() as u64).sum();
-            let commit = Wanted { etag: world.blobs.commit_blocks(&blob(), &layout), length };
+            let commit = BlobVersion { etag: world.blobs.commit_blocks(&blob(), &layout), length };
             play(&process, &blob(), &commit).await.unwrap();
             world.set_clock(TEN, 10);
             play(&process, &blob(), &commit).await.unwrap();
@@ -235,7 +235,7 @@ proptest! {
                 from += count;
             }
             let row = world.table.row(&blob().checkpoint_key()).unwrap();
-            assert_eq!((row.claim.clone(), row.in_doubt), (None, None));
+            assert_eq!((row.claim.clone(), row.in_flight), (None, None));
             assert!(row.settles(&commit.etag, blob().hour_end(), u64::MAX), "{row:?}");
         });
     }

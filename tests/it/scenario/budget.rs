@@ -8,12 +8,13 @@ use crate::support::process::{Answer, Scene};
 use crate::support::samples::{blob, content, record};
 use crate::support::world::records;
 use bytes::Bytes;
-use flowlog_forwarder::checkpoint::{CheckpointStore as _, Wanted};
+use flowlog_forwarder::checkpoint::BlobVersion;
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::FlowLogBlob;
-use flowlog_forwarder::forward::{End, Forwarder, Options};
-use flowlog_forwarder::ledger::Ledger;
-use flowlog_forwarder::source::{BlobSource, Chunk, ReadError, Version};
+use flowlog_forwarder::forward::lease_store::LeaseStore;
+use flowlog_forwarder::forward::{Completion, Forwarder, Options};
+use flowlog_forwarder::ports::blobs::{BlobReader, Chunk, Condition, ReadError};
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -23,12 +24,12 @@ use std::time::{Duration, Instant};
 /// Storage that takes its time.
 struct Slow(MemoryBlobs);
 
-impl BlobSource for Slow {
+impl BlobReader for Slow {
     async fn read(
         &self,
         blob: &FlowLogBlob,
         range: Range<u64>,
-        version: Version<'_>,
+        version: Condition<'_>,
     ) -> Result<Chunk, ReadError> {
         tokio::time::sleep(Duration::from_millis(15)).await;
         self.0.read(blob, range, version).await
@@ -52,22 +53,22 @@ async fn a_delta_too_large_for_one_event_is_carried_on_from_its_checkpoint() {
     };
     let whole = content(&records(count));
     let length = whole.len() as u64;
-    let commit = Wanted { etag: blobs.commit(&blob, whole), length };
+    let commit = BlobVersion { etag: blobs.commit(&blob, whole), length };
     let mut left_over = 0;
     for event in 0.. {
         assert!(event < 100, "it does not get on");
         // Another process each time: all that is known is in the row.
-        let ledger = Ledger::new(table.clone(), format!("process-{event}"), Clock::system());
+        let leases = LeaseStore::new(table.clone(), format!("process-{event}"), Clock::system());
         let source = Arc::new(Slow(blobs.clone()));
         let quarantine = MemoryQuarantine::default();
-        let process = Forwarder::new(source, ledger, Arc::clone(&hub), quarantine, options.clone());
+        let process = Forwarder::new(source, leases, Arc::clone(&hub), quarantine, options.clone());
         match process.forward(&blob, &commit, Instant::now()).await.unwrap().end {
-            End::LeftOver => left_over += 1,
-            End::Complete => break,
+            Completion::LeftOver => left_over += 1,
+            Completion::Complete => break,
             other => panic!("{other:?}"),
         }
         let row = table.row(&blob.checkpoint_key()).unwrap();
-        assert_eq!((row.claim, row.in_doubt, row.progress.etag), (None, None, None), "anybody may go on");
+        assert_eq!((row.claim, row.in_flight, row.progress.etag), (None, None, None), "anybody may go on");
     }
     assert!(left_over >= 2, "{left_over}");
     let clean = Verdict { records: count as usize, ..Verdict::default() };

@@ -4,9 +4,9 @@
 use crate::support::memory_hub::MemoryHub;
 use crate::support::samples::{blob, record};
 use crate::support::world::{World, play, records};
-use flowlog_forwarder::checkpoint::Wanted;
-use flowlog_forwarder::forward::{End, Forwarded, Options};
-use flowlog_forwarder::plan::Continuity;
+use flowlog_forwarder::checkpoint::BlobVersion;
+use flowlog_forwarder::forward::plan::Continuity;
+use flowlog_forwarder::forward::{Completion, Forwarded, Options};
 use std::sync::Arc;
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn each_commit_forwards_only_what_it_added() {
     for minute in 1..=60 {
         let commit = world.commit(&blob, &all[..minute]);
         let done = play(&process, &blob, &commit).await.unwrap();
-        assert_eq!((done.records, done.messages, done.end), (1, 1, End::Complete));
+        assert_eq!((done.records, done.messages, done.end), (1, 1, Completion::Complete));
     }
     assert_eq!(world.received(), all);
 }
@@ -52,7 +52,7 @@ async fn a_late_event_forwards_nothing_and_moves_no_checkpoint() {
     let before = world.table.row(&blob.checkpoint_key());
     for process in [process, world.process("b")] {
         let done = play(&process, &blob, &late).await.unwrap();
-        assert_eq!((done.records, done.end, done.rewritten), (0, End::Complete, None));
+        assert_eq!((done.records, done.end, done.rewritten), (0, Completion::Complete, None));
     }
     assert_eq!(world.table.row(&blob.checkpoint_key()), before);
     assert_eq!(world.received(), records(3));
@@ -90,7 +90,7 @@ async fn a_minutes_event_costs_one_read_and_two_writes() {
 async fn events_for_one_blob_at_once_send_every_record_once() {
     let (world, blob) = (World::default(), blob(1));
     let processes = [Arc::new(world.process("a")), Arc::new(world.process("b"))];
-    let commits: Vec<Wanted> = (1..=30).map(|count| world.commit(&blob, &records(count))).collect();
+    let commits: Vec<BlobVersion> = (1..=30).map(|count| world.commit(&blob, &records(count))).collect();
     let events = commits.into_iter().enumerate().flat_map(|(n, commit)| {
         let (blob, processes) = (blob.clone(), processes.clone());
         (0..3).map(move |copy| {
@@ -140,7 +140,7 @@ async fn a_deleted_blob_is_acknowledged_and_one_created_anew_is_a_rewrite() {
     play(&process, &blob, &first).await.unwrap();
     let second = world.commit(&blob, &records(3));
     world.blobs.delete(&blob);
-    assert_eq!(play(&process, &blob, &second).await.unwrap().end, End::Gone);
+    assert_eq!(play(&process, &blob, &second).await.unwrap().end, Completion::Deleted);
     let other = vec![record(77, 5), record(78, 5)];
     let done = play(&process, &blob, &world.commit(&blob, &other)).await.unwrap();
     assert!(done.rewritten.is_some());
@@ -153,7 +153,7 @@ async fn an_empty_blob_and_one_without_records_forward_nothing() {
     let process = world.process("a");
     for raw in ["", "{\"records\":[]}"] {
         let done = play(&process, &blob, &world.commit_raw(&blob, raw.into())).await.unwrap();
-        assert_eq!((done.records, done.end), (0, End::Complete));
+        assert_eq!((done.records, done.end), (0, Completion::Complete));
     }
     play(&process, &blob, &world.commit(&blob, &records(2))).await.unwrap();
     assert_eq!(world.received(), records(2));

@@ -6,13 +6,14 @@ use crate::support::memory_hub::{Failure, MemoryHub, records_of};
 use crate::support::samples::{blob, content, record};
 use crate::support::world::{World, play, records};
 use bytes::Bytes;
-use flowlog_forwarder::checkpoint::Wanted;
+use flowlog_forwarder::checkpoint::BlobVersion;
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::FlowLogBlob;
-use flowlog_forwarder::forward::{End, ForwardError, Forwarder, Options};
-use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Origin};
-use flowlog_forwarder::ledger::Ledger;
-use flowlog_forwarder::source::{BlobSource, Chunk, ReadError, Version};
+use flowlog_forwarder::forward::lease_store::LeaseStore;
+use flowlog_forwarder::forward::{Completion, ForwardError, Forwarder, Options};
+use flowlog_forwarder::message::{Batch, Limits, Origin};
+use flowlog_forwarder::ports::blobs::{BlobReader, Chunk, Condition, ReadError};
+use flowlog_forwarder::ports::hub::{Hub, HubError};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,12 +28,12 @@ struct Slow {
     given: Arc<AtomicU64>,
 }
 
-impl BlobSource for Slow {
+impl BlobReader for Slow {
     async fn read(
         &self,
         blob: &FlowLogBlob,
         range: Range<u64>,
-        version: Version<'_>,
+        version: Condition<'_>,
     ) -> Result<Chunk, ReadError> {
         tokio::time::sleep(self.latency).await;
         let chunk = self.blobs.read(blob, range, version).await?;
@@ -68,8 +69,8 @@ struct Play<H> {
 fn play_slowly<H: Hub>(latency: Duration, hub: Arc<H>, options: Options) -> Play<H> {
     let (table, quarantine) = (MemoryTable::default(), MemoryQuarantine::default());
     let slow = Slow { blobs: MemoryBlobs::default(), latency, given: Arc::default() };
-    let ledger = Ledger::new(table.clone(), "a".into(), Clock::system());
-    let process = Forwarder::new(Arc::new(slow.clone()), ledger, hub, quarantine.clone(), options);
+    let leases = LeaseStore::new(table.clone(), "a".into(), Clock::system());
+    let process = Forwarder::new(Arc::new(slow.clone()), leases, hub, quarantine.clone(), options);
     Play { slow, table, quarantine, process: Arc::new(process) }
 }
 
@@ -78,10 +79,10 @@ fn now() -> Instant {
 }
 
 impl<H: Hub> Play<H> {
-    fn commit(&self, blob: &FlowLogBlob, content: impl Into<Bytes>) -> Wanted {
+    fn commit(&self, blob: &FlowLogBlob, content: impl Into<Bytes>) -> BlobVersion {
         let content = content.into();
         let length = content.len() as u64;
-        Wanted { etag: self.slow.blobs.commit(blob, content), length }
+        BlobVersion { etag: self.slow.blobs.commit(blob, content), length }
     }
 
     fn offset(&self, blob: &FlowLogBlob) -> u64 {
@@ -103,7 +104,7 @@ async fn a_message_larger_than_what_is_read_in_time_gets_on_all_the_same() {
     loop {
         let before = play.offset(&blob(1));
         let done = play.process.forward(&blob(1), &commit, now()).await.unwrap();
-        if done.end == End::Complete {
+        if done.end == Completion::Complete {
             break;
         }
         assert!(play.offset(&blob(1)) > before, "attempt {attempts} brought nothing");
@@ -123,11 +124,11 @@ async fn a_takeover_after_a_message_ended_early_ends_it_at_the_same_place() {
     // The message that the first run ends early is accepted, and its answer is lost.
     hub.fail(0, Failure::After(HubError::Unsettled { hub: "memory".into(), reason: "lost".into() }));
     play.process.forward(&blob(1), &commit, now()).await.unwrap_err();
-    let ledger = Ledger::new(play.table.clone(), "b".into(), Clock::system());
+    let leases = LeaseStore::new(play.table.clone(), "b".into(), Clock::system());
     let source = Arc::new(Slow { latency: Duration::ZERO, ..play.slow.clone() });
     let other = Forwarder::new(
         source,
-        ledger,
+        leases,
         Arc::clone(&hub),
         play.quarantine.clone(),
         budget(Duration::from_secs(9)),
@@ -152,10 +153,10 @@ async fn a_record_too_long_for_an_event_is_forwarded_by_the_sweep() {
     let (_, whole) = with_a_long_record();
     let commit = play.commit(&blob(1), whole);
     let done = play.process.forward(&blob(1), &commit, now()).await.unwrap();
-    assert_eq!(done.end, End::LeftOver);
+    assert_eq!(done.end, Completion::LeftOver);
     let mut turns = 0;
     while play.process.catch_up(&blob(1), &commit, None, now() + Duration::from_secs(200)).await.unwrap().end
-        != End::Complete
+        != Completion::Complete
     {
         turns += 1;
         assert!(turns < 4, "it does not get on");
@@ -175,13 +176,13 @@ async fn a_record_too_long_for_any_sweep_goes_to_quarantine_and_the_rest_goes_on
     let (all, whole) = with_a_long_record();
     let blocks = [&whole[..12], all[0].as_bytes(), b",", all[1].as_bytes(), b",", all[2].as_bytes(), b"]}"];
     let etag = play.slow.blobs.commit_blocks(&blob(1), &blocks);
-    let commit = Wanted { etag, length: whole.len() as u64 };
+    let commit = BlobVersion { etag, length: whole.len() as u64 };
     let mut turns = 0;
     loop {
         let result = play.process.catch_up(&blob(1), &commit, None, now() + Duration::from_secs(9)).await;
         turns += 1;
         assert!(turns < 60, "no definite outcome: {result:?}");
-        if result.is_ok_and(|done| done.end == End::Complete) {
+        if result.is_ok_and(|done| done.end == Completion::Complete) {
             break;
         }
     }
@@ -202,7 +203,7 @@ async fn a_gap_too_long_for_an_event_is_crossed_bit_by_bit() {
     let mut attempts = 0;
     loop {
         let before = play.offset(&blob(1));
-        if play.process.forward(&blob(1), &commit, now()).await.unwrap().end == End::Complete {
+        if play.process.forward(&blob(1), &commit, now()).await.unwrap().end == Completion::Complete {
             break;
         }
         assert!(play.offset(&blob(1)) > before, "attempt {attempts} brought nothing");
@@ -231,16 +232,16 @@ async fn when_asked_to_stop_a_run_saves_and_releases() {
     play.process.stop();
     assert!(play.process.is_stopping());
     let done = run.await.unwrap().unwrap();
-    assert_eq!(done.end, End::LeftOver);
+    assert_eq!(done.end, Completion::LeftOver);
     let row = play.table.row(&blob(1).checkpoint_key()).unwrap();
-    assert_eq!((row.claim, row.in_doubt), (None, None), "anybody may go on");
+    assert_eq!((row.claim, row.in_flight), (None, None), "anybody may go on");
     assert_eq!(hub.records().len() as u64, done.records);
     let late = play.process.forward(&blob(1), &commit, now()).await;
     assert!(matches!(late, Err(ForwardError::Stopping { .. })), "{late:?}");
     // Another process goes on, and nothing comes twice.
-    let ledger = Ledger::new(play.table.clone(), "b".into(), Clock::system());
+    let leases = LeaseStore::new(play.table.clone(), "b".into(), Clock::system());
     let source = Arc::new(Slow { latency: Duration::ZERO, ..play.slow.clone() });
-    let other = Forwarder::new(source, ledger, Arc::clone(&hub), play.quarantine.clone(), Options::default());
+    let other = Forwarder::new(source, leases, Arc::clone(&hub), play.quarantine.clone(), Options::default());
     other.forward(&blob(1), &commit, now()).await.unwrap();
     assert_eq!(judge(&records(1_000), &hub.received()).repeated, 0);
     assert_eq!(hub.records(), records(1_000));
@@ -256,7 +257,7 @@ async fn memory_is_reserved_by_what_storage_says_and_not_by_events() {
         let runs: Vec<_> = (0..40)
             .map(|nic| {
                 let commit = play.commit(&blob(nic), whole.clone());
-                let commit = Wanted { length: length.unwrap_or(commit.length), ..commit };
+                let commit = BlobVersion { length: length.unwrap_or(commit.length), ..commit };
                 let process = Arc::clone(&play.process);
                 tokio::spawn(async move { process.forward(&blob(nic), &commit, now()).await })
             })

@@ -1,15 +1,19 @@
 //! Storage, table and hub that count the calls of all processes, and interfere with the n-th.
 
-use flowlog_forwarder::checkpoint::{
-    Checkpoint, CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
-};
+use flowlog_forwarder::checkpoint::Checkpoint;
+use flowlog_forwarder::flow_log::rope::Rope;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
-use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Origin};
-use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine, QuarantineError};
-use flowlog_forwarder::rope::Rope;
-use flowlog_forwarder::source::{BlobListing, BlobSource, Chunk, ListError, Names, Page, ReadError, Version};
-use flowlog_forwarder::sweep::hours::Hour;
-use flowlog_forwarder::sweep::{WatermarkCopy, WatermarkCopyError};
+use flowlog_forwarder::hour::Hour;
+use flowlog_forwarder::message::{Batch, Limits, Origin};
+use flowlog_forwarder::ports::blobs::{
+    BlobListing, BlobReader, Chunk, Condition, ListError, Names, Page, ReadError,
+};
+use flowlog_forwarder::ports::checkpoints::{
+    CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
+};
+use flowlog_forwarder::ports::hub::{Hub, HubError};
+use flowlog_forwarder::ports::quarantine::{ItemName, Note, Quarantine, QuarantineError};
+use flowlog_forwarder::ports::watermark_copy::{WatermarkCopy, WatermarkCopyError};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
 use std::ops::Range;
@@ -220,12 +224,12 @@ impl<T> Through<T> {
     }
 }
 
-impl<B: BlobSource> BlobSource for Through<B> {
+impl<B: BlobReader> BlobReader for Through<B> {
     async fn read(
         &self,
         blob: &FlowLogBlob,
         range: Range<u64>,
-        version: Version<'_>,
+        version: Condition<'_>,
     ) -> Result<Chunk, ReadError> {
         let failed = || ReadError::Failed { range: range.clone(), reason: "as told".into() };
         self.pass(Call::Read, self.inner.read(blob, range.clone(), version), failed).await

@@ -1,19 +1,19 @@
 //! In-memory twins of storage, table and hub. Each passes the contract suite that the real one passes.
 
 use bytes::Bytes;
-use flowlog_forwarder::checkpoint::{
-    Checkpoint, CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
-    StoredRow,
-};
+use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::clock::Clock;
+use flowlog_forwarder::flow_log::rope::Rope;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
-use flowlog_forwarder::quarantine::{ItemName, Note, Quarantine, QuarantineError};
-use flowlog_forwarder::rope::Rope;
-use flowlog_forwarder::source::{
-    BlobListing, BlobSource, Chunk, Depth, ListError, Listed, Names, Page, ReadError, Version,
+use flowlog_forwarder::hour::Hour;
+use flowlog_forwarder::ports::blobs::{
+    BlobListing, BlobReader, Chunk, Condition, Depth, ListError, Listed, Names, Page, ReadError,
 };
-use flowlog_forwarder::sweep::hours::Hour;
-use flowlog_forwarder::sweep::{WatermarkCopy, WatermarkCopyError};
+use flowlog_forwarder::ports::checkpoints::{
+    CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError, StoredRow,
+};
+use flowlog_forwarder::ports::quarantine::{ItemName, Note, Quarantine, QuarantineError};
+use flowlog_forwarder::ports::watermark_copy::{WatermarkCopy, WatermarkCopyError};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -100,20 +100,20 @@ fn etag(version: u64) -> String {
     format!("0x{version:015X}")
 }
 
-impl BlobSource for MemoryBlobs {
+impl BlobReader for MemoryBlobs {
     async fn read(
         &self,
         blob: &FlowLogBlob,
         range: Range<u64>,
-        version: Version<'_>,
+        version: Condition<'_>,
     ) -> Result<Chunk, ReadError> {
         self.reads.lock().unwrap().push(range.clone());
         let blobs = self.blobs.lock().unwrap();
         let Stored { version: number, content, .. } = blobs.get(&place(blob)).ok_or(ReadError::NotFound)?;
         let etag = etag(*number);
         match version {
-            Version::Only(wanted) if wanted != etag => return Err(ReadError::Changed),
-            Version::NewerThan(known) if known == etag => return Err(ReadError::Unchanged),
+            Condition::IfMatch(wanted) if wanted != etag => return Err(ReadError::Changed),
+            Condition::IfNoneMatch(known) if known == etag => return Err(ReadError::Unchanged),
             _ => {}
         }
         let length = content.len() as u64;

@@ -2,7 +2,8 @@
 //! told to.
 
 use crate::contract::hub::Received;
-use flowlog_forwarder::hub::{Batch, Hub, HubError, Limits, Message, Origin};
+use flowlog_forwarder::message::{Batch, Limits, Message, Origin};
+use flowlog_forwarder::ports::hub::{Hub, HubError};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;

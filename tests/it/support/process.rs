@@ -5,8 +5,9 @@ use crate::support::judge::{Verdict, judge};
 use crate::support::rig::Rig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowlog_forwarder::checkpoint::{CheckpointStore, Claim};
+use flowlog_forwarder::checkpoint::Claim;
 use flowlog_forwarder::flow_log::FlowLogBlob;
+use flowlog_forwarder::ports::checkpoints::CheckpointStore;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::process::Stdio;
@@ -292,7 +293,7 @@ impl Scene {
     pub async fn assert_at_rest(&self, hours: &[&Hour]) {
         for hour in hours {
             let (row, _) = self.rig.table().load(&hour.blob.checkpoint_key()).await.unwrap().expect("a row");
-            assert!(row.progress.etag.is_some() && row.claim.is_none() && row.in_doubt.is_none(), "{row:?}");
+            assert!(row.progress.etag.is_some() && row.claim.is_none() && row.in_flight.is_none(), "{row:?}");
         }
     }
 }

@@ -40,7 +40,7 @@ impl Drop for Running {
 }
 
 fn launch(flags: &[&str]) -> Running {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rig");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rig");
     let mut process = Command::new("node")
         .arg("rig.mjs")
         .args(flags)

@@ -2,7 +2,7 @@
 
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
-use flowlog_forwarder::sweep::hours::Hour;
+use flowlog_forwarder::hour::Hour;
 use std::sync::LazyLock;
 use url::Url;
 

@@ -4,11 +4,11 @@ use crate::contract::hub::Received;
 use crate::support::chaos::{Chaos, Life, Through};
 use crate::support::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::support::memory_hub::MemoryHub;
-use flowlog_forwarder::checkpoint::{CLAIM, Checkpoint, Wanted};
+use flowlog_forwarder::checkpoint::{BlobVersion, CLAIM, Checkpoint};
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::FlowLogBlob;
+use flowlog_forwarder::forward::lease_store::LeaseStore;
 use flowlog_forwarder::forward::{ForwardError, Forwarded, Forwarder, Options};
-use flowlog_forwarder::ledger::Ledger;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ struct Process {
 #[derive(Clone, Debug)]
 pub struct Event {
     pub blob: FlowLogBlob,
-    pub commit: Wanted,
+    pub commit: BlobVersion,
 }
 
 /// An event on its way.
@@ -93,11 +93,11 @@ impl Stage {
         let now = Arc::clone(&self.now);
         let clock = Clock::new(move || now.load(Ordering::Relaxed));
         let me = format!("process-{}", self.started.fetch_add(1, Ordering::Relaxed));
-        let ledger = Ledger::new(self.through(self.table.clone(), &life), me, clock);
+        let leases = LeaseStore::new(self.through(self.table.clone(), &life), me, clock);
         let source = Arc::new(self.through(self.blobs.clone(), &life));
         let hub = Arc::new(self.through(Arc::clone(&self.hub), &life));
         let quarantine = self.through(self.quarantine.clone(), &life);
-        let forwarder = Arc::new(Forwarder::new(source, ledger, hub, quarantine, self.options.clone()));
+        let forwarder = Arc::new(Forwarder::new(source, leases, hub, quarantine, self.options.clone()));
         Process { forwarder, life, under_way: Vec::new() }
     }
 
@@ -108,7 +108,7 @@ impl Stage {
     /// Commits `content` and returns the event about it.
     pub fn commit(&self, blob: &FlowLogBlob, content: String) -> Event {
         let length = content.len() as u64;
-        Event { blob: blob.clone(), commit: Wanted { etag: self.blobs.commit(blob, content), length } }
+        Event { blob: blob.clone(), commit: BlobVersion { etag: self.blobs.commit(blob, content), length } }
     }
 
     pub fn row(&self, blob: &FlowLogBlob) -> Option<Checkpoint> {
@@ -221,7 +221,7 @@ impl Stage {
     pub fn arrivals(&self, event: &Event) -> Result<Vec<Received>, String> {
         let row = self.row(&event.blob).ok_or("no row")?;
         let done = row.covers(&event.commit.etag);
-        if !done || row.claim.is_some() || row.in_doubt.is_some() || row.wanted.is_some() {
+        if !done || row.claim.is_some() || row.in_flight.is_some() || row.wanted.is_some() {
             return Err(format!("the row is not at rest: {row:?}"));
         }
         let url = event.blob.url();

@@ -3,12 +3,12 @@
 use crate::support::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable, MemoryWatermarkCopy};
 use crate::support::memory_hub::MemoryHub;
 use crate::support::samples::{container, content, record};
-use flowlog_forwarder::checkpoint::Wanted;
+use flowlog_forwarder::checkpoint::BlobVersion;
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
+use flowlog_forwarder::forward::lease_store::LeaseStore;
 use flowlog_forwarder::forward::{ForwardError, Forwarded, Forwarder, Options};
-use flowlog_forwarder::ledger::Ledger;
-use flowlog_forwarder::sweep::hours::Hour;
+use flowlog_forwarder::hour::Hour;
 use flowlog_forwarder::sweep::{self, Sweeper};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,10 +50,10 @@ impl World {
     }
 
     pub fn process_with(&self, me: &str, options: Options) -> MemoryForwarder {
-        let ledger = Ledger::new(self.table.clone(), me.to_owned(), self.clock());
+        let leases = LeaseStore::new(self.table.clone(), me.to_owned(), self.clock());
         Forwarder::new(
             Arc::new(self.blobs.clone()),
-            ledger,
+            leases,
             Arc::clone(&self.hub),
             self.quarantine.clone(),
             options,
@@ -88,13 +88,13 @@ impl World {
     }
 
     /// Commits these records and returns what the event would say.
-    pub fn commit(&self, blob: &FlowLogBlob, records: &[String]) -> Wanted {
+    pub fn commit(&self, blob: &FlowLogBlob, records: &[String]) -> BlobVersion {
         self.commit_raw(blob, content(records))
     }
 
-    pub fn commit_raw(&self, blob: &FlowLogBlob, content: String) -> Wanted {
+    pub fn commit_raw(&self, blob: &FlowLogBlob, content: String) -> BlobVersion {
         let length = content.len() as u64;
-        Wanted { etag: self.blobs.commit(blob, content), length }
+        BlobVersion { etag: self.blobs.commit(blob, content), length }
     }
 
     /// Starts the counts of lists, reads and table calls anew.
@@ -114,7 +114,7 @@ impl World {
 pub async fn play(
     process: &MemoryForwarder,
     blob: &FlowLogBlob,
-    commit: &Wanted,
+    commit: &BlobVersion,
 ) -> Result<Forwarded, ForwardError> {
     process.forward(blob, commit, tokio::time::Instant::now().into_std()).await
 }

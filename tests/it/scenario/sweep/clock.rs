@@ -3,10 +3,11 @@
 use super::{NINE, horizon, hour, sweep, world_at};
 use crate::support::samples::{blob_in, container};
 use crate::support::world::{World, records};
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _};
+use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::clock::Clock;
+use flowlog_forwarder::forward::lease_store::LeaseStore;
 use flowlog_forwarder::forward::{Forwarder, Options};
-use flowlog_forwarder::ledger::Ledger;
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::{Options as SweepOptions, Sweep, Sweeper};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,10 +24,10 @@ async fn a_machine_days_ahead_of_storage_moves_no_watermark_and_deletes_nothing(
     let service = Arc::clone(&world.now);
     let clock = Clock::new(move || service.load(Ordering::Relaxed) + 9 * DAY);
     let table = world.table.telling(&world.now, &clock);
-    let ledger = Ledger::new(table.clone(), "ahead".to_owned(), clock.clone());
+    let leases = LeaseStore::new(table.clone(), "ahead".to_owned(), clock.clone());
     let (blobs, hub) = (Arc::new(world.blobs.clone()), Arc::clone(&world.hub));
     let quarantine = world.quarantine.clone();
-    let process = Forwarder::new(Arc::clone(&blobs), ledger, hub, quarantine, Options::default());
+    let process = Forwarder::new(Arc::clone(&blobs), leases, hub, quarantine, Options::default());
     let (copy, options) = (world.copy.clone(), SweepOptions::default());
     let ahead = Sweeper::new(vec![container()], blobs, table, copy, Arc::new(process), clock, options);
     let Sweep::Done(swept) = ahead.sweep().await else { panic!("no other sweep is under way") };

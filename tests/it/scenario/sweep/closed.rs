@@ -3,7 +3,8 @@
 use super::{NINE, horizon, hour, lost, own_records, sweep, world_at};
 use crate::support::samples::blob_in;
 use crate::support::world::{MemorySweeper, World, play, records};
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _};
+use flowlog_forwarder::checkpoint::Checkpoint;
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::Swept;
 use std::sync::Arc;
 

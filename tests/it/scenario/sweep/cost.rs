@@ -3,9 +3,10 @@
 use super::{NINE, horizon, hour, own_records, sweep, world_at};
 use crate::support::samples::{blob_in, container, content};
 use crate::support::world::{World, play, records};
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _, CheckpointTable as _};
+use flowlog_forwarder::checkpoint::Checkpoint;
+use flowlog_forwarder::hour::Retention;
+use flowlog_forwarder::ports::checkpoints::{CheckpointStore as _, CheckpointTable as _};
 use flowlog_forwarder::sweep::Options;
-use flowlog_forwarder::sweep::hours::Retention;
 use std::sync::Arc;
 
 #[tokio::test]

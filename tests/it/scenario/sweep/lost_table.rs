@@ -3,8 +3,9 @@
 use super::{NINE, horizon, hour, own_records, received, sorted, sweep, world_at};
 use crate::support::samples::{blob_in, container};
 use crate::support::world::{World, records};
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _, Progress};
+use flowlog_forwarder::checkpoint::{Checkpoint, Progress};
 use flowlog_forwarder::flow_log::CheckpointKey;
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::Outcome;
 use std::sync::Arc;
 

@@ -4,13 +4,16 @@ use super::{NINE, sweep};
 use crate::support::memory::{MemoryBlobs, MemoryTable};
 use crate::support::samples::{blob_in, container, content, record};
 use crate::support::world::World;
-use flowlog_forwarder::checkpoint::{
-    Checkpoint, CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
-};
+use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
+use flowlog_forwarder::forward::lease_store::LeaseStore;
 use flowlog_forwarder::forward::{self, Forwarder};
-use flowlog_forwarder::ledger::Ledger;
-use flowlog_forwarder::source::{BlobListing, BlobSource, Chunk, ListError, Names, Page, ReadError, Version};
+use flowlog_forwarder::ports::blobs::{
+    BlobListing, BlobReader, Chunk, Condition, ListError, Names, Page, ReadError,
+};
+use flowlog_forwarder::ports::checkpoints::{
+    CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
+};
 use flowlog_forwarder::sweep::{Options, Sweep, Sweeper, Swept};
 use proptest::prelude::*;
 use std::ops::Range;
@@ -37,12 +40,12 @@ impl<T> Watched<T> {
     }
 }
 
-impl BlobSource for Watched<MemoryBlobs> {
+impl BlobReader for Watched<MemoryBlobs> {
     async fn read(
         &self,
         blob: &FlowLogBlob,
         range: Range<u64>,
-        version: Version<'_>,
+        version: Condition<'_>,
     ) -> Result<Chunk, ReadError> {
         self.note(Handed::Read);
         self.0.read(blob, range, version).await
@@ -102,9 +105,9 @@ async fn watched_sweep(world: &World, options: Options) -> (Swept, Vec<Handed>) 
     let log = Log::default();
     let blobs = Arc::new(Watched(world.blobs.clone(), Arc::clone(&log)));
     let table = Watched(world.table.clone(), Arc::clone(&log));
-    let ledger = Ledger::new(table.clone(), "a".to_owned(), world.clock());
+    let leases = LeaseStore::new(table.clone(), "a".to_owned(), world.clock());
     let (hub, quarantine) = (Arc::clone(&world.hub), world.quarantine.clone());
-    let process = Forwarder::new(Arc::clone(&blobs), ledger, hub, quarantine, forward::Options::default());
+    let process = Forwarder::new(Arc::clone(&blobs), leases, hub, quarantine, forward::Options::default());
     let (copy, process) = (world.copy.clone(), Arc::new(process));
     let sweeper = Sweeper::new(vec![container()], blobs, table, copy, process, world.clock(), options);
     let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };

@@ -7,11 +7,12 @@ use crate::support::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable, MemoryW
 use crate::support::memory_hub::{MemoryHub, records_of};
 use crate::support::samples::{blob_in, container, record};
 use crate::support::world::World;
-use flowlog_forwarder::checkpoint::{CLAIM, Checkpoint, CheckpointStore as _};
+use flowlog_forwarder::checkpoint::{CLAIM, Checkpoint};
 use flowlog_forwarder::flow_log::CheckpointKey;
+use flowlog_forwarder::forward::lease_store::LeaseStore;
 use flowlog_forwarder::forward::{Forwarder, Options};
-use flowlog_forwarder::ledger::Ledger;
-use flowlog_forwarder::sweep::hours::Hour;
+use flowlog_forwarder::hour::Hour;
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::{self, Sweep, Sweeper};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,10 +34,10 @@ pub(super) fn process(world: &World, chaos: &Arc<Chaos>, me: &str) -> (ChaosSwee
     let life = Arc::new(Life::default());
     let way = (chaos, &life);
     let blobs = Arc::new(through(world.blobs.clone(), way));
-    let ledger = Ledger::new(through(world.table.clone(), way), me.to_owned(), world.clock());
+    let leases = LeaseStore::new(through(world.table.clone(), way), me.to_owned(), world.clock());
     let hub = Arc::new(through(Arc::clone(&world.hub), way));
     let quarantine = through(world.quarantine.clone(), way);
-    let forwarder = Forwarder::new(Arc::clone(&blobs), ledger, hub, quarantine, Options::default());
+    let forwarder = Forwarder::new(Arc::clone(&blobs), leases, hub, quarantine, Options::default());
     let (table, copy) = (through(world.table.clone(), way), through(world.copy.clone(), way));
     let (forwarder, options) = (Arc::new(forwarder), sweep::Options::default());
     let sweeper = Sweeper::new(vec![container()], blobs, table, copy, forwarder, world.clock(), options);

@@ -5,11 +5,14 @@ use crate::support::chaos::{Act, Call, Chaos, When};
 use crate::support::memory::MemoryBlobs;
 use crate::support::samples::{blob_in, container};
 use crate::support::world::{World, records};
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _};
+use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
+use flowlog_forwarder::forward::lease_store::LeaseStore;
 use flowlog_forwarder::forward::{self, Forwarder};
-use flowlog_forwarder::ledger::Ledger;
-use flowlog_forwarder::source::{BlobListing, BlobSource, Chunk, ListError, Names, Page, ReadError, Version};
+use flowlog_forwarder::ports::blobs::{
+    BlobListing, BlobReader, Chunk, Condition, ListError, Names, Page, ReadError,
+};
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::{Options, Outcome, Sweep, Sweeper, Swept};
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,12 +28,12 @@ struct Slow {
     failing_after: Option<Duration>,
 }
 
-impl BlobSource for Slow {
+impl BlobReader for Slow {
     async fn read(
         &self,
         blob: &FlowLogBlob,
         range: Range<u64>,
-        version: Version<'_>,
+        version: Condition<'_>,
     ) -> Result<Chunk, ReadError> {
         sleep(self.read).await;
         self.blobs.read(blob, range, version).await
@@ -53,17 +56,17 @@ impl BlobListing for Slow {
 }
 
 /// A sweep of `world` through `source`, and how long it took.
-async fn timed<B: BlobSource + BlobListing>(
+async fn timed<B: BlobReader + BlobListing>(
     world: &World,
     source: B,
     options: Options,
     run: Duration,
 ) -> (Swept, Duration) {
     let source = Arc::new(source);
-    let ledger = Ledger::new(world.table.clone(), "a".to_owned(), world.clock());
+    let leases = LeaseStore::new(world.table.clone(), "a".to_owned(), world.clock());
     let run = forward::Options { budget: run, ..forward::Options::default() };
     let (hub, quarantine) = (Arc::clone(&world.hub), world.quarantine.clone());
-    let process = Arc::new(Forwarder::new(Arc::clone(&source), ledger, hub, quarantine, run));
+    let process = Arc::new(Forwarder::new(Arc::clone(&source), leases, hub, quarantine, run));
     let (table, copy) = (world.table.clone(), world.copy.clone());
     let sweeper = Sweeper::new(vec![container()], source, table, copy, process, world.clock(), options);
     let began = Instant::now();
@@ -96,8 +99,8 @@ struct Folders {
     list: Duration,
 }
 
-impl BlobSource for Folders {
-    async fn read(&self, _: &FlowLogBlob, _: Range<u64>, _: Version<'_>) -> Result<Chunk, ReadError> {
+impl BlobReader for Folders {
+    async fn read(&self, _: &FlowLogBlob, _: Range<u64>, _: Condition<'_>) -> Result<Chunk, ReadError> {
         Err(ReadError::NotFound)
     }
 

@@ -3,7 +3,8 @@
 use super::{NINE, hour, lost, own_records, sweep};
 use crate::support::samples::blob_in;
 use crate::support::world::{World, records};
-use flowlog_forwarder::checkpoint::{Checkpoint, CheckpointStore as _};
+use flowlog_forwarder::checkpoint::Checkpoint;
+use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::Outcome;
 use std::sync::Arc;
 

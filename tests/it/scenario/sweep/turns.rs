@@ -6,9 +6,11 @@ use crate::support::memory_hub::MemoryHub;
 use crate::support::samples::{blob_in, container};
 use crate::support::world::{World, records};
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
-use flowlog_forwarder::forward::{self, End, Forwarder};
-use flowlog_forwarder::ledger::Ledger;
-use flowlog_forwarder::source::{BlobListing, BlobSource, Chunk, ListError, Names, Page, ReadError, Version};
+use flowlog_forwarder::forward::lease_store::LeaseStore;
+use flowlog_forwarder::forward::{self, Completion, Forwarder};
+use flowlog_forwarder::ports::blobs::{
+    BlobListing, BlobReader, Chunk, Condition, ListError, Names, Page, ReadError,
+};
 use flowlog_forwarder::sweep::{Options, Outcome, Sweep, Sweeper, Swept};
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,15 +25,15 @@ const WINDOW: u64 = 8_192;
 #[derive(Clone)]
 struct Slow(MemoryBlobs);
 
-impl BlobSource for Slow {
+impl BlobReader for Slow {
     async fn read(
         &self,
         blob: &FlowLogBlob,
         range: Range<u64>,
-        version: Version<'_>,
+        version: Condition<'_>,
     ) -> Result<Chunk, ReadError> {
         // Windows behind the first are read from the version that the first one found.
-        if matches!(version, Version::Only(_)) {
+        if matches!(version, Condition::IfMatch(_)) {
             tokio::time::sleep(TURN * 7 / 10).await;
         }
         self.0.read(blob, range, version).await
@@ -52,10 +54,10 @@ type SlowForwarder = Forwarder<Slow, MemoryTable, MemoryHub, MemoryQuarantine>;
 
 fn slow_process(world: &World) -> (Arc<Slow>, Arc<SlowForwarder>) {
     let (clock, blobs) = (world.clock(), Arc::new(Slow(world.blobs.clone())));
-    let ledger = Ledger::new(world.table.clone(), "slow".to_owned(), clock);
+    let leases = LeaseStore::new(world.table.clone(), "slow".to_owned(), clock);
     let options = forward::Options { window: WINDOW, budget: TURN, ..forward::Options::default() };
     let hub = Arc::clone(&world.hub);
-    let process = Forwarder::new(Arc::clone(&blobs), ledger, hub, world.quarantine.clone(), options);
+    let process = Forwarder::new(Arc::clone(&blobs), leases, hub, world.quarantine.clone(), options);
     (blobs, Arc::new(process))
 }
 
@@ -67,7 +69,7 @@ async fn work_that_an_event_had_no_time_for_is_finished() {
     let commit = world.commit(&blob, &all);
     let (_, process) = slow_process(&world);
     let done = process.forward(&blob, &commit, Instant::now()).await.unwrap();
-    assert_eq!(done.end, End::LeftOver);
+    assert_eq!(done.end, Completion::LeftOver);
     assert!(done.records > 0 && done.records < 40, "{done:?}");
     let swept = sweep(&world.sweeper(&Arc::new(world.process("a")))).await;
     assert_eq!((swept.behind, swept.caught_up, swept.records), (1, 1, 40 - done.records), "{swept}");

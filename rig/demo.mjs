@@ -1,0 +1,186 @@
+// Plays an hour of flow logs through the forwarder, on real components and with no cloud, and proves what arrived.
+
+import { access, constants } from "node:fs/promises";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { play, prepare } from "./demo/hour.mjs";
+import { Ledger } from "./demo/ledger.mjs";
+import { readBack } from "./demo/read-back.mjs";
+import { bytes, count, Screen } from "./demo/screen.mjs";
+import { FunctionsHost } from "./host.mjs";
+import { startRig } from "./rig.mjs";
+
+const HUB = "flowlogs";
+const MAX_MESSAGE_BYTES = 1_048_576;
+const READ_AT_MOST = 1.05;
+const LAST_WORDS = 5;
+const LINE_LENGTH = 400;
+const DEFAULT_HANDLER = fileURLToPath(new URL("../target/release/flowlog-forwarder", import.meta.url));
+
+const OPTIONS = {
+  handler: { type: "string", default: DEFAULT_HANDLER },
+  file: { type: "string", default: process.env.FILE || undefined },
+  nics: { type: "string" },
+  commits: { type: "string" },
+  seed: { type: "string", default: "1" },
+  lose: { type: "string", default: "0.05" },
+  help: { type: "boolean", default: false },
+};
+
+const HELP = `node demo.mjs [option…]
+  --handler PATH   the forwarder's binary (${DEFAULT_HANDLER})
+  --file PATH      play this PT1H.json, cut at its record boundaries, instead of a generated hour (or FILE=PATH)
+  --nics N         network interfaces, one blob each (6)
+  --commits N      commits of each in the hour (60)
+  --seed N         of everything random (1)
+  --lose P         the part of the events that never arrive, 0 to 1; the sweep must find what they told (0.05)
+`;
+
+class UsageError extends Error {}
+
+function wholeNumber(text, name) {
+  if (!/^[1-9]\d*$/.test(text)) throw new UsageError(`--${name} takes a number from 1 on, not '${text}'`);
+  return Number(text);
+}
+
+/** The settings that the forwarder gets: the rig's own, nothing else. */
+const settings = ({ storageConnection, hostConnection, hubConnection, container }) => ({
+  FLOWLOG_STORAGE: storageConnection,
+  FLOWLOG_CONTAINERS: container,
+  AzureWebJobsStorage: hostConnection,
+  EVENT_HUB_CONNECTION: hubConnection,
+  EVENT_HUB_NAME: HUB,
+  RUST_LOG: process.env.RUST_LOG ?? "warn",
+  LOG_FORMAT: "text",
+});
+
+/**
+ * Plays the hour and judges it.
+ * @param {{handler: {command: string, args?: string[]}, screen: Screen, nics?: number, commits?: number, seed?: unknown,
+ *   file?: string, lose?: number}} what
+ * @returns {Promise<{ok: boolean, verdict: object, figures: object, problems: string[]}>}
+ */
+export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, file, lose = 0 }) {
+  let log = "";
+  const rig = await startRig({ storageProxy: true, seed, maxMessageSize: MAX_MESSAGE_BYTES });
+  let host;
+  try {
+    const { watcher, endpoints, proxy } = rig;
+    const ledger = new Ledger(MAX_MESSAGE_BYTES);
+    const { minutes, interfaces } = await prepare({ watcher, nics, commits, seed, file });
+    host = await FunctionsHost.start({ ...handler, env: settings(endpoints), onOutput: (text) => { log = (log + text).slice(-20_000); } });
+    proxy.reset();
+
+    const played = file === undefined ? `${count(nics)} network interfaces, ${commits} commits each` : file;
+    screen.heading(`Playing an hour of flow logs: ${played}`);
+    const started = Date.now();
+    const tally = await play({
+      watcher, host, ledger, interfaces, seed, lose, maxMessageBytes: MAX_MESSAGE_BYTES,
+      onMinute: (progress) => screen.progress(progress, minutes),
+    });
+    let sweep;
+    if (lose > 0) sweep = await host.invokeTimer("FlowLogSweep");
+    const seconds = (Date.now() - started) / 1000;
+    const storage = proxy.report();
+    screen.line("Reading the hub back with Microsoft's @azure/event-hubs client…");
+    await readBack(endpoints.hubConnection, HUB, (body) => ledger.receive(body));
+
+    const verdict = ledger.verdict();
+    const figures = {
+      ...tally, seconds, messages: ledger.messages, delivered: ledger.messageBytes, read: storage.blobReadBytes,
+      readPerDelivered: storage.blobReadBytes / Math.max(1, ledger.messageBytes), calls: storage.requests, host: host.counts,
+    };
+    const judgedOnReading = file === undefined && nics === 6 && commits === 60;
+    const problems = problemsOf({ verdict, figures, sweep, judgedOnReading, ledger });
+    report(screen, verdict, figures);
+    screen.verdict(problems.length === 0, problems.length === 0 ? ["Every record arrived, once, byte for byte."] : problems);
+    if (problems.length > 0 && log.trim() !== "") {
+      screen.line();
+      screen.line("The forwarder's last words:");
+      for (const line of log.trim().split("\n").slice(-LAST_WORDS)) screen.line(`  ${line.slice(0, LINE_LENGTH)}`);
+    }
+    return { ok: problems.length === 0, verdict, figures, problems };
+  } finally {
+    await host?.stop();
+    await rig.stop();
+  }
+}
+
+function problemsOf({ verdict, figures, sweep, judgedOnReading, ledger }) {
+  const problems = [];
+  if (verdict.missing > 0) problems.push(`LOST: ${count(verdict.missing)} records were committed and never arrived.`);
+  if (verdict.duplicates > 0) problems.push(`DOUBLED: ${count(verdict.duplicates)} records arrived more than once.`);
+  if (verdict.altered > 0) problems.push(`ALTERED: ${count(verdict.altered)} records arrived with bytes that were never committed.`);
+  if (verdict.malformed > 0) problems.push(`MALFORMED: ${count(verdict.malformed)} messages are not {"records":[…]}; the first: ${ledger.malformed[0]}`);
+  if (judgedOnReading && figures.readPerDelivered > READ_AT_MOST) {
+    problems.push(`WASTEFUL: ${figures.readPerDelivered.toFixed(3)} bytes were read for each byte delivered; ${READ_AT_MOST} is the most for this hour.`);
+  }
+  const [first] = figures.givenUp;
+  if (first) problems.push(`FAILED: ${count(figures.givenUp.length)} events were given up after their retries; the first: ${first.reason}`);
+  if (sweep && !sweep.ok) problems.push(`FAILED: the sweep: ${sweep.reason}`);
+  return problems;
+}
+
+function report(screen, verdict, figures) {
+  const { naive } = figures;
+  screen.table("Records", [
+    ["committed by Network Watcher", count(verdict.committed)],
+    ["received from the Event Hub", count(verdict.received), verdict.inParts > 0 ? `${count(verdict.inParts)} too long for one message, in parts` : ""],
+    ["missing", count(verdict.missing)],
+    ["duplicates", count(verdict.duplicates)],
+    ["byte-exact", verdict.byteExact ? "yes" : "no", verdict.altered > 0 ? `${count(verdict.altered)} altered` : ""],
+  ]);
+  const retries = figures.host.retried > 0 ? `, ${count(figures.host.retried)} retries` : "";
+  screen.table("On the way", [
+    ["events delivered", count(figures.events), `${count(figures.late)} late, ${count(figures.doubled)} doubled, ${count(figures.lost)} lost${retries}`],
+    ["messages", count(figures.messages), `${bytes(figures.delivered)} in ${figures.seconds.toFixed(1)} s`],
+    ["bytes read per byte delivered", figures.readPerDelivered.toFixed(3), `${bytes(figures.read)} read from storage`],
+    ["storage calls per event", (figures.calls / Math.max(1, figures.events)).toFixed(1), `${count(figures.calls)} calls, checkpoints included`],
+  ]);
+  const limit = naive.tooLong > 0 ? `${count(naive.tooLong)} of ${count(naive.sends)} sends` : "none";
+  screen.table("The vendors' ten-line function, for the same events", [
+    ["bytes it would have sent", bytes(naive.bytes), `${(naive.bytes / Math.max(1, figures.delivered)).toFixed(1)} times what was delivered here`],
+    ["over the hub's 1 MB limit, so refused", limit],
+  ]);
+}
+
+async function main() {
+  let values;
+  try {
+    ({ values } = parseArgs({ options: OPTIONS }));
+  } catch (error) {
+    throw new UsageError(`${error.message} (--help shows the options)`);
+  }
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const handler = resolve(values.handler);
+  const file = values.file === undefined ? undefined : resolve(values.file);
+  await access(handler, constants.X_OK).catch(() => {
+    throw new UsageError(`there is no program at ${handler}: build it with 'cargo build --release', or name another with --handler`);
+  });
+  if (file !== undefined) {
+    await access(file, constants.R_OK).catch(() => {
+      throw new UsageError(`${file} cannot be read: FILE or --file names a PT1H.json`);
+    });
+  }
+  const lose = Number(values.lose);
+  if (!(lose >= 0 && lose <= 1)) throw new UsageError(`--lose takes a number from 0 to 1, not '${values.lose}'`);
+  const { ok } = await demo({
+    handler: { command: handler }, screen: new Screen(), file, lose, seed: values.seed,
+    nics: values.nics === undefined ? undefined : wholeNumber(values.nics, "nics"),
+    commits: values.commits === undefined ? undefined : wholeNumber(values.commits, "commits"),
+  });
+  return ok ? 0 : 1;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    process.stderr.write(`demo: ${error.message}\n`);
+    process.exitCode = error instanceof UsageError ? 64 : 1;
+  }
+}
