@@ -130,6 +130,8 @@ async fn a_slow_answer_to_a_renewal_is_waited_for() {
 pub async fn run_alone(name: &'static str, variables: Vec<(&'static str, String)>) {
     let program = std::env::current_exe().unwrap();
     let run = move || {
+        // The test runner's names do not begin with the crate.
+        let (_, name) = name.split_once("::").unwrap();
         let arguments = ["--exact", name, "--ignored", "--nocapture"];
         Command::new(program).args(arguments).envs(variables).output().unwrap()
     };
@@ -159,7 +161,7 @@ async fn over_tls_with_a_managed_identity_batches_arrive_and_tokens_are_renewed(
         ("RIG_PORT", it.rig.endpoint("hubTlsHost").rsplit(':').next().unwrap().to_owned()),
         ("RIG_HUB", it.rig.hub()),
     ];
-    run_alone("hub_tokens::alone_sends_with_an_identity_for_three_lives_of_its_token", variables).await;
+    run_alone(concat!(module_path!(), "::alone_sends_with_an_identity_for_three_lives_of_its_token"), variables).await;
     assert_eq!(it.received().await, [expected(&batch(0)), expected(&batch(300))].concat());
     let (stats, tokens) = (it.stats().await, tokens(&it.rig).await);
     assert_eq!(
