@@ -1,7 +1,7 @@
 //! The identity endpoint: out of order, hostile, and beside a proxy.
 
-use crate::e2e::hub_tokens::{run_alone, variable};
 use crate::e2e::storage_hostile::Endpoint;
+use crate::support::alone::{run_alone, variable};
 use crate::support::rig::Rig;
 use flowlog_forwarder::azure::credential;
 use flowlog_forwarder::azure::event_hubs::HUB_SCOPE;

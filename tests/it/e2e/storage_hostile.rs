@@ -1,6 +1,6 @@
 //! Storage endpoints that answer without an end: what is read of it, and what is said.
 
-use crate::support::samples;
+use crate::support::blobs::blob_of;
 use flowlog_forwarder::azure::blob::AzureBlobs;
 use flowlog_forwarder::azure::storage::http_client;
 use flowlog_forwarder::azure::table::AzureTable;
@@ -66,7 +66,7 @@ impl Endpoint {
     fn blobs(&self) -> (AzureBlobs, FlowLogBlob) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let sources = self.config().sources;
-        let blob = samples::blob_of(&sources[0].blob_service, "6045BDAA0001");
+        let blob = blob_of(&sources[0].blob_service, "6045BDAA0001");
         (AzureBlobs::new(&sources, &http_client().unwrap()).unwrap(), blob)
     }
 

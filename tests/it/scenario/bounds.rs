@@ -1,16 +1,15 @@
 //! A repeat is the same message, whatever has changed since it was sent first.
 
+use crate::support::blobs::blob;
+use crate::support::faults::{Action, Call, When};
 use crate::support::judge::{Verdict, judge};
-use crate::support::memory_hub::{Failure, MemoryHub};
-use crate::support::samples::blob;
-use crate::support::world::{World, play, records};
+use crate::support::records::records;
+use crate::support::world::{World, play};
 use flowlog_forwarder::checkpoint::InFlightRange;
 use flowlog_forwarder::forward::ForwarderOptions;
 use flowlog_forwarder::message::PartitionKey;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::ports::hub::HubError;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 fn options(max_message_bytes: usize, partition_key: PartitionKey) -> ForwarderOptions {
     let max_message_bytes = NonZeroUsize::new(max_message_bytes);
@@ -24,10 +23,9 @@ async fn taken_over(
     after: ForwarderOptions,
     between: impl AsyncFnOnce(&World),
 ) -> (World, Verdict) {
-    let world = World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() };
+    let world = World::with_hub_limit(4_000);
     let commit = world.commit(&blob(1), &records(30));
-    let lost = HubError::Unsettled { hub: "memory".into(), reason: "the answer was lost".into() };
-    world.hub.fail(1, Failure::After(lost));
+    world.faults.nth(Call::Send, 1, Action::Fail(When::After));
     play(&world.process_with("a", before), &blob(1), &commit).await.unwrap_err();
     between(&world).await;
     play(&world.process_with("b", after), &blob(1), &commit).await.unwrap();

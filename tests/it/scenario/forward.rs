@@ -1,9 +1,9 @@
 //! What one forwarder makes of commits and events: on the memory twins, so that every order and
 //! every interruption can be played.
 
-use crate::support::memory_hub::MemoryHub;
-use crate::support::samples::{blob, record};
-use crate::support::world::{World, play, records};
+use crate::support::blobs::blob;
+use crate::support::records::{record, records};
+use crate::support::world::{World, play};
 use flowlog_forwarder::checkpoint::BlobVersion;
 use flowlog_forwarder::forward::plan::Continuity;
 use flowlog_forwarder::forward::{Completion, Forwarded, ForwarderOptions};
@@ -107,7 +107,7 @@ async fn events_for_one_blob_at_once_send_every_record_once() {
 
 #[tokio::test]
 async fn a_large_blob_becomes_messages_that_fit_and_join_to_the_same_records() {
-    let world = World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() };
+    let world = World::with_hub_limit(4_000);
     let (blob, all) = (blob(1), records(100));
     let options = ForwarderOptions { window: 1_000, ..ForwarderOptions::default() };
     let commit = world.commit(&blob, &all);
@@ -152,7 +152,7 @@ async fn an_empty_blob_and_one_without_records_forward_nothing() {
     let (world, blob) = (World::default(), blob(1));
     let process = world.process("a");
     for raw in ["", "{\"records\":[]}"] {
-        let done = play(&process, &blob, &world.commit_raw(&blob, raw.into())).await.unwrap();
+        let done = play(&process, &blob, &world.commit_raw(&blob, raw)).await.unwrap();
         assert_eq!((done.records, done.end), (0, Completion::Complete));
     }
     play(&process, &blob, &world.commit(&blob, &records(2))).await.unwrap();

@@ -1,19 +1,18 @@
 //! Records that fit no message, and bytes that are no records.
 
-use crate::support::memory_hub::MemoryHub;
-use crate::support::samples::{blob, content, record};
-use crate::support::world::{World, play, records};
+use crate::support::blobs::blob;
+use crate::support::records::{content, record, records, unsplittable};
+use crate::support::world::{World, play};
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::forward::{Completion, ForwarderOptions};
 use serde_json::Value;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// 2026-11-22T10:00:00Z: the sample blobs' hour is over.
 const HOUR_OVER: u64 = 1_795_341_600_000;
 
 fn small() -> World {
-    World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() }
+    World::with_hub_limit(4_000)
 }
 
 /// The tuples of these records, in order, and what surrounds them.
@@ -26,11 +25,6 @@ fn tuples(records: &[String]) -> Vec<(Value, String)> {
         all.extend(texts.into_iter().map(|tuple| (surroundings.clone(), tuple)));
     }
     all
-}
-
-/// A record that no part of can be split off: one member of `size` bytes.
-fn lump(size: usize) -> String {
-    format!("{{\"category\":\"FlowLogFlowEvent\",\"lump\":\"{}\"}}", "x".repeat(size))
 }
 
 async fn all_arrives_over_two_commits(world: &World, all: &[String], options: ForwarderOptions) {
@@ -72,7 +66,7 @@ async fn a_record_too_long_to_be_held_is_split_as_it_streams_by() {
 #[tokio::test]
 async fn what_cannot_be_split_is_quarantined_whole_and_the_rest_goes_on() {
     for (world, size, window) in [(small(), 9_000, 1_000), (World::default(), 9 << 20, 4 << 20)] {
-        let (blob, lump) = (blob(1), lump(size));
+        let (blob, lump) = (blob(1), unsplittable(size));
         let all = [record(0, 2), lump.clone(), record(2, 2)];
         let process = world.process_with("a", ForwarderOptions { window, ..ForwarderOptions::default() });
         let done = play(&process, &blob, &world.commit(&blob, &all)).await.unwrap();
@@ -93,7 +87,7 @@ async fn what_cannot_be_split_is_quarantined_whole_and_the_rest_goes_on() {
 async fn a_lone_record_that_cannot_be_split_is_quarantined_once() {
     let (world, blob) = (small(), blob(1));
     for process in ["a", "b"] {
-        let commit = world.commit(&blob, &[lump(9_000)]);
+        let commit = world.commit(&blob, &[unsplittable(9_000)]);
         play(&world.process(process), &blob, &commit).await.unwrap();
     }
     assert_eq!(world.quarantine.finished(), 1);

@@ -4,7 +4,7 @@ use super::answers::{BLOCKS_BEFORE, block, endless, refused, without_end};
 use super::asked::{Asked, Kind};
 use super::content::Content;
 use super::{HOSTILE, Shape, play_all};
-use crate::support::samples::{content, record};
+use crate::support::records::{content, record};
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};

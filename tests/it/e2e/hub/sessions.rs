@@ -1,27 +1,23 @@
 //! The producer and the stand-in, while all goes well: how much is under way at once, what is written, when
 //! connections come and go.
 
-use crate::contract::hub::{OnRig, Readable as _, batch, batch_of, body, expected, origin, quick, soon};
+use crate::support::hub::{OnRig, batch, batch_of, batches, body, origin, quick, soon};
+use crate::support::received::received;
 use crate::support::rig::Rig;
 use flowlog_forwarder::azure::event_hubs::Options;
 use flowlog_forwarder::message::{Batch, Message, Origin};
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-async fn send_all(it: &OnRig, batches: impl IntoIterator<Item = Batch>) -> Vec<Result<(), HubError>> {
-    join_all(batches.into_iter().map(|batch| it.hub.send(batch, soon()))).await
-}
+use std::time::Instant;
 
 #[tokio::test]
 async fn as_many_batches_as_the_window_holds_are_under_way_at_once_and_no_more() {
     let it = OnRig::with(Rig::start().await, Options { window_batches: 5, ..quick() });
     it.fault(json!({"action": "delay", "ms": 30, "count": 40})).await;
-    let results = send_all(&it, (0..40).map(|number| batch(number * 300))).await;
+    let results = it.send_all(batches(40)).await;
     assert!(results.iter().all(Result::is_ok));
     let stats = it.stats().await;
     assert_eq!((&stats["mostUnansweredAtOnce"], &stats["transfers"]), (&json!(5), &json!(40)));
@@ -33,11 +29,11 @@ async fn the_window_is_bounded_in_bytes_and_a_batch_larger_than_it_goes_alone() 
     it.fault(json!({"action": "delay", "ms": 20, "count": 24})).await;
     // Three of 6,000 bytes fit, a fourth does not.
     let origin = Arc::new(origin());
-    let results = send_all(&it, (0..12).map(|number| batch_of(&origin, number * 6000, 1, 6000))).await;
+    let results = it.send_all((0..12).map(|number| batch_of(&origin, number * 6000, 1, 6000))).await;
     assert!(results.iter().all(Result::is_ok));
     assert_eq!(it.stats().await["mostUnansweredAtOnce"], 3);
     it.rig.call("DELETE", &format!("/hub/{}", it.rig.hub()), None).await;
-    let results = send_all(&it, (0..4).map(|number| batch_of(&origin, number * 50_000, 1, 50_000))).await;
+    let results = it.send_all((0..4).map(|number| batch_of(&origin, number * 50_000, 1, 50_000))).await;
     assert!(results.iter().all(Result::is_ok));
     assert_eq!(it.stats().await["mostUnansweredAtOnce"], 1);
 }
@@ -90,7 +86,7 @@ async fn the_arithmetic_is_what_travels() {
         let largest = Message { body: body(0, 700), range: u64::MAX - 1..u64::MAX, records: 1 };
         let batch = Batch { origin, messages: vec![largest; at + 1] };
         it.hub.send(batch, soon()).await.unwrap();
-        let last = it.events().await.pop().unwrap();
+        let last = it.rig.hub_events().await.pop().unwrap();
         assert_eq!(
             last["transferBytes"],
             limits.envelope + (at + 1) * (limits.message_overhead + 700),
@@ -103,7 +99,7 @@ async fn the_arithmetic_is_what_travels() {
 async fn the_limit_is_the_link_s_own_and_one_mebibyte_where_it_states_none() {
     for (stated, expected) in [(40_000, 40_000), (0, 1 << 20)] {
         let it = OnRig::start().await;
-        it.set(json!({"maxMessageSize": stated})).await;
+        it.rig.set_hub(json!({"maxMessageSize": stated})).await;
         assert_eq!(it.hub.limits(&origin(), soon()).await.unwrap().transfer, expected);
         it.hub.limits(&origin(), soon()).await.unwrap();
         assert_eq!(it.stats().await["attaches"], 1);
@@ -113,7 +109,7 @@ async fn the_limit_is_the_link_s_own_and_one_mebibyte_where_it_states_none() {
 #[tokio::test]
 async fn a_batch_too_large_for_the_link_is_refused_before_it_is_sent_even_if_the_limit_was_not_known() {
     let it = OnRig::start().await;
-    it.set(json!({"maxMessageSize": 2000})).await;
+    it.rig.set_hub(json!({"maxMessageSize": 2000})).await;
     let large = batch_of(&Arc::new(origin()), 0, 1, 4000);
     let (refused, fine) = tokio::join!(it.hub.send(large, soon()), it.hub.send(batch(0), soon()));
     assert!(matches!(refused, Err(HubError::TooLarge { limit: 2000, .. })), "{refused:?}");
@@ -127,14 +123,12 @@ async fn nothing_is_connected_before_the_first_use_and_close_drains_and_parts() 
     let it = OnRig::with(Rig::own(&[]).await, quick());
     assert_eq!(it.stats().await["connections"], 0);
     it.fault(json!({"action": "delay", "ms": 50, "count": 20})).await;
-    let mut sends = Box::pin(send_all(&it, (0..20).map(|number| batch(number * 300))));
+    let mut sends = Box::pin(it.send_all(batches(20)));
     assert!((&mut sends).now_or_never().is_none());
     let (results, ()) = tokio::join!(sends, it.hub.close(soon()));
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert_eq!(it.received().await.len(), 20);
-    while it.stats().await["openConnections"] != 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    it.until_disconnected().await;
     let late = it.hub.send(batch(0), soon()).await.unwrap_err();
     assert!(matches!(late, HubError::Unreachable { .. }), "{late}");
     it.hub.close(soon()).await;
@@ -148,9 +142,7 @@ async fn a_producer_that_was_never_used_closes_and_one_that_is_dropped_disconnec
     it.hub.send(batch(0), soon()).await.unwrap();
     assert_eq!(it.stats().await["openConnections"], 1);
     it.hub = OnRig::with(Rig::start().await, quick()).hub;
-    while it.stats().await["openConnections"] != 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    it.until_disconnected().await;
 }
 
 #[tokio::test]
@@ -168,8 +160,8 @@ async fn megabytes_arrive_whole_in_frames_of_64_kib() {
     let size = limits.transfer - limits.envelope - limits.message_overhead;
     let batches: Vec<Batch> =
         (0..24).map(|number| batch_of(&origin, number * size as u64, 1, size)).collect();
-    assert!(send_all(&it, batches.clone()).await.iter().all(Result::is_ok));
-    assert_eq!(it.received().await, batches.iter().flat_map(expected).collect::<Vec<_>>());
+    assert!(it.send_all(batches.clone()).await.iter().all(Result::is_ok));
+    assert_eq!(it.received().await, batches.iter().flat_map(received).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,12 +1,13 @@
 //! Hours that were closed are looked at again; and no hour is closed that was not seen whole.
 
-use super::{NINE, horizon, hour, lost, own_records, sweep, world_at};
-use crate::support::samples::blob_in;
-use crate::support::world::{MemorySweeper, World, play, records};
+use super::{fail_sends, hour, sweep, world_at};
+use crate::support::blobs::{NINE, blob_in};
+use crate::support::faults::{Action, Call, When};
+use crate::support::records::{own_records, records};
+use crate::support::world::{MemorySweeper, World, play};
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::Swept;
-use std::sync::Arc;
 
 /// Sweeps twice an hour from `from` hours after nine o'clock to `to`.
 async fn sweep_on(world: &World, sweeper: &MemorySweeper, from: i64, to: i64) -> Vec<Swept> {
@@ -25,7 +26,7 @@ async fn closed_world() -> (World, MemorySweeper) {
     sweep(&sweeper).await;
     world.set_clock(hour(2), 4);
     sweep(&sweeper).await;
-    assert_eq!(horizon(&world), hour(1));
+    assert_eq!(world.watermark(), hour(1));
     (world, sweeper)
 }
 
@@ -62,12 +63,12 @@ async fn closed_hours_are_looked_at_once_a_day_by_whichever_process() {
     let (world, sweeper) = world_at(0).await;
     world.set_clock(hour(48), 0);
     sweep(&sweeper).await;
-    let closed = horizon(&world).number() - hour(-1).number();
+    let closed = world.watermark().number() - hour(-1).number();
     let (mut looks, mut most) = (0, 0);
     for (after, minute) in (48..72).flat_map(|after| (0..12).map(move |turn| (after, turn * 5 + 5))) {
         world.set_clock(hour(after), minute);
         // Each sweep in a process of its own.
-        let swept = sweep(&world.sweeper(&Arc::new(world.process("another")))).await;
+        let swept = sweep(&world.sweeper_named("another")).await;
         looks += swept.closed_hours;
         most = most.max(swept.closed_hours);
     }
@@ -81,9 +82,7 @@ async fn a_closed_hour_with_a_failing_blob_is_tried_by_the_next_sweep() {
     let (world, sweeper) = closed_world().await;
     world.commit(&blob_in(1, NINE, 1), &records(5));
     world.set_clock(hour(27), 0);
-    for send in 0..5 {
-        world.hub.fail(send, lost());
-    }
+    fail_sends(&world, 0..5);
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.behind_in_closed, swept.failed), (1, 1), "{swept}");
     let mut minute = 0;
@@ -107,7 +106,7 @@ async fn an_hour_that_waits_for_an_older_one_is_looked_at_again() {
     let late = own_records(7, 3);
     world.commit(&blob_in(1, hour(2), 2), &late);
     sweep_on(&world, &sweeper, 6, 32).await;
-    assert_eq!((world.received(), horizon(&world)), (late, NINE));
+    assert_eq!((world.received(), world.watermark()), (late, NINE));
 }
 
 #[tokio::test]
@@ -136,7 +135,7 @@ async fn the_first_commit_of_a_flow_log_is_seen_before_its_hour_closes() {
     world.commit(&blob_in(7, NINE, 1), &records(3));
     world.set_clock(hour(2), 0);
     sweep(&sweeper).await;
-    assert_eq!((world.received(), horizon(&world)), (records(3), hour(1)));
+    assert_eq!((world.received(), world.watermark()), (records(3), hour(1)));
 }
 
 #[tokio::test]
@@ -145,12 +144,12 @@ async fn no_hour_is_closed_while_a_folder_can_not_be_listed() {
     let new = blob_in(7, NINE, 1);
     world.commit(&new, &records(3));
     world.commit(&blob_in(1, NINE, 1), &own_records(5, 1));
-    world.blobs.fail_lists(Some(new.name().split("y=").next().unwrap()));
+    world.faults.all_of(Call::List, new.name().split("y=").next().unwrap(), Action::Fail(When::After));
     world.set_clock(hour(2), 0);
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.records, swept.unseen), (1, 1), "the flow log that is known is swept: {swept}");
-    assert_eq!(horizon(&world), hour(-1));
-    world.blobs.fail_lists(None);
+    assert_eq!(world.watermark(), hour(-1));
+    world.faults.clear();
     assert_eq!(sweep(&sweeper).await.records, 3);
-    assert_eq!(horizon(&world), hour(1));
+    assert_eq!(world.watermark(), hour(1));
 }

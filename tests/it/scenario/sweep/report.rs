@@ -1,8 +1,9 @@
 //! What a sweep says of itself: its line, its outcome and its metrics.
 
-use super::{NINE, hour, lost, own_records, sweep};
-use crate::support::samples::blob_in;
-use crate::support::world::{World, records};
+use super::{fail_sends, hour, sweep};
+use crate::support::blobs::{NINE, blob_in};
+use crate::support::records::{own_records, records};
+use crate::support::world::World;
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::Outcome;
@@ -42,9 +43,7 @@ async fn a_sweep_says_whether_some_or_all_of_it_failed() {
     }
     let process = Arc::new(world.process("a"));
     let sweeper = world.sweeper(&process);
-    for send in [0, 1, 2, 4] {
-        world.hub.fail(send, lost());
-    }
+    fail_sends(&world, [0, 1, 2, 4]);
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.outcome(), swept.failed, swept.still_behind()), (Outcome::Failed, 3, 3), "{swept}");
     has_lines(
@@ -76,7 +75,7 @@ async fn a_sweep_says_whether_some_or_all_of_it_failed() {
 #[tokio::test]
 async fn two_hours_without_blobs_where_there_were_some_are_told() {
     let world = World::default();
-    let sweeper = world.sweeper(&Arc::new(world.process("a")));
+    let sweeper = world.sweeper_named("a");
     // Before the first blob of all, nobody misses any.
     world.commit(&blob_in(1, hour(-9), 1), &own_records(9, 1));
     world.set_clock(NINE, 30);

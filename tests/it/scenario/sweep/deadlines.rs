@@ -1,78 +1,33 @@
-//! How long a sweep takes: by a clock that only moves when everything waits.
+//! How long a sweep takes, by a clock that only moves when all tasks wait.
 
-use super::{NINE, horizon, hour, own_records};
-use crate::support::chaos::{Act, Call, Chaos, When};
-use crate::support::memory::MemoryBlobs;
-use crate::support::samples::{blob_in, container};
-use crate::support::world::{Twins, World, records};
+use super::{hour, sweep};
+use crate::support::blobs::{NINE, blob_in, container};
+use crate::support::faults::{Action, Call, Faults, When};
+use crate::support::faulty::Faulty;
+use crate::support::memory::{MemoryHub, MemoryQuarantine, MemoryTable, MemoryWatermarkCopy};
+use crate::support::records::{own_records, records};
+use crate::support::world::World;
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::forward::lease_store::LeaseStore;
-use flowlog_forwarder::forward::{self, Forwarder};
+use flowlog_forwarder::forward::{Forwarder, ForwarderOptions};
 use flowlog_forwarder::ports::blobs::{
     BlobListing, BlobReader, Chunk, Condition, ListError, Names, Page, ReadError,
 };
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
+use flowlog_forwarder::ports::{Ports, SweepPorts};
 use flowlog_forwarder::sweep::{Outcome, Sweep, Sweeper, SweeperOptions, Swept};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Storage in which a listing, a failing one, or a read takes its time.
-#[derive(Clone, Default)]
-struct Slow {
-    blobs: MemoryBlobs,
-    read: Duration,
-    /// How long listings of hours take until they fail.
-    failing_after: Option<Duration>,
-}
-
-impl BlobReader for Slow {
-    async fn read(
-        &self,
-        blob: &FlowLogBlob,
-        range: Range<u64>,
-        version: Condition<'_>,
-    ) -> Result<Chunk, ReadError> {
-        sleep(self.read).await;
-        self.blobs.read(blob, range, version).await
-    }
-
-    async fn blocks(&self, blob: &FlowLogBlob, etag: &str) -> Result<Vec<u64>, ReadError> {
-        self.blobs.blocks(blob, etag).await
-    }
-}
-
-impl BlobListing for Slow {
-    async fn list(&self, container: &Container, names: Names<'_>) -> Result<Page, ListError> {
-        if let Some(time) = self.failing_after.filter(|_| names.prefix.contains("/h=")) {
-            sleep(time).await;
-            let (container, prefix) = (container.to_string(), names.prefix.to_owned());
-            return Err(ListError::Failed { container, prefix, reason: "timed out".to_owned() });
-        }
-        self.blobs.list(container, names).await
-    }
-}
-
-/// A sweep of `world` through `source`, and how long it took.
-async fn timed<B: BlobReader + BlobListing>(
-    world: &World,
-    source: B,
-    options: SweeperOptions,
-    run: Duration,
-) -> (Swept, Duration) {
-    let source = Arc::new(source);
-    let leases = LeaseStore::new(world.table.clone(), "a".to_owned(), world.clock());
-    let run = forward::ForwarderOptions { budget: run, ..forward::ForwarderOptions::default() };
-    let (hub, quarantine) = (Arc::clone(&world.hub), world.quarantine.clone());
-    let process =
-        Arc::new(Forwarder::<Twins<_, _, _, _>>::new(Arc::clone(&source), leases, hub, quarantine, run));
-    let (table, copy) = (world.table.clone(), world.copy.clone());
-    let sweeper = Sweeper::new(vec![container()], source, table, copy, process, world.clock(), options);
+/// Sweeps `world`, where one blob may take `run`; returns how long that took.
+async fn timed(world: &World, options: SweeperOptions, run: Duration) -> (Swept, Duration) {
+    let run = ForwarderOptions { budget: run, ..ForwarderOptions::default() };
+    let sweeper = world.sweeper_with(&Arc::new(world.process_with("a", run)), options);
     let began = Instant::now();
-    let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
-    (swept, began.elapsed())
+    (sweep(&sweeper).await, began.elapsed())
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,19 +37,16 @@ async fn a_sweep_of_many_flow_logs_that_all_fail_ends_within_its_budget() {
         world.commit(&blob_in(flow_log, NINE, 1), &own_records(flow_log, 1));
     }
     world.set_clock(NINE, 30);
-    let source = Slow {
-        blobs: world.blobs.clone(),
-        failing_after: Some(Duration::from_millis(100)),
-        ..Slow::default()
-    };
+    world.faults.all_of(Call::List, "/h=", Action::Delay(Duration::from_millis(100)));
+    world.faults.all_of(Call::List, "/h=", Action::Fail(When::Before));
     let options = SweeperOptions { budget: Duration::from_secs(1), ..SweeperOptions::default() };
-    let (swept, took) = timed(&world, source, options, Duration::from_millis(500)).await;
+    let (swept, took) = timed(&world, options, Duration::from_millis(500)).await;
     assert!(took <= Duration::from_secs(1), "{took:?}");
     assert_eq!(swept.outcome(), Outcome::Failed, "{swept}");
-    assert_eq!(horizon(&world), hour(-1));
+    assert_eq!(world.watermark(), hour(-1));
 }
 
-/// A container with so many flow logs, in which every listing takes its time.
+/// A container with so many flow logs, where each listing takes some time.
 struct Folders {
     count: usize,
     list: Duration,
@@ -130,6 +82,39 @@ impl BlobListing for Folders {
     }
 }
 
+/// Folders in place of the blobs of a world.
+struct FolderPorts;
+
+impl Ports for FolderPorts {
+    type Blobs = Folders;
+    type Checkpoints = Faulty<MemoryTable>;
+    type Hub = Faulty<MemoryHub>;
+    type Quarantine = Faulty<MemoryQuarantine>;
+}
+
+impl SweepPorts for FolderPorts {
+    type WatermarkCopy = Faulty<MemoryWatermarkCopy>;
+}
+
+/// Sweeps `folders`; returns how long that took.
+async fn timed_folders(world: &World, folders: Folders, options: SweeperOptions) -> (Swept, Duration) {
+    let (folders, table) = (Arc::new(folders), world.port(world.table.clone()));
+    let leases = LeaseStore::new(table.clone(), "a".to_owned(), world.clock.clone());
+    let (hub, quarantine) = (Arc::new(world.port(world.hub.clone())), world.port(world.quarantine.clone()));
+    let process = Forwarder::<FolderPorts>::new(
+        Arc::clone(&folders),
+        leases,
+        hub,
+        quarantine,
+        ForwarderOptions::default(),
+    );
+    let (copy, clock) = (world.port(world.copy.clone()), world.clock.clone());
+    let sweeper = Sweeper::new(vec![container()], folders, table, copy, Arc::new(process), clock, options);
+    let began = Instant::now();
+    let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
+    (swept, began.elapsed())
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sweep_of_fifty_thousand_folders_ends_within_its_budget() {
     let world = World::default();
@@ -137,12 +122,12 @@ async fn a_sweep_of_fifty_thousand_folders_ends_within_its_budget() {
     let source = Folders { count: 50_000, list: Duration::from_millis(50) };
     let options = SweeperOptions::default();
     let budget = options.budget;
-    let (swept, took) = timed(&world, source, options, Duration::from_secs(25)).await;
+    let (swept, took) = timed_folders(&world, source, options).await;
     assert!(took <= budget, "{took:?}");
     // Those that were found in the first quarter of the time are swept.
     assert!(swept.flow_logs > 5_000 && swept.looked_at > 5_000, "{swept}");
     assert_eq!((swept.outcome(), swept.unseen), (Outcome::Partly, 1), "{swept}");
-    assert_eq!(horizon(&world), hour(-1));
+    assert_eq!(world.watermark(), hour(-1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,10 +135,10 @@ async fn more_flow_logs_than_can_be_held_are_an_error_that_says_so() {
     let world = World::default();
     world.set_clock(NINE, 30);
     let source = Folders { count: 10_000_000, list: Duration::ZERO };
-    let (swept, _) = timed(&world, source, SweeperOptions::default(), Duration::from_secs(25)).await;
+    let (swept, _) = timed_folders(&world, source, SweeperOptions::default()).await;
     let failure = swept.first_failure.clone().unwrap();
     assert!(failure.contains("more than 100000 flow logs or folders"), "{failure}");
-    assert_eq!(horizon(&world), hour(-1));
+    assert_eq!(world.watermark(), hour(-1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,22 +148,22 @@ async fn a_call_that_hangs_keeps_no_sweep_beyond_its_budget() {
         let world = World::default();
         world.set_clock(NINE, 30);
         world.commit(&blob_in(1, NINE, 1), &records(2));
-        super::struck::process(&world, &Chaos::new([]), "a").0.sweep().await;
+        world.with_faults(Faults::at([])).sweeper_named("a").sweep().await;
         let old = blob_in(1, hour(-24 * 30), 9).checkpoint_key();
         world.table.swap(&old, &Checkpoint::new("old".to_owned()), None).await.unwrap();
         world.commit(&blob_in(1, hour(2), 1), &records(2));
         world.set_clock(hour(2), 0);
         world
     };
-    let undisturbed = Chaos::new([]);
-    super::struck::process(&world().await, &undisturbed, "a").0.sweep().await;
-    let calls = undisturbed.calls();
+    let undisturbed = world().await;
+    undisturbed.sweeper_named("a").sweep().await;
+    let calls = undisturbed.faults.calls();
     for kind in [Call::List, Call::Scan, Call::Swap, Call::Delete, Call::Copy, Call::Read, Call::Send] {
-        assert!(calls.contains(&kind), "{kind:?} hangs, too");
+        assert!(calls.contains(&kind), "no {kind:?} to hang");
     }
     for (number, call) in calls.into_iter().enumerate() {
-        let (world, chaos) = (world().await, Chaos::new([(number, Act::Hang(When::Before))]));
-        let (sweeper, _) = super::struck::process(&world, &chaos, "a");
+        let world = world().await.with_faults(Faults::at([(number, Action::Hang(When::Before))]));
+        let sweeper = world.sweeper_named("a");
         let began = Instant::now();
         let Sweep::Done(_) = sweeper.sweep().await else { panic!("no other sweep is under way") };
         let took = began.elapsed();
@@ -195,9 +180,9 @@ async fn small_blobs_are_forwarded_ten_times_as_fast_as_two_at_a_time() {
         for nic in 0..1_000 {
             world.commit(&blob_in(nic % 4, NINE, nic), &own_records(nic, 1));
         }
-        let source = Slow { blobs: world.blobs.clone(), read: Duration::from_millis(20), ..Slow::default() };
+        world.faults.all(Call::Read, Action::Delay(Duration::from_millis(20)));
         let options = SweeperOptions { at_once, ..SweeperOptions::default() };
-        let (swept, took) = timed(&world, source, options, Duration::from_secs(25)).await;
+        let (swept, took) = timed(&world, options, Duration::from_secs(25)).await;
         assert_eq!((swept.caught_up, swept.records), (1_000, 1_000), "{swept}");
         times.push(took);
     }

@@ -1,8 +1,8 @@
 //! The sweep from end to end: the real process, Azurite and the Event Hubs stand-in, and no event at all.
 
-use crate::e2e::server_process::Running;
 use crate::support::http;
-use crate::support::memory_hub::records_of;
+use crate::support::process::{Launch, Process};
+use crate::support::records::records_of;
 use crate::support::rig::Rig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -40,7 +40,7 @@ async fn commit(rig: &Rig, mac: &str, ago: Duration, commits: u32, style: &str) 
 }
 
 /// Sweeps, and returns the line that says what was done.
-async fn sweep(process: &Running) -> String {
+async fn sweep(process: &Process) -> String {
     let answer = http::post_to("/FlowLogSweep", process.address, TIMER).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let [line] = <[String; 1]>::try_from(answer.logs()).unwrap();
@@ -68,7 +68,7 @@ async fn without_any_event_every_record_arrives_byte_for_byte_and_once() {
         commit(&rig, "6045BD000003", now, 2, "spaced").await,
         commit(&rig, "6045BD000004", Duration::from_hours(30), 4, "usual").await,
     ];
-    let process = Running::with(rig.settings()).await;
+    let process = Launch::with(rig.settings()).start().await;
     let line = sweep(&process).await;
     assert!(line.contains("of 1 flow log: 3 blobs, 3 behind, 3 caught up, 0 failed, 0 broken"), "{line}");
     assert!(line.contains("; 20 records forwarded in 3 messages; newest commit "), "{line}");
@@ -99,7 +99,8 @@ async fn without_any_event_every_record_arrives_byte_for_byte_and_once() {
     // blobs, and one for old rows.
     let queries = 1 + hours.len() as u64 + 1;
     assert_eq!(kinds, [("list blobs", 3 + 2), ("table query", queries)].into());
-    let (status, _) = process.stop("TERM").await;
+    process.signal("TERM").await;
+    let (status, _) = process.ended().await;
     assert_eq!(status, Some(0));
 }
 
@@ -107,7 +108,7 @@ async fn without_any_event_every_record_arrives_byte_for_byte_and_once() {
 async fn a_deleted_table_is_told_and_the_sweep_goes_on_from_the_second_copy() {
     let rig = Rig::own(&["--partitions", "1"]).await;
     let made = commit(&rig, "6045BD000001", Duration::from_mins(30), 3, "usual").await;
-    let process = Running::with(rig.settings()).await;
+    let process = Launch::with(rig.settings()).start().await;
     let line = sweep(&process).await;
     assert!(line.contains("1 behind, 1 caught up"), "{line}");
     let (tables, sas) = (rig.endpoint("hostTable"), rig.endpoint("hostSas"));
@@ -128,7 +129,7 @@ async fn a_deleted_table_is_told_and_the_sweep_goes_on_from_the_second_copy() {
 async fn a_sweep_that_reaches_no_storage_fails_and_the_next_one_does_not() {
     let rig = Rig::own(&["--storage-proxy"]).await;
     commit(&rig, "6045BD000001", Duration::ZERO, 1, "usual").await;
-    let process = Running::with(rig.settings()).await;
+    let process = Launch::with(rig.settings()).start().await;
     let fault = json!({"action": "status", "status": 403, "code": "AuthorizationFailure", "kind": "list blobs", "count": 99});
     rig.call("POST", "/storage/faults", Some(fault)).await;
     let answer = http::post_to("/FlowLogSweep", process.address, TIMER).await;

@@ -1,7 +1,8 @@
 //! A hub that sends bytes which AMQP does not allow, or which are made to break a reader: each costs its
 //! connection, and nothing else.
 
-use crate::contract::hub::{OnRig, Readable as _, batch, expected, quick, soon};
+use crate::support::hub::{OnRig, batch, quick, soon};
+use crate::support::received::received;
 use crate::support::rig::Rig;
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
@@ -130,7 +131,7 @@ async fn survives(when: impl Fn(usize, &[u8]) -> bool + Copy + Send + 'static, c
     let hub = to(port, &it.rig);
     hub.send(batch(300), soon()).await.unwrap();
     assert_eq!(hub.link().failures.get(), 2);
-    assert_eq!(it.received().await, expected(&batch(300)));
+    assert_eq!(it.received().await, received(&batch(300)));
 }
 
 #[tokio::test]

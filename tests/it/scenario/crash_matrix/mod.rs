@@ -1,10 +1,12 @@
-//! Every call to the outside fails, hangs or ends its process, in turn: nothing is lost, and what
-//! comes twice is the same twice.
+//! Each call to a port fails, hangs or ends its process in turn: nothing is lost, and repeats are the same
+//! messages.
 
-use crate::support::chaos::{Act, Call, Chaos, When, random};
+mod random_order;
+
+use crate::support::blobs::blob;
+use crate::support::faults::{Action, Call, Faults, When, random};
 use crate::support::judge::{Recovery, Row, Verdict, judge, judge_tuples, show};
-use crate::support::memory_hub::MemoryHub;
-use crate::support::samples::{blob, content, record};
+use crate::support::records::{content, record, tuples_of, unsplittable};
 use crate::support::stage::Stage;
 use flowlog_forwarder::forward::ForwarderOptions;
 use std::fmt::Write as _;
@@ -16,6 +18,8 @@ use tokio::runtime::Runtime;
 
 /// Small enough that a delta takes several batches of several messages.
 const TRANSFER: usize = 3_500;
+/// The size of a record that fits no message.
+const UNSPLITTABLE: usize = 2_000;
 const MESSAGE: NonZeroUsize = NonZeroUsize::new(1_600).unwrap();
 
 /// Windows smaller than most records, progress saved after each.
@@ -33,18 +37,6 @@ fn options(budget: Duration) -> ForwarderOptions {
 /// The records from `from` to `to` of a blob; each is of another length than its neighbours.
 fn records(from: u32, to: u32) -> Vec<String> {
     (from..to).map(|number| record(number, 1 + number % 3)).collect()
-}
-
-/// A record that fits no message, and has no tuples at which it could be split.
-fn unsplittable() -> String {
-    format!("{{\"note\":\"{}\"}}", "x".repeat(2_000))
-}
-
-/// The tuples of a record, as [`record`] writes them.
-fn tuples_of(record: &str) -> Vec<String> {
-    let (_, tuples) = record.split_once("\"flowTuples\":[\"").unwrap();
-    let (tuples, _) = tuples.split_once("\"]").unwrap();
-    tuples.split("\",\"").map(str::to_owned).collect()
 }
 
 /// An hour of four blobs: they grow, one is rewritten, one has records that are too long; events come
@@ -85,9 +77,10 @@ async fn play(stage: &mut Stage) -> Result<Verdict, String> {
     let first_4 = stage.commit(&first, whole(0, 26));
     stage.deliver(&[(&first_4, 1), (&first_4, 0)]).await;
     let odd = [records(400, 402), vec![record(402, 60)], records(403, 404)].concat();
-    let fourth_1 = stage.commit(&fourth, content(&[&odd[..2], &[unsplittable()]].concat()));
+    let fourth_1 = stage.commit(&fourth, content(&[&odd[..2], &[unsplittable(UNSPLITTABLE)]].concat()));
     stage.deliver(&[(&fourth_1, 0)]).await;
-    let fourth_2 = stage.commit(&fourth, content(&[&odd[..2], &[unsplittable()], &odd[2..]].concat()));
+    let fourth_2 =
+        stage.commit(&fourth, content(&[&odd[..2], &[unsplittable(UNSPLITTABLE)], &odd[2..]].concat()));
     stage.deliver(&[(&fourth_2, 1), (&fourth_1, 0)]).await;
     stage.settle(&[&first_4, &second_4, &third_3, &fourth_2]).await?;
 
@@ -96,8 +89,8 @@ async fn play(stage: &mut Stage) -> Result<Verdict, String> {
     verdict += judge(&records(200, 230), &stage.arrivals(&third_3)?);
     let tuples: Vec<String> = odd.iter().flat_map(|record| tuples_of(record)).collect();
     verdict += judge_tuples(&tuples, &stage.arrivals(&fourth_2)?);
-    let kept: Vec<Vec<u8>> = stage.quarantine.items().into_iter().map(|(_, bytes)| bytes).collect();
-    if kept != [unsplittable().into_bytes()] {
+    let kept: Vec<Vec<u8>> = stage.world.quarantine.items().into_iter().map(|(_, bytes)| bytes).collect();
+    if kept != [unsplittable(UNSPLITTABLE).into_bytes()] {
         return Err(format!("quarantine: {kept:?}"));
     }
     Ok(verdict)
@@ -121,13 +114,12 @@ fn runtime() -> Runtime {
 }
 
 /// Plays the scenario with these faults, in a runtime of its own.
-fn played(acts: &[(usize, Act)], budget: Duration) -> Played {
+fn played(acts: &[(usize, Action)], budget: Duration) -> Played {
     runtime().block_on(async {
-        let chaos = Chaos::new(acts.iter().copied());
-        let hub = MemoryHub::with_limit(TRANSFER);
-        let mut stage = Stage::new(Arc::clone(&chaos), hub, options(budget));
+        let faults = Faults::at(acts.iter().copied());
+        let mut stage = Stage::new(Arc::clone(&faults), TRANSFER, options(budget));
         let verdict = play(&mut stage).await;
-        Played { verdict, calls: chaos.calls(), attempts: stage.most_attempts }
+        Played { verdict, calls: faults.calls(), attempts: stage.most_attempts }
     })
 }
 
@@ -148,8 +140,8 @@ fn play_all(
     fault: &str,
     threads: usize,
     budget: Duration,
-    cases: &[Vec<(usize, Act)>],
-    check: impl Fn(&[(usize, Act)], &Played, Verdict) -> Option<String> + Sync,
+    cases: &[Vec<(usize, Action)>],
+    check: impl Fn(&[(usize, Action)], &Played, Verdict) -> Option<String> + Sync,
 ) {
     let (next, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let (sum, failures) = (Mutex::new(Verdict::default()), Mutex::new(Vec::new()));
@@ -186,7 +178,7 @@ fn play_all(
 }
 
 /// One case for each call of an undisturbed run.
-fn each_call(act: Act) -> Vec<Vec<(usize, Act)>> {
+fn each_call(act: Action) -> Vec<Vec<(usize, Action)>> {
     (0..undisturbed().calls.len()).map(|number| vec![(number, act)]).collect()
 }
 
@@ -208,7 +200,7 @@ fn allowed(calls: &[Call], struck: usize, verdict: Verdict) -> Verdict {
 
 #[test]
 fn a_call_that_fails_without_effect_repeats_nothing_unless_it_was_a_send() {
-    let cases = each_call(Act::Fail(When::Before));
+    let cases = each_call(Action::Fail(When::Before));
     play_all("any call fails", 2, LONG, &cases, |acts, played, verdict| {
         let allowed = allowed(&played.calls, acts[0].0, verdict);
         (verdict != allowed).then(|| format!("{verdict:?} instead of {allowed:?}"))
@@ -217,7 +209,7 @@ fn a_call_that_fails_without_effect_repeats_nothing_unless_it_was_a_send() {
 
 #[test]
 fn a_call_whose_answer_is_lost_repeats_nothing_unless_it_was_a_send() {
-    let cases = each_call(Act::Fail(When::After));
+    let cases = each_call(Action::Fail(When::After));
     play_all("any call's answer is lost", 2, LONG, &cases, |acts, played, verdict| {
         let allowed = Verdict { overtook: 0, ..allowed(&played.calls, acts[0].0, verdict) };
         (verdict != allowed).then(|| format!("{verdict:?} instead of {allowed:?}"))
@@ -230,7 +222,7 @@ fn a_process_that_ends_at_any_call_repeats_at_most_what_it_had_not_saved() {
         ("the process ends before any call's effect", When::Before),
         ("the process ends after any call's effect", When::After),
     ] {
-        play_all(fault, 2, LONG, &each_call(Act::Kill(when)), |_, _, verdict| {
+        play_all(fault, 2, LONG, &each_call(Action::Kill(when)), |_, _, verdict| {
             // Progress is saved after every window here: no more is unsaved than a few messages.
             (verdict.overtook > 0 || verdict.repeated > 6).then(|| format!("{verdict:?}"))
         });
@@ -243,7 +235,7 @@ fn a_call_that_never_comes_back_holds_up_no_later_event() {
         [("any call hangs before its effect", When::Before), ("any call hangs after its effect", When::After)]
     {
         let budget = Duration::from_millis(500);
-        play_all(fault, 32, budget, &each_call(Act::Hang(when)), |acts, played, verdict| {
+        play_all(fault, 32, budget, &each_call(Action::Hang(when)), |acts, played, verdict| {
             let allowed = allowed(&played.calls, acts[0].0, verdict);
             (verdict != allowed).then(|| format!("{verdict:?} instead of {allowed:?}"))
         });
@@ -253,7 +245,7 @@ fn a_call_that_never_comes_back_holds_up_no_later_event() {
 #[test]
 fn two_faults_in_one_run_lose_nothing_either() {
     let calls = undisturbed().calls.len() as u64;
-    let acts = [When::Before, When::After].map(|when| [Act::Fail(when), Act::Kill(when)]).concat();
+    let acts = [When::Before, When::After].map(|when| [Action::Fail(when), Action::Kill(when)]).concat();
     let mut drawn = 0x9e37_79b9_7f4a_7c15;
     let mut draw = |below: u64| {
         drawn = random(drawn);
@@ -268,87 +260,4 @@ fn two_faults_in_one_run_lose_nothing_either() {
         })
         .collect();
     play_all("any two faults", 2, LONG, &cases, |_, _, _| None);
-}
-
-/// Commits and their events in a random order: late, doubled, several at once, at either process.
-/// Every event comes at least once, and none fails. Returns what the hub has, blob by blob.
-async fn play_at_random(seed: u64) -> Result<Verdict, String> {
-    let mut drawn = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut draw = move |below: u32| {
-        drawn = random(drawn);
-        u32::try_from((drawn >> 20) % u64::from(below)).unwrap()
-    };
-    let chaos = Chaos::with_jitter([], seed);
-    let mut stage = Stage::new(chaos, MemoryHub::with_limit(TRANSFER), options(LONG));
-    let blobs = [1, 2, 3].map(blob);
-    let mut lengths = [0; 3];
-    let mut newest = [None, None, None];
-    let mut waiting = Vec::new();
-    for _ in 0..12 {
-        let which = draw(3) as usize;
-        lengths[which] += 1 + draw(9);
-        let first = 100 * u32::try_from(which).unwrap();
-        let event = stage.commit(&blobs[which], content(&records(first, first + lengths[which])));
-        waiting.extend(std::iter::repeat_n(event.clone(), 1 + usize::from(draw(4) == 0)));
-        newest[which] = Some(event);
-        let mut now = Vec::new();
-        while !waiting.is_empty() && draw(3) > 0 {
-            let event = waiting.swap_remove(draw(u32::try_from(waiting.len()).unwrap()) as usize);
-            now.push(stage.begin(&event, draw(2) as usize));
-        }
-        // A commit in the middle of runs, as often as not.
-        if draw(2) == 0 {
-            stage.finish(now).await;
-        } else {
-            for _ in 0..draw(60) {
-                tokio::task::yield_now().await;
-            }
-            let again = draw(3) as usize;
-            if let Some(event) = &newest[again] {
-                now.push(stage.begin(&event.clone(), draw(2) as usize));
-            }
-            stage.finish(now).await;
-        }
-    }
-    while !waiting.is_empty() {
-        let some = waiting.split_off(waiting.len().saturating_sub(3));
-        let deliveries = some.iter().map(|event| stage.begin(event, draw(2) as usize)).collect();
-        stage.finish(deliveries).await;
-    }
-    assert_eq!(stage.most_attempts, 1);
-    let mut verdict = Verdict::default();
-    for (which, event) in
-        newest.iter().enumerate().filter_map(|(which, event)| Some((which, event.as_ref()?)))
-    {
-        let first = 100 * u32::try_from(which).unwrap();
-        verdict += judge(&records(first, first + lengths[which]), &stage.arrivals(event)?);
-    }
-    Ok(verdict)
-}
-
-#[test]
-fn in_any_order_of_events_at_two_processes_every_record_comes_once() {
-    const RUNS: usize = 300;
-    let (next, failures) = (AtomicUsize::new(1), Mutex::new(Vec::new()));
-    let sum = Mutex::new(Verdict::default());
-    let work = || {
-        while let seed = next.fetch_add(1, Ordering::Relaxed)
-            && seed <= RUNS
-        {
-            let verdict = runtime().block_on(play_at_random(seed as u64));
-            match verdict {
-                Ok(verdict) if verdict == clean(verdict.records) => *sum.lock().unwrap() += verdict,
-                other => failures.lock().unwrap().push(format!("seed {seed}: {other:?}")),
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(work);
-        scope.spawn(work);
-    });
-    let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} of {RUNS} runs failed: {:?}", failures.len(), failures.first());
-    let verdict = sum.into_inner().unwrap();
-    let fault = "none: events late, doubled, at once, at two processes";
-    show(&Row { fault, runs: RUNS, verdict, recovered: Recovery::Deliveries(1) });
 }

@@ -1,91 +1,46 @@
 //! How a sweep divides its time.
 
-use super::{NINE, horizon, hour, own_records, received, sorted, sweep, world_at};
-use crate::support::memory::MemoryBlobs;
-use crate::support::memory_hub::MemoryHub;
-use crate::support::samples::{blob_in, container};
-use crate::support::world::{Twins, World, records};
-use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
-use flowlog_forwarder::forward::lease_store::LeaseStore;
-use flowlog_forwarder::forward::{self, Completion, Forwarder};
-use flowlog_forwarder::ports::blobs::{
-    BlobListing, BlobReader, Chunk, Condition, ListError, Names, Page, ReadError,
-};
-use flowlog_forwarder::sweep::{Outcome, Sweep, Sweeper, SweeperOptions, Swept};
-use std::ops::Range;
+use super::{hour, received, sorted, sweep, world_at};
+use crate::support::blobs::{NINE, blob_in, container};
+use crate::support::faults::{Action, Call};
+use crate::support::records::{own_records, records};
+use crate::support::world::{MemoryForwarder, World};
+use flowlog_forwarder::flow_log::Container;
+use flowlog_forwarder::forward::{Completion, ForwarderOptions};
+use flowlog_forwarder::sweep::{Outcome, Sweep, SweeperOptions, Swept};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use url::Url;
 
-/// How long one turn may take where the source is slow, and how much it reads at once.
+/// The budget of one turn, and the bytes of one read, of a slow process.
 const TURN: Duration = Duration::from_secs(1);
 const WINDOW: u64 = 8_192;
 
-/// A source that takes the better part of a turn for everything behind the first window.
-#[derive(Clone)]
-struct Slow(MemoryBlobs);
-
-impl BlobReader for Slow {
-    async fn read(
-        &self,
-        blob: &FlowLogBlob,
-        range: Range<u64>,
-        version: Condition<'_>,
-    ) -> Result<Chunk, ReadError> {
-        // Windows behind the first are read from the version that the first one found.
-        if matches!(version, Condition::IfMatch(_)) {
-            tokio::time::sleep(TURN * 7 / 10).await;
-        }
-        self.0.read(blob, range, version).await
-    }
-
-    async fn blocks(&self, blob: &FlowLogBlob, etag: &str) -> Result<Vec<u64>, ReadError> {
-        self.0.blocks(blob, etag).await
-    }
-}
-
-impl BlobListing for Slow {
-    async fn list(&self, container: &Container, names: Names<'_>) -> Result<Page, ListError> {
-        self.0.list(container, names).await
-    }
-}
-
-type SlowForwarder = Forwarder<Twins<Slow>>;
-
-fn slow_process(world: &World) -> (Arc<Slow>, Arc<SlowForwarder>) {
-    let (clock, blobs) = (world.clock(), Arc::new(Slow(world.blobs.clone())));
-    let leases = LeaseStore::new(world.table.clone(), "slow".to_owned(), clock);
-    let options =
-        forward::ForwarderOptions { window: WINDOW, budget: TURN, ..forward::ForwarderOptions::default() };
-    let hub = Arc::clone(&world.hub);
-    let process = Forwarder::<Twins<_, _, _, _>>::new(
-        Arc::clone(&blobs),
-        leases,
-        hub,
-        world.quarantine.clone(),
-        options,
-    );
-    (blobs, Arc::new(process))
+/// A process that reads the windows after the first one slowly: each takes most of a turn.
+fn slow_process(world: &World) -> Arc<MemoryForwarder> {
+    world.faults.all_of(Call::Read, "only", Action::Delay(TURN * 7 / 10));
+    let options = ForwarderOptions { window: WINDOW, budget: TURN, ..ForwarderOptions::default() };
+    Arc::new(world.process_with("slow", options))
 }
 
 #[tokio::test]
 async fn work_that_an_event_had_no_time_for_is_finished() {
-    let world = World { hub: Arc::new(MemoryHub::with_limit(2_000)), ..World::default() };
+    let world = World::with_hub_limit(2_000);
     let (blob, all) = (blob_in(1, NINE, 1), records(40));
     world.set_clock(NINE, 10);
     let commit = world.commit(&blob, &all);
-    let (_, process) = slow_process(&world);
+    let process = slow_process(&world);
     let done = process.forward(&blob, &commit, Instant::now()).await.unwrap();
     assert_eq!(done.end, Completion::LeftOver);
     assert!(done.records > 0 && done.records < 40, "{done:?}");
-    let swept = sweep(&world.sweeper(&Arc::new(world.process("a")))).await;
+    let swept = sweep(&world.sweeper_named("a")).await;
     assert_eq!((swept.behind, swept.caught_up, swept.records), (1, 1, 40 - done.records), "{swept}");
     assert_eq!(world.received(), all);
 }
 
 #[tokio::test]
 async fn a_blob_with_work_left_over_waits_until_the_others_had_their_turn() {
-    let world = World { hub: Arc::new(MemoryHub::with_limit(2_000)), ..World::default() };
+    let world = World::with_hub_limit(2_000);
     world.set_clock(NINE, 10);
     let large = records(40);
     world.commit(&blob_in(1, hour(-1), 1), &large);
@@ -93,11 +48,9 @@ async fn a_blob_with_work_left_over_waits_until_the_others_had_their_turn() {
     for nic in 2..10 {
         world.commit(&blob_in(1, NINE, nic), &own_records(nic, 1));
     }
-    let (blobs, process) = slow_process(&world);
+    let process = slow_process(&world);
     let options = SweeperOptions { at_once: 1, ..SweeperOptions::default() };
-    let (table, copy) = (world.table.clone(), world.copy.clone());
-    let sweeper = Sweeper::new(vec![container()], blobs, table, copy, process, world.clock(), options);
-    let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
+    let swept = sweep(&world.sweeper_with(&process, options)).await;
     assert_eq!((swept.caught_up, swept.left_over), (9, 0), "{swept}");
     let order = world.received();
     assert_eq!(order[0], large[0], "the oldest hour comes first");
@@ -111,13 +64,13 @@ async fn without_time_nothing_is_begun_and_all_of_it_is_left_for_the_next_sweep(
     world.commit(&blob_in(1, NINE, 1), &records(2));
     world.set_clock(hour(4), 0);
     let options = SweeperOptions { budget: Duration::ZERO, ..SweeperOptions::default() };
-    let hurried = world.sweeper_of(vec![container()], &Arc::new(world.process("b")), options);
+    let hurried = world.sweeper_with(&Arc::new(world.process("b")), options);
     let swept = sweep(&hurried).await;
     assert_eq!((swept.looked_at, swept.left_over, swept.records), (0, 6, 0), "{swept}");
     assert!(!swept.saw_nothing(), "nothing failed");
-    assert_eq!(horizon(&world), hour(-1), "hours that nobody looked at are not passed");
+    assert_eq!(world.watermark(), hour(-1), "hours that nobody looked at are not passed");
     assert_eq!(sweep(&sweeper).await.records, 2);
-    assert_eq!(horizon(&world), hour(3));
+    assert_eq!(world.watermark(), hour(3));
 }
 
 #[tokio::test]
@@ -140,7 +93,7 @@ async fn a_process_that_is_asked_to_stop_begins_nothing_more() {
     assert_eq!((swept.failed, swept.records + swept.left_over), (0, 100), "{swept}");
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.looked_at, swept.left_over, swept.outcome()), (0, 2, Outcome::Done), "{swept}");
-    let swept = sweep(&world.sweeper(&Arc::new(world.process("b")))).await;
+    let swept = sweep(&world.sweeper_named("b")).await;
     assert_eq!((world.received().len(), swept.failed), (100, 0), "{swept}");
 }
 
@@ -171,9 +124,9 @@ async fn a_second_sweep_of_one_process_answers_at_once() {
     world.commit(&blob_in(1, NINE, 1), &records(1));
     let sweeper = Arc::new(sweeper);
     let other = Arc::clone(&sweeper);
-    // The server runs each sweep in a task of its own, too.
+    // The server, too, runs each sweep in a task of its own.
     let first = tokio::spawn(async move { other.sweep().await });
-    // It comes as far as its first call.
+    // Until its first call.
     tokio::task::yield_now().await;
     assert_eq!(sweeper.sweep().await, Sweep::UnderWay);
     assert!(matches!(first.await.unwrap(), Sweep::Done(Swept { records: 1, .. })));

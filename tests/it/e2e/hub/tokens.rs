@@ -1,7 +1,9 @@
 //! How the producer shows who it is: keys, signatures, managed identity; over plain AMQP and TLS; renewed in
 //! time, and retried where that can help.
 
-use crate::contract::hub::{OnRig, Readable as _, batch, expected, quick, soon};
+use crate::support::alone::{run_alone, variable};
+use crate::support::hub::{OnRig, batch, quick, soon};
+use crate::support::received::received;
 use crate::support::rig::Rig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +14,6 @@ use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -125,26 +126,6 @@ async fn a_slow_answer_to_a_renewal_is_waited_for() {
     assert_eq!(it.stats().await["attaches"], 1);
 }
 
-/// Runs an ignored test of this name in a process of its own, for which these variables are set: a process's
-/// environment can't be changed safely while it runs.
-pub async fn run_alone(name: &'static str, variables: Vec<(&'static str, String)>) {
-    let program = std::env::current_exe().unwrap();
-    let run = move || {
-        // The test runner's names do not begin with the crate.
-        let (_, name) = name.split_once("::").unwrap();
-        let arguments = ["--exact", name, "--ignored", "--nocapture"];
-        Command::new(program).args(arguments).envs(variables).output().unwrap()
-    };
-    let output = tokio::task::spawn_blocking(run).await.unwrap();
-    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("1 passed"), "{out}\n{error}");
-}
-
-#[allow(clippy::disallowed_methods, reason = "set by the test that started this process")]
-pub fn variable(name: &str) -> String {
-    std::env::var(name).unwrap()
-}
-
 fn over_tls(port: &str, hub: &str) -> HubAddress {
     HubAddress { host: "localhost".into(), port: port.parse().unwrap(), tls: true, hub: hub.into() }
 }
@@ -161,8 +142,12 @@ async fn over_tls_with_a_managed_identity_batches_arrive_and_tokens_are_renewed(
         ("RIG_PORT", it.rig.endpoint("hubTlsHost").rsplit(':').next().unwrap().to_owned()),
         ("RIG_HUB", it.rig.hub()),
     ];
-    run_alone(concat!(module_path!(), "::alone_sends_with_an_identity_for_three_lives_of_its_token"), variables).await;
-    assert_eq!(it.received().await, [expected(&batch(0)), expected(&batch(300))].concat());
+    run_alone(
+        concat!(module_path!(), "::alone_sends_with_an_identity_for_three_lives_of_its_token"),
+        variables,
+    )
+    .await;
+    assert_eq!(it.received().await, [received(&batch(0)), received(&batch(300))].concat());
     let (stats, tokens) = (it.stats().await, tokens(&it.rig).await);
     assert_eq!(
         (&stats["attaches"], &stats["detaches"], &stats["connections"]),
