@@ -24,7 +24,7 @@ if (help) {
   process.exit(0);
 }
 
-// What is under way ends with this process: see leash.mjs, and start.mjs.
+// What is under way ends with this process: see child-process.mjs, and start.mjs.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(130));
 
 const progress = (text) => process.stderr.write(`${text}\n`);

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { play, prepare } from "./demo/hour.mjs";
-import { Ledger } from "./demo/ledger.mjs";
+import { Verifier } from "./demo/verifier.mjs";
 import { readBack } from "./demo/read-back.mjs";
 import { bytes, count, Screen } from "./demo/screen.mjs";
 import { FunctionsHost } from "./host.mjs";
@@ -67,7 +67,7 @@ export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, 
   let host;
   try {
     const { watcher, endpoints, proxy } = rig;
-    const ledger = new Ledger(MAX_MESSAGE_BYTES);
+    const verifier = new Verifier(MAX_MESSAGE_BYTES);
     const { minutes, interfaces } = await prepare({ watcher, nics, commits, seed, file });
     host = await FunctionsHost.start({ ...handler, env: settings(endpoints), onOutput: (text) => { log = (log + text).slice(-20_000); } });
     proxy.reset();
@@ -76,7 +76,7 @@ export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, 
     screen.heading(`Playing an hour of flow logs: ${played}`);
     const started = Date.now();
     const tally = await play({
-      watcher, host, ledger, interfaces, seed, lose, maxMessageBytes: MAX_MESSAGE_BYTES,
+      watcher, host, verifier, interfaces, seed, lose, maxMessageBytes: MAX_MESSAGE_BYTES,
       onMinute: (progress) => screen.progress(progress, minutes),
     });
     let sweep;
@@ -84,15 +84,15 @@ export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, 
     const seconds = (Date.now() - started) / 1000;
     const storage = proxy.report();
     screen.line("Reading the hub back with Microsoft's @azure/event-hubs client…");
-    await readBack(endpoints.hubConnection, HUB, (body) => ledger.receive(body));
+    await readBack(endpoints.hubConnection, HUB, (body) => verifier.receive(body));
 
-    const verdict = ledger.verdict();
+    const verdict = verifier.verdict();
     const figures = {
-      ...tally, seconds, messages: ledger.messages, delivered: ledger.messageBytes, read: storage.blobReadBytes,
-      readPerDelivered: storage.blobReadBytes / Math.max(1, ledger.messageBytes), calls: storage.requests, host: host.counts,
+      ...tally, seconds, messages: verifier.messages, delivered: verifier.messageBytes, read: storage.blobReadBytes,
+      readPerDelivered: storage.blobReadBytes / Math.max(1, verifier.messageBytes), calls: storage.requests, host: host.counts,
     };
     const judgedOnReading = file === undefined && nics === 6 && commits === 60;
-    const problems = problemsOf({ verdict, figures, sweep, judgedOnReading, ledger });
+    const problems = problemsOf({ verdict, figures, sweep, judgedOnReading, verifier });
     report(screen, verdict, figures);
     screen.verdict(problems.length === 0, problems.length === 0 ? ["Every record arrived, once, byte for byte."] : problems);
     if (problems.length > 0 && log.trim() !== "") {
@@ -107,12 +107,12 @@ export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, 
   }
 }
 
-function problemsOf({ verdict, figures, sweep, judgedOnReading, ledger }) {
+function problemsOf({ verdict, figures, sweep, judgedOnReading, verifier }) {
   const problems = [];
   if (verdict.missing > 0) problems.push(`LOST: ${count(verdict.missing)} records were committed and never arrived.`);
   if (verdict.duplicates > 0) problems.push(`DOUBLED: ${count(verdict.duplicates)} records arrived more than once.`);
   if (verdict.altered > 0) problems.push(`ALTERED: ${count(verdict.altered)} records arrived with bytes that were never committed.`);
-  if (verdict.malformed > 0) problems.push(`MALFORMED: ${count(verdict.malformed)} messages are not {"records":[…]}; the first: ${ledger.malformed[0]}`);
+  if (verdict.malformed > 0) problems.push(`MALFORMED: ${count(verdict.malformed)} messages are not {"records":[…]}; the first: ${verifier.malformed[0]}`);
   if (judgedOnReading && figures.readPerDelivered > READ_AT_MOST) {
     problems.push(`WASTEFUL: ${figures.readPerDelivered.toFixed(3)} bytes were read for each byte delivered; ${READ_AT_MOST} is the most for this hour.`);
   }

@@ -2,7 +2,7 @@
 
 import { copyFileSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { spawnGuarded, release } from "../leash.mjs";
+import { spawnSupervised, stopChild } from "../child-process.mjs";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export const HANDLER = `${ROOT}target/release/flowlog-forwarder`;
@@ -10,18 +10,18 @@ const BUILD_MS = 30 * 60_000;
 
 /** Runs a program that ends by itself, or is ended with this process or after `timeoutMs`; gives its stdout. */
 export async function output(command, args, { timeoutMs = 300_000, ...options } = {}) {
-  const { child, exited } = await spawnGuarded(command, args, options);
+  const { child, exited } = await spawnSupervised(command, args, options);
   const texts = { stdout: "", stderr: "" };
   for (const name of Object.keys(texts)) child[name].setEncoding("utf8").on("data", (text) => { texts[name] += text; });
   const closed = new Promise((resolve) => child.once("close", resolve));
   let late = false;
-  const impatience = setTimeout(() => {
+  const timeout = setTimeout(() => {
     late = true;
-    release(child);
+    stopChild(child);
   }, timeoutMs);
   const { code, signal } = await exited;
   await closed;
-  clearTimeout(impatience);
+  clearTimeout(timeout);
   if (late) throw new Error(`not done within ${timeoutMs / 1000} s`);
   if (code !== 0) throw new Error(`${command.split("/").at(-1)} ended with ${signal ?? code}: ${texts.stderr.trim().split("\n").at(-1)}`);
   return texts.stdout;

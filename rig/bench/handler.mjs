@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { FunctionsHost } from "../host.mjs";
-import { release, spawnScript } from "../leash.mjs";
+import { spawnScript, stopChild } from "../child-process.mjs";
 import { HANDLER } from "./build.mjs";
 
 export const HUB = "flowlogs";
@@ -58,7 +58,7 @@ export async function withRig(work, ...options) {
     const rig = { endpoints: JSON.parse(line), control: (...call) => control(rig, ...call) };
     return await work(rig);
   } finally {
-    await release(child);
+    await stopChild(child);
   }
 }
 

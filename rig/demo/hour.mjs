@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { deliveriesOf } from "../host.mjs";
 import { seeded } from "../watcher/random.mjs";
-import { recordsOf } from "../watcher/spans.mjs";
+import { recordsOf } from "../watcher/record-scanner.mjs";
 
 const SAMPLES = new URL("../fixtures/samples.json", import.meta.url);
 
@@ -79,11 +79,11 @@ class Naive {
 
 /**
  * Commits and delivers until the hour is over and every event is done with.
- * @param {{watcher: object, host: object, ledger: object, interfaces: object[], seed: unknown, lose: number,
+ * @param {{watcher: object, host: object, verifier: object, interfaces: object[], seed: unknown, lose: number,
  *   maxMessageBytes: number, onMinute: (progress: object) => void}} what
  * @returns {Promise<{commits: number, events: number, doubled: number, late: number, lost: number, naive: Naive, givenUp: object[]}>}
  */
-export async function play({ watcher, host, ledger, interfaces, seed, lose, maxMessageBytes, onMinute }) {
+export async function play({ watcher, host, verifier, interfaces, seed, lose, maxMessageBytes, onMinute }) {
   const random = seeded(`deliveries ${seed}`);
   const naive = new Naive(maxMessageBytes);
   const tally = { commits: 0, events: 0, doubled: 0, late: 0, lost: 0, naive, givenUp: [] };
@@ -94,7 +94,7 @@ export async function play({ watcher, host, ledger, interfaces, seed, lose, maxM
   const deliver = async ({ blob, event }) => {
     naive.onEvent(lengths.get(blob));
     tally.events += 1;
-    const { ok, reason } = await host.deliver(event, { attempts: 6, hurry: 100 });
+    const { ok, reason } = await host.deliver(event, { attempts: 6, speedUp: 100 });
     if (!ok) tally.givenUp.push({ blob, reason });
   };
 
@@ -112,7 +112,7 @@ export async function play({ watcher, host, ledger, interfaces, seed, lose, maxM
     const { value, done } = commits.next();
     if (done) return false;
     const { event, records, contentLength } = await watcher.append({ blob, ...value, wording });
-    for (const record of records) ledger.commit(Buffer.from(record, "base64"));
+    for (const record of records) verifier.commit(Buffer.from(record, "base64"));
     lengths.set(blob, contentLength);
     tally.commits += 1;
     schedule(minute, blob, event, plan);
@@ -137,7 +137,7 @@ export async function play({ watcher, host, ledger, interfaces, seed, lose, maxM
     sendOff(minute);
     // Mostly the handler is done before the next commit; now and then the blobs grow while it works.
     if (random.chance(0.75) || !open) await Promise.all(running);
-    if (open) onMinute({ minute: minute + 1, commits: tally.commits, records: ledger.committed, events: tally.events });
+    if (open) onMinute({ minute: minute + 1, commits: tally.commits, records: verifier.committed, events: tally.events });
   }
   await Promise.all(running);
   return tally;

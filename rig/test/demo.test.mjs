@@ -6,11 +6,11 @@ import { Writable } from "node:stream";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { demo } from "../demo.mjs";
-import { Ledger } from "../demo/ledger.mjs";
+import { Verifier } from "../demo/verifier.mjs";
 import { Screen } from "../demo/screen.mjs";
 import { seeded } from "../watcher/random.mjs";
 import { makeRecord } from "../watcher/records.mjs";
-import { recordsOf } from "../watcher/spans.mjs";
+import { recordsOf } from "../watcher/record-scanner.mjs";
 
 const HANDLER = fileURLToPath(new URL("naive-handler.mjs", import.meta.url));
 
@@ -74,43 +74,43 @@ describe("the demo", () => {
   });
 });
 
-describe("the ledger", () => {
+describe("the verifier", () => {
   const record = (n, tuples) => Buffer.from(`{"time":"${n}","flowRecords":{"flows":[{"aclID":"a","flowGroups":[{"rule":"r","flowTuples":[${tuples.map((t) => `"${t}"`).join(",")}]}]}]}}`);
   const message = (...records) => Buffer.from(`{"records":[${records.join(",")}]}`);
   const long = record(1, ["1,a", "2,b", "3,c", "4,d"]);
 
   test("takes the parts of a record too long for a message as that record, when its tuples are all there once", () => {
-    const ledger = new Ledger(100);
-    ledger.commit(long);
-    ledger.receive(message(record(1, ["1,a", "2,b"])));
-    ledger.receive(message(record(1, ["3,c", "4,d"])));
-    assert.deepEqual(ledger.verdict(), { committed: 1, received: 1, missing: 0, duplicates: 0, altered: 0, malformed: 0, inParts: 1, byteExact: true, ok: true });
+    const verifier = new Verifier(100);
+    verifier.commit(long);
+    verifier.receive(message(record(1, ["1,a", "2,b"])));
+    verifier.receive(message(record(1, ["3,c", "4,d"])));
+    assert.deepEqual(verifier.verdict(), { committed: 1, received: 1, missing: 0, duplicates: 0, altered: 0, malformed: 0, inParts: 1, byteExact: true, ok: true });
   });
 
   test("notices a part that is missing, and one that came twice", () => {
     for (const [parts, missing, duplicates] of [[[["1,a"], ["3,c", "4,d"]], 1, 0], [[["1,a", "2,b"], ["2,b", "3,c", "4,d"]], 0, 1]]) {
-      const ledger = new Ledger(100);
-      ledger.commit(long);
-      for (const tuples of parts) ledger.receive(message(record(1, tuples)));
-      const verdict = ledger.verdict();
+      const verifier = new Verifier(100);
+      verifier.commit(long);
+      for (const tuples of parts) verifier.receive(message(record(1, tuples)));
+      const verdict = verifier.verdict();
       assert.deepEqual([verdict.missing, verdict.duplicates, verdict.ok], [missing, duplicates, false]);
     }
   });
 
   test("takes equal records for as many as were committed", () => {
-    const ledger = new Ledger(1000);
-    for (let i = 0; i < 2; i += 1) ledger.commit(long);
-    ledger.receive(message(long, long));
-    assert.equal(ledger.verdict().ok, true);
-    ledger.receive(message(long));
-    assert.equal(ledger.verdict().duplicates, 1);
+    const verifier = new Verifier(1000);
+    for (let i = 0; i < 2; i += 1) verifier.commit(long);
+    verifier.receive(message(long, long));
+    assert.equal(verifier.verdict().ok, true);
+    verifier.receive(message(long));
+    assert.equal(verifier.verdict().duplicates, 1);
   });
 
   test("does not take what is no complete {\"records\":[…]}", () => {
     for (const body of ['{"records":[{"a":1}', '[{"a":1}]', '{"records":[{"a":1}]}{"records":[]}', '{"records":{"a":1}}', '{"other":[{"a":1}]}']) {
-      const ledger = new Ledger(1000);
-      ledger.receive(Buffer.from(body));
-      assert.equal(ledger.verdict().malformed, 1, body);
+      const verifier = new Verifier(1000);
+      verifier.receive(Buffer.from(body));
+      assert.equal(verifier.verdict().malformed, 1, body);
     }
   });
 

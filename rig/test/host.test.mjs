@@ -72,9 +72,9 @@ describe("the host", () => {
 
   test("delivers again until it succeeds, and gives up when told", async () => {
     statuses = [500, 500];
-    assert.deepEqual(await host.deliver(event, { hurry: 10_000 }), { ok: true, attempts: 3 });
+    assert.deepEqual(await host.deliver(event, { speedUp: 10_000 }), { ok: true, attempts: 3 });
     statuses = [500, 503, 500];
-    const { ok, attempts, reason } = await host.deliver(event, { hurry: 10_000, attempts: 2 });
+    const { ok, attempts, reason } = await host.deliver(event, { speedUp: 10_000, attempts: 2 });
     assert.deepEqual([ok, attempts], [false, 2]);
     assert.match(reason, /^status 503/);
   });

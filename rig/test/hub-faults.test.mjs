@@ -97,7 +97,7 @@ test("held transfers are answered when released", async () => {
   const held = outcomes(sender, ["a", "b", "c"]);
   assert.deepEqual(await outcomes(sender, ["d"]), ["accepted"]);
   assert.equal(server.store.hub(HUB).counters.unansweredNow, 3);
-  assert.equal(server.intake.release(), 3);
+  assert.equal(server.ingress.release(), 3);
   assert.deepEqual(await held, ["accepted", "accepted", "accepted"]);
   close();
 });
@@ -108,9 +108,9 @@ test("what is held or struck for one hub is let go without another's", async () 
   server.faults.add({ action: "reject", hub: "another" });
   const { sender, close } = await AmqpClient.sender(port, HUB);
   const held = outcomes(sender, ["a"]);
-  while (server.intake.heldCount(HUB) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(server.intake.release("another"), 0);
-  assert.equal(server.intake.release(HUB), 1);
+  while (server.ingress.heldCount(HUB) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(server.ingress.release("another"), 0);
+  assert.equal(server.ingress.release(HUB), 1);
   assert.deepEqual(await held, ["accepted"]);
   server.faults.clear(HUB);
   assert.deepEqual(server.faults.list().map(({ hub }) => hub), ["another", "another"]);
@@ -173,8 +173,8 @@ test("what is to come behind answers that never go out is answered when released
   const { sender, close } = await AmqpClient.sender(port, HUB);
   const refused = outcomes(sender, ["a"]);
   while (server.store.hub(HUB).counters.transfers === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(server.intake.release("another"), 0);
-  assert.equal(server.intake.release(HUB), 1);
+  assert.equal(server.ingress.release("another"), 0);
+  assert.equal(server.ingress.release(HUB), 1);
   assert.deepEqual(await refused, ["rejected"]);
   close();
 });
@@ -197,10 +197,10 @@ test("an attach is refused with the condition asked for, and the next one is not
 
 test("a hub that is gone refuses connections, and comes back on its port", async () => {
   const { client } = await AmqpClient.sender(port, HUB);
-  await server.goAway();
+  await server.takeDown();
   assert.equal(await client.disconnected, "disconnected");
   await assert.rejects(AmqpClient.connect(port), /refused/);
-  await server.comeBack();
+  await server.bringUp();
   const { sender, close } = await AmqpClient.sender(port, HUB);
   assert.deepEqual(await outcomes(sender, ["back"]), ["accepted"]);
   close();

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { BlobClient } from "@azure/storage-blob";
 import { EventHubProducerClient } from "@azure/event-hubs";
 import { ACCOUNTS, accountSas } from "../accounts.mjs";
-import { recordsOf } from "../watcher/spans.mjs";
+import { recordsOf } from "../watcher/record-scanner.mjs";
 
 const [manner] = process.argv.slice(2);
 const producer = new EventHubProducerClient(process.env.EVENT_HUB_CONNECTION, process.env.EVENT_HUB_NAME);

@@ -5,7 +5,7 @@ import { BlobServiceClient, StorageSharedKeyCredential } from "@azure/storage-bl
 import { ACCOUNTS } from "../accounts.mjs";
 import { makeToken } from "../identity.mjs";
 import { startRig } from "../rig.mjs";
-import { recordsOf } from "../watcher/spans.mjs";
+import { recordsOf } from "../watcher/record-scanner.mjs";
 import { STYLE_NAMES } from "../watcher/records.mjs";
 
 let rig;

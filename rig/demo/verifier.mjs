@@ -1,7 +1,7 @@
 // The judge: every record's bytes as they were committed, against every record's bytes as they were received.
 
 import { createHash } from "node:crypto";
-import { recordsOf } from "../watcher/spans.mjs";
+import { recordsOf } from "../watcher/record-scanner.mjs";
 
 const FRAME_BYTES = '{"records":[]}'.length;
 const TUPLES = /"flowTuples"\s*:\s*\[([^\]]*)\]/g;
@@ -46,7 +46,7 @@ class LongRecord {
   }
 }
 
-export class Ledger {
+export class Verifier {
   #expected = new Map();
   #received = new Map();
   #long = new Map();
