@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use flowlog_forwarder::cut::Cutter;
+use flowlog_forwarder::flow_log::cut::Cutter;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fmt::{self, Write as _};

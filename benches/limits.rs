@@ -5,9 +5,10 @@
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bytes::Bytes;
 use flowlog_forwarder::azure::event_hubs::{EventHub, HubAccess, HubAddress, Options};
-use flowlog_forwarder::hub::{Batch, Hub as _, Message, Origin};
-use flowlog_forwarder::plan::{self, AHEAD, WINDOW};
-use flowlog_forwarder::rope::Rope;
+use flowlog_forwarder::flow_log::rope::Rope;
+use flowlog_forwarder::forward::plan::{self, AHEAD, WINDOW};
+use flowlog_forwarder::message::{Batch, Message, Origin};
+use flowlog_forwarder::ports::hub::Hub as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::io::Write as _;
 use std::sync::Arc;

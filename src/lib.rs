@@ -28,53 +28,45 @@
 //!   again every day. ([`sweep`])
 //! - *One worker per blob.* A row is claimed by compare-and-swap before anything is sent; a claim
 //!   that is lost can't move the offset any more. Claims and hours go by the storage service's time.
-//!   ([`ledger`], [`checkpoint::lease`], [`clock`])
+//!   ([`leases`], [`checkpoint::lease`], [`clock`])
 //! - *The same bounds again.* What a run sets out to send, and what decides where its messages end, stands
-//!   in the row before it sends. ([`batch`], [`checkpoint::InFlight`])
+//!   in the row before it sends. ([`batch`], [`checkpoint::InFlightRange`])
 //!
 //! # The flow
 //! ```text
 //! server → event → flow_log          what the host posts, which blob it means, whether it is ours
 //!   forward: attempt, turns          one attempt per blob in this process, within its time and memory
 //!     open: source, plan             the new bytes, and whether the old ones are still there
-//!     ledger, checkpoint             the claim
+//!     leases, checkpoint             the claim
 //!     run: cut → batch → hub         records → messages → batches, accepted in order
 //!     breaks → quarantine            what is no record, up to the next block that begins one
-//!     ledger, checkpoint             progress saved, claim given back
+//!     leases, checkpoint             progress saved, claim given back
 //!
 //! server → sweep → forward           what events did not bring, hour by hour
 //! ```
 //! Everything down to `forward` knows neither network nor SDK; [`azure`] holds the real storage, table
 //! and hub, and [`app`] puts them together as [`config`] says.
 
-pub mod server;
+pub mod host;
 
-pub mod event;
 pub mod flow_log;
-
-pub mod forward;
-pub mod plan;
-pub mod source;
-pub mod sweep;
+pub mod message;
 
 pub mod checkpoint;
-pub mod clock;
-pub mod ledger;
+pub mod ports;
 
-pub mod batch;
-pub mod cut;
-pub mod hub;
-mod memory;
-pub mod quarantine;
-mod random;
-pub mod rope;
-pub mod split;
-
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
+pub mod forward;
+pub mod sweep;
 
 pub mod app;
 pub mod azure;
 pub mod config;
+
+pub mod clock;
+pub mod hour;
+mod memory;
 pub mod metrics;
-pub mod telemetry;
+mod random;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

@@ -3,7 +3,8 @@
 use anyhow::Context as _;
 use flowlog_forwarder::app::{self, App};
 use flowlog_forwarder::config::Config;
-use flowlog_forwarder::{server, telemetry};
+use flowlog_forwarder::host;
+use flowlog_forwarder::host::telemetry;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
@@ -61,7 +62,7 @@ async fn listen(config: Config) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     let App { handler, hub } = app::build(&config)?;
     tracing::info!(port = config.port, "listening");
-    server::serve(listener, handler, stop, DRAIN).await;
+    host::serve(listener, handler, stop, DRAIN).await;
     hub.close(Instant::now() + CLOSE).await;
     tracing::info!("stopped");
     Ok(())

@@ -4,7 +4,7 @@
 //! blob, a NIC or an error text. A counter moves when the matter is settled, so what will be tried
 //! again is not counted as lost.
 
-use crate::forward::{End, ForwardError, Forwarded};
+use crate::forward::{Completion, ForwardError, Forwarded};
 use crate::sweep::{self, Swept};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
@@ -173,11 +173,11 @@ impl Metrics {
             return self.count(Outcome::Failed);
         }
         self.count(match done.end {
-            End::Complete if done.records + done.quarantined == 0 => Outcome::NothingNew,
-            End::Complete => Outcome::Forwarded,
-            End::LeftOver => Outcome::LeftOver,
-            End::Elsewhere => Outcome::Elsewhere,
-            End::Gone => Outcome::Gone,
+            Completion::Complete if done.records + done.quarantined == 0 => Outcome::NothingNew,
+            Completion::Complete => Outcome::Forwarded,
+            Completion::LeftOver => Outcome::LeftOver,
+            Completion::ClaimedElsewhere => Outcome::Elsewhere,
+            Completion::Deleted => Outcome::Gone,
         });
     }
 
@@ -223,7 +223,7 @@ mod tests {
         let done =
             Forwarded { records: 7, messages: 2, bytes_read: 900, quarantined: 1, ..Forwarded::default() };
         metrics.count_run(&done, &Ok(()));
-        metrics.count_run(&Forwarded { end: End::Gone, ..Forwarded::default() }, &Ok(()));
+        metrics.count_run(&Forwarded { end: Completion::Deleted, ..Forwarded::default() }, &Ok(()));
         let failed = Forwarded { records: 3, messages: 1, ..Forwarded::default() };
         metrics.count_run(&failed, &Err(ForwardError::Stopping { blob: "b".to_owned() }));
         metrics.count_not_ours();

@@ -5,8 +5,8 @@ use super::failure;
 use super::storage::{StorageSetupError, access, pipeline};
 use crate::config::StorageAccount;
 use crate::flow_log::FlowLogBlob;
-use crate::rope::Rope;
-use crate::source::{BlobSource, Chunk, ReadError, Version};
+use crate::flow_log::rope::Rope;
+use crate::ports::blobs::{BlobReader, Chunk, Condition, ReadError};
 use azure_core::Bytes;
 use azure_core::http::{Etag, Pipeline, Url};
 use azure_storage_blob::models::{BlobClientDownloadOptions, HttpRange};
@@ -70,12 +70,12 @@ impl Account {
     }
 }
 
-impl BlobSource for AzureBlobs {
+impl BlobReader for AzureBlobs {
     async fn read(
         &self,
         blob: &FlowLogBlob,
         range: Range<u64>,
-        version: Version<'_>,
+        version: Condition<'_>,
     ) -> Result<Chunk, ReadError> {
         let failed = |reason: String| ReadError::Failed { range: range.clone(), reason };
         let account = self.account(blob.account()).map_err(failed)?;
@@ -89,9 +89,9 @@ impl BlobSource for AzureBlobs {
             ..BlobClientDownloadOptions::default()
         };
         match version {
-            Version::Any => {}
-            Version::Only(etag) => options.if_match = Some(quoted(etag)),
-            Version::NewerThan(etag) => options.if_none_match = Some(quoted(etag)),
+            Condition::None => {}
+            Condition::IfMatch(etag) => options.if_match = Some(quoted(etag)),
+            Condition::IfNoneMatch(etag) => options.if_none_match = Some(quoted(etag)),
         }
         let answer = client.download(Some(options)).await.map_err(|error| match failure::status(&error) {
             Some(304) => ReadError::Unchanged,

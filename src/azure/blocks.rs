@@ -6,7 +6,7 @@ use super::answer::Cap;
 use super::blob::Account;
 use super::failure;
 use crate::flow_log::FlowLogBlob;
-use crate::source::ReadError;
+use crate::ports::blobs::ReadError;
 use azure_core::error::CheckSuccessOptions;
 use azure_core::http::headers::HeaderName;
 use azure_core::http::{Context, Method, PipelineSendOptions, Request, Url};

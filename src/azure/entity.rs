@@ -2,10 +2,10 @@
 //!
 //! 64-bit numbers travel as strings with a type annotation beside them, as `OData` wants it.
 
-use crate::checkpoint::{
-    Bounds, Broken, Checkpoint, Claim, Guard, InFlight, Progress, RowVersion, StoredRow, Wanted,
-};
+use crate::checkpoint::{BlobVersion, Bounds, Broken, Checkpoint, Claim, InFlightRange, Progress};
 use crate::flow_log::CheckpointKey;
+use crate::flow_log::fingerprint::Fingerprint;
+use crate::ports::checkpoints::{RowVersion, StoredRow};
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -127,8 +127,8 @@ impl Entity {
         reason = "a checkpoint row is ours to serialise; it holds no record bytes"
     )]
     pub(super) fn encode(key: &CheckpointKey, row: &Checkpoint) -> Result<Vec<u8>, EntityError> {
-        let Progress { offset, guard, etag, length, generation, broken, set_aside } = &row.progress;
-        let bounds = row.in_doubt.and_then(|in_flight| in_flight.bounds);
+        let Progress { offset, fingerprint, etag, length, generation, broken, set_aside } = &row.progress;
+        let bounds = row.in_flight.and_then(|in_flight| in_flight.bounds);
         let entity = Self {
             partition_key: key.partition.clone(),
             row_key: key.row.clone(),
@@ -139,7 +139,7 @@ impl Entity {
             length: length.to_string(),
             length_type: INT64,
             generation: *generation,
-            guard: guard.as_ref().map(|guard| guard.as_str().to_owned()),
+            guard: fingerprint.as_ref().map(|fingerprint| fingerprint.as_str().to_owned()),
             etag: etag.clone(),
             broken_at: broken.map(|broken| broken.at.to_string()),
             quarantined_to: broken.map(|broken| broken.kept.to_string()),
@@ -148,7 +148,7 @@ impl Entity {
             partial: broken.is_some_and(|broken| broken.partial),
             resume_at: broken.and_then(|broken| broken.resume_at).map(|block| block.to_string()),
             set_aside: (*set_aside > 0).then(|| set_aside.to_string()),
-            in_doubt: row.in_doubt.map(|in_flight| in_flight.until.to_string()),
+            in_doubt: row.in_flight.map(|in_flight| in_flight.until.to_string()),
             in_doubt_max_body: bounds.map(|bounds| bounds.max_body.to_string()),
             in_doubt_by_nic: bounds.is_some_and(|bounds| bounds.by_nic),
             in_doubt_layout: bounds.map(|bounds| bounds.layout),
@@ -189,7 +189,9 @@ impl Entity {
             _ => None,
         };
         let wanted = match (entity.wanted_etag, entity.wanted_length) {
-            (Some(etag), Some(length)) => Some(Wanted { etag, length: number("WantedLength", &length)? }),
+            (Some(etag), Some(length)) => {
+                Some(BlobVersion { etag, length: number("WantedLength", &length)? })
+            }
             _ => None,
         };
         let broken = match (entity.broken_at, entity.quarantined_to) {
@@ -205,7 +207,7 @@ impl Entity {
         };
         let progress = Progress {
             offset: number("Offset", &entity.offset)?,
-            guard: entity.guard.map(Guard::from),
+            fingerprint: entity.guard.map(Fingerprint::from),
             etag: entity.etag,
             length: number("Length", &entity.length)?,
             generation: entity.generation,
@@ -222,8 +224,8 @@ impl Entity {
             _ => None,
         };
         let until = entity.in_doubt.map(|end| number("InDoubt", &end)).transpose()?;
-        let in_doubt = until.map(|until| InFlight { until, bounds });
-        Ok(Checkpoint { blob: entity.blob, progress, in_doubt, claim, wanted })
+        let in_flight = until.map(|until| InFlightRange { until, bounds });
+        Ok(Checkpoint { blob: entity.blob, progress, in_flight, claim, wanted })
     }
 }
 
@@ -247,7 +249,7 @@ mod tests {
             blob: "https://a/b".into(),
             progress: Progress {
                 offset: u64::from(u32::MAX) + 7,
-                guard: Some(Guard::over(b"x")),
+                fingerprint: Some(Fingerprint::over(b"x")),
                 etag: Some("0x8D".into()),
                 length: 12,
                 generation: 3,
@@ -261,12 +263,12 @@ mod tests {
                 }),
                 set_aside: 17,
             },
-            in_doubt: Some(InFlight {
+            in_flight: Some(InFlightRange {
                 until: 9,
                 bounds: Some(Bounds { max_body: u64::from(u32::MAX) + 1, by_nic: true, layout: 2 }),
             }),
             claim: Some(Claim { owner: "me".into(), until: 1_800_000_000_000 }),
-            wanted: Some(Wanted { etag: "0x8E".into(), length: 44 }),
+            wanted: Some(BlobVersion { etag: "0x8E".into(), length: 44 }),
         };
         for row in [full, Checkpoint::new("https://a/b".into())] {
             assert_eq!(Entity::decode(&Entity::encode(&key, &row).unwrap()).unwrap(), row);
@@ -302,7 +304,7 @@ mod tests {
         let row = Entity::decode(body).unwrap();
         let broken = Broken { at: 8, kept: 9, since: 0, unfinished: false, partial: false, resume_at: None };
         assert_eq!((row.progress.broken, row.progress.set_aside), (Some(broken), 0));
-        assert_eq!(row.in_doubt, Some(InFlight { until: 30, bounds: None }));
+        assert_eq!(row.in_flight, Some(InFlightRange { until: 30, bounds: None }));
     }
 
     #[test]

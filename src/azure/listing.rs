@@ -6,7 +6,7 @@ use super::answer::Cap;
 use super::blob::AzureBlobs;
 use super::failure;
 use crate::flow_log::Container;
-use crate::source::{BlobListing, Depth, ListError, Listed, Names, Page};
+use crate::ports::blobs::{BlobListing, Depth, ListError, Listed, Names, Page};
 use azure_core::error::CheckSuccessOptions;
 use azure_core::http::{Context, Method, PipelineSendOptions, Request, Url};
 use azure_core::xml::from_xml;

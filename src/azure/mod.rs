@@ -20,3 +20,20 @@ pub mod storage;
 pub mod table;
 pub mod token;
 pub mod watermark_copy;
+
+use crate::ports::{Ports, SweepPorts};
+
+/// Azure's storage, tables and Event Hubs.
+#[derive(Debug)]
+pub enum AzurePorts {}
+
+impl Ports for AzurePorts {
+    type Blobs = blob::AzureBlobs;
+    type Checkpoints = table::AzureTable;
+    type Hub = event_hubs::EventHub;
+    type Quarantine = quarantine::AzureQuarantine;
+}
+
+impl SweepPorts for AzurePorts {
+    type WatermarkCopy = watermark_copy::AzureWatermarkCopy;
+}

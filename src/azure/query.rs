@@ -1,6 +1,6 @@
 //! How the Table service is asked for rows: keys, filters and continuations.
 
-use crate::checkpoint::{Continuation, Rows};
+use crate::ports::checkpoints::{Continuation, Rows};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::ops::Range;
 

@@ -10,12 +10,13 @@ use super::asked::Asked;
 use super::failure;
 use super::query::{literal, query};
 use super::storage::{StorageSetupError, access, pipeline};
-use crate::checkpoint::{
-    Checkpoint, CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
-};
+use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::config::CheckpointStorage;
 use crate::flow_log::CheckpointKey;
+use crate::ports::checkpoints::{
+    CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
+};
 use azure_core::error::{CheckSuccessOptions, ErrorKind};
 use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::http::{Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, Url};

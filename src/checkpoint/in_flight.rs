@@ -8,21 +8,21 @@ pub struct Bounds {
     pub max_body: u64,
     /// Whether messages carry a partition key, one for each network interface.
     pub by_nic: bool,
-    /// Which rules packed the records: see [`crate::batch::LAYOUT`].
+    /// Which rules packed the records: see [`crate::message::batch::LAYOUT`].
     pub layout: u32,
 }
 
 /// The range from [`Progress::offset`](super::Progress::offset) on that a run set out to send and has not
 /// seen accepted to its end: some of it may have been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InFlight {
+pub struct InFlightRange {
     /// The byte position at which it ends.
     pub until: u64,
     /// The bounds of its messages; none in a row of a build that did not store them.
     pub bounds: Option<Bounds>,
 }
 
-impl InFlight {
+impl InFlightRange {
     /// The same, with `bounds` where none are known.
     #[must_use]
     pub fn or_bounds(self, bounds: Option<Bounds>) -> Self {
@@ -30,7 +30,7 @@ impl InFlight {
     }
 }
 
-impl From<u64> for InFlight {
+impl From<u64> for InFlightRange {
     fn from(until: u64) -> Self {
         Self { until, bounds: None }
     }

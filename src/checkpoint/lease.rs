@@ -1,8 +1,8 @@
 //! What a worker does with a row that it wants or holds: the decisions behind every write, without the
-//! writing. [`Ledger`](crate::ledger::Ledger) makes the calls, and the model in `tests/model` plays these
+//! writing. [`LeaseStore`](crate::forward::lease_store::LeaseStore) makes the calls, and the model in `tests/model` plays these
 //! functions against each other.
 
-use super::{Checkpoint, InFlight, Progress, Wanted};
+use super::{BlobVersion, Checkpoint, InFlightRange, Progress};
 
 /// The claim's owner in run number `run` of the worker `worker`. Each run has a name of its own: a worker
 /// must not take a claim for its present one that an earlier run left behind.
@@ -36,8 +36,8 @@ pub fn claim(
     row: &Checkpoint,
     (worker, owner): (&str, &str),
     now: u64,
-    in_flight: InFlight,
-    wanted: &Wanted,
+    in_flight: InFlightRange,
+    wanted: &BlobVersion,
 ) -> Claiming {
     if stored.is_held_by_another(worker, now) {
         stored.wanting(wanted).map_or(Claiming::Leave, Claiming::Ask)
@@ -95,8 +95,8 @@ impl RunEnd {
 mod tests {
     use super::*;
 
-    fn wanted() -> Wanted {
-        Wanted { etag: "e2".into(), length: 9 }
+    fn wanted() -> BlobVersion {
+        BlobVersion { etag: "e2".into(), length: 9 }
     }
 
     #[test]

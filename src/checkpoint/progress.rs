@@ -1,49 +1,11 @@
 //! How far a blob has been forwarded, and how a run may change that.
 
-use ring::digest;
-use std::fmt::Write as _;
+use crate::flow_log::fingerprint::Fingerprint;
 use std::time::Duration;
-
-/// How many bytes before the offset the guard covers. A record ends with its last tuple, which names a
-/// millisecond, two addresses, two ports and four counters: 160 bytes hold it (some 75 bytes with IPv4, 150
-/// with IPv6) and the brackets behind it. They are read anew with every event, 1 % of a minute of 16 kB.
-pub const GUARD_BYTES: u64 = 160;
 
 /// How long a blob whose hour is over must have stayed as it is before a record without an end is put
 /// into quarantine: until then another commit may bring the rest.
 pub const GRACE: Duration = Duration::from_mins(10);
-
-/// A fingerprint of the bytes just before a checkpoint's offset.
-///
-/// When they are still there, the blob has only grown and the offset still means what it meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guard(String);
-
-impl Guard {
-    /// The guard over `bytes`: the last [`GUARD_BYTES`] before an offset, or fewer near the start.
-    #[must_use]
-    pub fn over(bytes: &[u8]) -> Self {
-        let hash = digest::digest(&digest::SHA256, bytes);
-        // 16 bytes tell two contents apart as surely as 32 would, in half the row.
-        Self(hash.as_ref()[..16].iter().fold(String::with_capacity(32), |mut hex, byte| {
-            // Writing to a String never fails.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }))
-    }
-
-    /// The guard as text, for the row.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Guard {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
 
 /// How far a blob has been forwarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +14,7 @@ pub struct Progress {
     pub offset: u64,
     /// Fingerprint of the bytes just before `offset`; at offset 0, of the blob's first bytes, from when
     /// a run has set out to send them.
-    pub guard: Option<Guard>,
+    pub fingerprint: Option<Fingerprint>,
     /// The blob version that was forwarded to its end, without quotes; none while work is left over.
     pub etag: Option<String>,
     /// Length in bytes of the newest blob version that was read.
@@ -184,12 +146,5 @@ mod tests {
                 row = next;
             }
         }
-    }
-
-    #[test]
-    fn guards_tell_contents_apart() {
-        assert_eq!(Guard::over(b"abc"), Guard::over(b"abc"));
-        assert_ne!(Guard::over(b"abc"), Guard::over(b"abd"));
-        assert_eq!(Guard::over(b"abc").as_str().len(), 32);
     }
 }

@@ -1,21 +1,19 @@
 //! One attempt on one blob: rounds of read, claim, run and release, until nothing is left to do or the time
 //! is over.
 
+use super::blob_locks::CachedState;
+use super::deadlines::{Caller, Deadlines, now};
 use super::error::Awaited;
 use super::memory_budget::{FULL, Reservation};
 use super::open::Opened;
 use super::run::RunResult;
-use super::times::{Caller, Times, now};
-use super::turns::Memory;
-use super::{End, ForwardError, Forwarded, Forwarder};
+use super::{Completion, ForwardError, Forwarded, Forwarder};
 use crate::checkpoint::lease::RunEnd;
-use crate::checkpoint::{Checkpoint, CheckpointStore, InFlight, Wanted};
+use crate::checkpoint::{BlobVersion, Checkpoint, InFlightRange};
 use crate::flow_log::FlowLogBlob;
-use crate::hub::Hub;
-use crate::ledger::{Claimed, Release, Seen};
-use crate::quarantine::Quarantine;
+use crate::forward::lease_store::{Claimed, LoadedRow, Release};
+use crate::ports::Ports;
 use crate::random;
-use crate::source::BlobSource;
 use futures_util::FutureExt as _;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -58,20 +56,20 @@ enum Round {
     Stale,
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+impl<P: Ports> Forwarder<P> {
     /// Works on `blob` as soon as no other attempt of this process does, and counts what came of it.
     pub(super) async fn attempt(
         &self,
         blob: &FlowLogBlob,
-        commit: &Wanted,
-        scanned: Option<Seen>,
-        times: Times,
+        commit: &BlobVersion,
+        scanned: Option<LoadedRow>,
+        times: Deadlines,
     ) -> Result<Forwarded, ForwardError> {
         let mut done = Forwarded::default();
         let key = blob.checkpoint_key();
         let _under_way = EventUnderWay::begin(&self.events, times.caller);
         let result = async {
-            let turn = timeout_at(times.work_until.into(), self.turns.take(&key)).await;
+            let turn = timeout_at(times.work_until.into(), self.blob_locks.take(&key)).await;
             let mut memory = turn.map_err(|_| ForwardError::out_of_time(blob, &times, Awaited::Turn))?;
             if times.caller == Caller::Sweep {
                 // What the sweep has found stored counts, not what this process remembers of it: the table may
@@ -91,9 +89,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     async fn rounds(
         &self,
         blob: &FlowLogBlob,
-        commit: &Wanted,
-        times: &Times,
-        memory: &mut Memory,
+        commit: &BlobVersion,
+        times: &Deadlines,
+        memory: &mut CachedState,
         done: &mut Forwarded,
     ) -> Result<(), ForwardError> {
         if memory.complete_as_of.is_some_and(|read| read > times.arrived) {
@@ -101,7 +99,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             return Ok(());
         }
         let mut seen = within(blob, times, Awaited::Table, self.recall(blob, memory)).await??;
-        if seen.row.settles(&commit.etag, blob.hour_end(), self.ledger.now()) {
+        if seen.row.settles(&commit.etag, blob.hour_end(), self.leases.now()) {
             done.broken = seen.row.progress.is_broken();
             memory.seen = Some(seen);
             return Ok(());
@@ -125,13 +123,13 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             let ended = match round {
                 Ok(Round::Ended(ended)) => ended,
                 Ok(Round::Elsewhere) => {
-                    done.end = End::Elsewhere;
+                    done.end = Completion::ClaimedElsewhere;
                     return Ok(());
                 }
                 Ok(Round::Stale) => {
                     stale += 1;
                     tokio::time::sleep(back_off(stale)).await;
-                    let loaded = within(blob, times, Awaited::Table, self.ledger.load(blob)).await?;
+                    let loaded = within(blob, times, Awaited::Table, self.leases.load(blob)).await?;
                     seen = loaded.map_err(ForwardError::checkpoint(blob))?;
                     continue;
                 }
@@ -139,11 +137,11 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                 Err(error) => RunResult::unchanged(&seen, Err(error)),
             };
             let wanted_more = self.give_back(blob, &mut seen, ended, times, memory).await?;
-            let complete = is_complete(&seen.row, blob, self.ledger.now());
+            let complete = is_complete(&seen.row, blob, self.leases.now());
             done.broken = seen.row.progress.is_broken();
             memory.complete_as_of = complete.then_some(began);
             memory.seen = Some(seen.clone());
-            if complete && !wanted_more || matches!(done.end, End::LeftOver | End::Gone) {
+            if complete && !wanted_more || matches!(done.end, Completion::LeftOver | Completion::Deleted) {
                 return Ok(());
             }
         }
@@ -154,10 +152,10 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     async fn round(
         &self,
         blob: &FlowLogBlob,
-        seen: &mut Seen,
+        seen: &mut LoadedRow,
         (mut opened, first_room): (Opened, &mut Reservation<'_>),
-        commit: &Wanted,
-        times: &Times,
+        commit: &BlobVersion,
+        times: &Deadlines,
         done: &mut Forwarded,
     ) -> Result<Round, ForwardError> {
         let (_room, shape) = match opened.more() {
@@ -177,10 +175,10 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             }
         };
         // Before the claim, for which they need not wait; without it they are given up.
-        opened.read_on(&self.source, blob, shape.window.min(self.options.window));
+        opened.read_on(&self.blobs, blob, shape.window.min(self.options.window));
         let packing = self.packing(blob, &mut opened, times).await?;
-        let in_flight = InFlight { until: opened.length, bounds: Some(packing.bounds) };
-        let claim = self.ledger.claim(seen, &opened.row, in_flight, commit);
+        let in_flight = InFlightRange { until: opened.length, bounds: Some(packing.bounds) };
+        let claim = self.leases.claim(seen, &opened.row, in_flight, commit);
         let claimed = within(blob, times, Awaited::Table, claim).await?;
         match claimed.map_err(ForwardError::checkpoint(blob))? {
             Claimed::Ours(ours) => *seen = ours,
@@ -196,17 +194,17 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     async fn give_back(
         &self,
         blob: &FlowLogBlob,
-        seen: &mut Seen,
+        seen: &mut LoadedRow,
         ended: RunResult,
-        times: &Times,
-        memory: &mut Memory,
+        times: &Deadlines,
+        memory: &mut CachedState,
     ) -> Result<bool, ForwardError> {
         let RunResult { progress, finished, result } = ended;
-        let Some(owner) = self.ledger.our_claim(seen) else { return result.map(|()| false) };
+        let Some(owner) = self.leases.our_claim(seen) else { return result.map(|()| false) };
         let end = RunEnd { owner, progress, finished };
         // Kept before the call: it may be cancelled when the time is over.
         let end = memory.unsaved.insert(end);
-        let released = timeout_at(times.end.into(), self.ledger.release(seen, end)).await;
+        let released = timeout_at(times.end.into(), self.leases.release(seen, end)).await;
         let released = released.map_err(|_| ForwardError::out_of_time(blob, times, Awaited::Table));
         match released.and_then(|released| released.map_err(ForwardError::checkpoint(blob))) {
             Ok(released) => {
@@ -228,7 +226,7 @@ fn is_complete(row: &Checkpoint, blob: &FlowLogBlob, now: u64) -> bool {
 /// Waits for `work` until the time to send is over.
 pub(super) async fn within<T>(
     blob: &FlowLogBlob,
-    times: &Times,
+    times: &Deadlines,
     awaited: Awaited,
     work: impl Future<Output = T>,
 ) -> Result<T, ForwardError> {

@@ -2,17 +2,17 @@
 //! into quarantine, and forwarding goes on there. One broken block costs one block.
 
 use super::attempt::within;
+use super::deadlines::now;
 use super::error::Awaited;
-use super::run::{Reached, Run};
-use super::times::now;
+use super::run::{Run, StopReason};
 use super::{ForwardError, Forwarder};
-use crate::checkpoint::{Broken, CheckpointStore, GUARD_BYTES};
-use crate::cut::{CutError, Cutter, Expected, first_key};
+use crate::checkpoint::Broken;
 use crate::flow_log::FlowLogBlob;
-use crate::hub::Hub;
-use crate::quarantine::Quarantine;
-use crate::rope::Rope;
-use crate::source::{BlobSource, Version};
+use crate::flow_log::cut::{CutError, Cutter, Expected, first_key};
+use crate::flow_log::fingerprint::FINGERPRINT_BYTES;
+use crate::flow_log::rope::Rope;
+use crate::ports::Ports;
+use crate::ports::blobs::{BlobReader, Condition};
 use std::ops::Range;
 
 /// How many blocks behind a break are tried: an hour has 60.
@@ -44,11 +44,11 @@ pub(super) struct Break {
 }
 
 /// What came of a break.
-pub(super) enum Passed {
+pub(super) enum BreakOutcome {
     /// Everything before this block is in quarantine, and records begin again there.
     Resume(u64),
     /// Nothing can be forwarded behind it, now or ever.
-    Stopped(Reached),
+    Stopped(StopReason),
 }
 
 impl Break {
@@ -90,15 +90,15 @@ impl Break {
     }
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+impl<P: Ports> Forwarder<P> {
     /// Puts what follows a break into quarantine, as far as that is due, and finds the block at which
     /// records begin again. Everything before the break has been accepted.
     pub(super) async fn pass_break(
         &self,
-        run: &mut Run<'_, H>,
+        run: &mut Run<'_, P::Hub>,
         found: Break,
-    ) -> Result<Passed, ForwardError> {
-        let (offset, time) = (run.outbound.end(), self.ledger.now());
+    ) -> Result<BreakOutcome, ForwardError> {
+        let (offset, time) = (run.outbound.end(), self.leases.now());
         let before = run.broken;
         let same_version = run.seen.row.covers(&run.etag);
         let broken = Broken {
@@ -114,7 +114,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             if before.is_none() {
                 tracing::warn!(blob = %run.blob, "{}: waiting for a commit that finishes it", found.reason);
             }
-            return Ok(Passed::Stopped(Reached::Kept));
+            return Ok(BreakOutcome::Stopped(StopReason::Kept));
         }
         let resume_at = match found.resume_at {
             None if found.may_resume && !broken.partial => match self.next_record_block(run, offset).await? {
@@ -122,7 +122,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                 Search::Nothing => None,
                 Search::OutOfTime => {
                     run.broken = before;
-                    return Ok(Passed::Stopped(Reached::Budget));
+                    return Ok(BreakOutcome::Stopped(StopReason::Budget));
                 }
             },
             known => known,
@@ -130,37 +130,43 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         if resume_at.is_some_and(|block| block >= run.until) && run.until < run.length {
             // The earlier run, whose end this one goes to first, stopped here.
             run.broken = before;
-            return Ok(Passed::Stopped(Reached::Doubt));
+            return Ok(BreakOutcome::Stopped(StopReason::Doubt));
         }
         run.broken = Some(Broken { resume_at, ..broken });
-        let Some(end) = run.owes_quarantine_to(time) else { return Ok(Passed::Stopped(Reached::Kept)) };
+        let Some(end) = run.owes_quarantine_to(time) else {
+            return Ok(BreakOutcome::Stopped(StopReason::Kept));
+        };
         // What quarantine holds of an earlier version ends with that version's closer, which may have given
         // way to records: it is taken anew.
         let from = if broken.partial { broken.kept } else { found.from.unwrap_or(offset) };
         if !self.keep(run, from..end, &found.reason).await? {
-            return Ok(Passed::Stopped(Reached::Budget));
+            return Ok(BreakOutcome::Stopped(StopReason::Budget));
         }
         match resume_at {
             Some(block) => {
                 self.skip(run, block).await?;
                 run.broken = None;
-                Ok(Passed::Resume(block))
+                Ok(BreakOutcome::Resume(block))
             }
-            None => Ok(Passed::Stopped(Reached::Kept)),
+            None => Ok(BreakOutcome::Stopped(StopReason::Kept)),
         }
     }
 
     /// Moves the end of the run to `offset`, before which everything is in quarantine.
-    async fn skip(&self, run: &mut Run<'_, H>, offset: u64) -> Result<(), ForwardError> {
-        let guarded = run.outbound.passed_to().max(offset.saturating_sub(GUARD_BYTES))..offset;
+    async fn skip(&self, run: &mut Run<'_, P::Hub>, offset: u64) -> Result<(), ForwardError> {
+        let guarded = run.outbound.passed_to().max(offset.saturating_sub(FINGERPRINT_BYTES))..offset;
         let bytes = self.probe(run, guarded).await?;
         run.outbound.jump_to(offset, &bytes.to_bytes());
         Ok(())
     }
 
     /// Finds the first block behind `offset` that begins a record.
-    async fn next_record_block(&self, run: &mut Run<'_, H>, offset: u64) -> Result<Search, ForwardError> {
-        let asked = within(run.blob, run.times, Awaited::Storage, self.source.blocks(run.blob, &run.etag));
+    async fn next_record_block(
+        &self,
+        run: &mut Run<'_, P::Hub>,
+        offset: u64,
+    ) -> Result<Search, ForwardError> {
+        let asked = within(run.blob, run.times, Awaited::Storage, self.blobs.blocks(run.blob, &run.etag));
         let blocks = asked.await?.map_err(ForwardError::read(run.blob))?;
         let length = run.length;
         let behind = blocks.into_iter().filter(|block| *block > offset && *block < length);
@@ -176,7 +182,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     }
 
     /// Whether the bytes from `block` on begin with a complete record like any other.
-    async fn begins_record(&self, run: &mut Run<'_, H>, block: u64) -> Result<bool, ForwardError> {
+    async fn begins_record(&self, run: &mut Run<'_, P::Hub>, block: u64) -> Result<bool, ForwardError> {
         let mut cutter = Cutter::after_record(block);
         let (mut at, mut length) = (block, PROBE);
         while at < run.length && at - block < LONGEST_PROBE {
@@ -194,11 +200,11 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         Ok(false)
     }
 
-    async fn probe(&self, run: &mut Run<'_, H>, range: Range<u64>) -> Result<Rope, ForwardError> {
+    async fn probe(&self, run: &mut Run<'_, P::Hub>, range: Range<u64>) -> Result<Rope, ForwardError> {
         if range.is_empty() {
             return Ok(Rope::default());
         }
-        let read = self.source.read(run.blob, range, Version::Only(&run.etag));
+        let read = self.blobs.read(run.blob, range, Condition::IfMatch(&run.etag));
         let read = within(run.blob, run.times, Awaited::Storage, read).await?;
         Ok(read.map_err(ForwardError::read(run.blob))?.bytes)
     }

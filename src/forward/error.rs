@@ -1,13 +1,13 @@
 //! Why an event failed.
 
-use super::times::Times;
-use crate::cut::NotHeld;
+use super::deadlines::Deadlines;
 use crate::flow_log::FlowLogBlob;
-use crate::hub::HubError;
-use crate::ledger::LedgerError;
-use crate::quarantine::QuarantineError;
-use crate::source::ReadError;
-use crate::split::SplitError;
+use crate::flow_log::cut::NotHeld;
+use crate::forward::lease_store::LeaseError;
+use crate::message::split::SplitError;
+use crate::ports::blobs::ReadError;
+use crate::ports::hub::HubError;
+use crate::ports::quarantine::QuarantineError;
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub enum ForwardError {
         /// The blob's URL.
         blob: String,
         /// What went wrong.
-        cause: LedgerError,
+        cause: LeaseError,
     },
     /// The hub.
     #[error("{blob}, from byte {from}: {cause}")]
@@ -130,7 +130,7 @@ impl fmt::Display for Awaited {
 
 impl ForwardError {
     /// A failure of the checkpoint store on behalf of `blob`.
-    pub(super) fn checkpoint<E: Into<LedgerError>>(blob: &FlowLogBlob) -> impl Fn(E) -> Self {
+    pub(super) fn checkpoint<E: Into<LeaseError>>(blob: &FlowLogBlob) -> impl Fn(E) -> Self {
         let blob = blob.url();
         move |cause| Self::Checkpoint { blob: blob.clone(), cause: cause.into() }
     }
@@ -146,7 +146,7 @@ impl ForwardError {
     }
 
     /// The time is over, and `awaited` did not come.
-    pub(super) fn out_of_time(blob: &FlowLogBlob, times: &Times, awaited: Awaited) -> Self {
+    pub(super) fn out_of_time(blob: &FlowLogBlob, times: &Deadlines, awaited: Awaited) -> Self {
         let (budget, waited) = (times.budget(), times.elapsed());
         Self::OutOfTime { blob: blob.url(), budget, waited, awaited }
     }
@@ -164,7 +164,7 @@ impl ForwardError {
 
     /// Whether nothing more may be sent: a batch is missing already, or another worker is at it.
     pub(super) fn forbids_sending(&self) -> bool {
-        matches!(self, Self::Send { .. } | Self::Checkpoint { cause: LedgerError::ClaimLost { .. }, .. })
+        matches!(self, Self::Send { .. } | Self::Checkpoint { cause: LeaseError::ClaimLost { .. }, .. })
     }
 
     /// A failure of storage on behalf of `blob`.

@@ -5,9 +5,9 @@
 //! from the small pool; most need no more. A run with a long way to go reserves from the large pool as
 //! well. The sweep has a share of each, so that there is always room for events.
 
-use super::times::Caller;
+use super::deadlines::Caller;
+use crate::forward::plan::{AHEAD, WINDOW};
 use crate::memory::{FIRST_READS, FIRST_READS_OF_SWEEP, LONG_READS};
-use crate::plan::{AHEAD, WINDOW};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 const KIB: u64 = 1 << 10;

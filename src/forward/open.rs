@@ -1,17 +1,17 @@
 //! The first read of a run: what is new, and whether the old is still in place.
 
+use super::blob_locks::CachedState;
 use super::memory_budget::FIRST_READ;
 use super::reader::{Reader, Supply};
-use super::turns::Memory;
-use super::{End, ForwardError, Forwarded, Forwarder};
-use crate::checkpoint::{Checkpoint, CheckpointStore, Progress};
+use super::{Completion, ForwardError, Forwarded, Forwarder};
+use crate::checkpoint::{Checkpoint, Progress};
 use crate::flow_log::FlowLogBlob;
-use crate::hub::Hub;
-use crate::ledger::{Release, Seen};
-use crate::plan::{self, Continuity, Trail};
-use crate::quarantine::Quarantine;
-use crate::rope::Rope;
-use crate::source::{BlobSource, ReadError, Version};
+use crate::flow_log::fingerprint::FingerprintTail;
+use crate::flow_log::rope::Rope;
+use crate::forward::lease_store::{LoadedRow, Release};
+use crate::forward::plan::{self, Continuity};
+use crate::ports::Ports;
+use crate::ports::blobs::{BlobReader, Condition, ReadError};
 use std::sync::Arc;
 
 /// A record without an end that is longer than this is not read again with every commit, but when its
@@ -25,7 +25,7 @@ pub(super) struct Opened {
     /// Its length, bytes.
     pub length: u64,
     /// The bytes before the new ones.
-    pub trail: Trail,
+    pub trail: FingerprintTail,
     /// What showed that the blob was rewritten, if it was.
     pub rewritten: Option<Continuity>,
     /// The row to claim: as stored, or starting over.
@@ -53,7 +53,7 @@ impl Opened {
     }
 
     /// Begins to read what is still to be read, `window` bytes at a time.
-    pub(super) fn read_on<B: BlobSource>(&mut self, source: &Arc<B>, blob: &FlowLogBlob, window: u64) {
+    pub(super) fn read_on<B: BlobReader>(&mut self, source: &Arc<B>, blob: &FlowLogBlob, window: u64) {
         let windows = plan::windows(self.read_to(), self.length, window);
         self.rest = Some(Reader::start(source, blob, &self.etag, windows));
     }
@@ -69,19 +69,23 @@ impl Opened {
     }
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+impl<P: Ports> Forwarder<P> {
     /// The row as this process remembers it, or as stored. What the last run could not save is saved first:
     /// until then its claim turns other workers away, and a crash would send it again.
-    pub(super) async fn recall(&self, blob: &FlowLogBlob, memory: &mut Memory) -> Result<Seen, ForwardError> {
+    pub(super) async fn recall(
+        &self,
+        blob: &FlowLogBlob,
+        memory: &mut CachedState,
+    ) -> Result<LoadedRow, ForwardError> {
         if let Some(seen) = memory.seen.take().filter(|_| memory.unsaved.is_none()) {
             return Ok(seen);
         }
-        let seen = self.ledger.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
+        let seen = self.leases.load(blob).await.map_err(ForwardError::checkpoint(blob))?;
         let Some(end) = memory.unsaved.as_ref().filter(|end| end.belongs_to(&seen.row)) else {
             memory.unsaved = None;
             return Ok(seen);
         };
-        let released = self.ledger.release(&seen, end).await;
+        let released = self.leases.release(&seen, end).await;
         let (Release::Done(seen) | Release::WantedMore(seen)) =
             released.map_err(ForwardError::checkpoint(blob))?;
         memory.unsaved = None;
@@ -92,7 +96,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     pub(super) async fn open(
         &self,
         blob: &FlowLogBlob,
-        seen: &Seen,
+        seen: &LoadedRow,
         done: &mut Forwarded,
     ) -> Result<Option<Opened>, ForwardError> {
         let window = self.options.window.min(FIRST_READ);
@@ -100,13 +104,13 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let mut row = seen.row.clone();
         loop {
             let progress = &row.progress;
-            let owes = progress.owes_quarantine_to(blob.hour_end(), self.ledger.now()).is_some();
+            let owes = progress.owes_quarantine_to(blob.hour_end(), self.leases.now()).is_some();
             let known = progress.etag.as_deref().filter(|_| !owes);
-            let version = known.map_or(Version::Any, Version::NewerThan);
-            let continuity = match self.source.read(blob, plan::first_read(progress, window), version).await {
+            let version = known.map_or(Condition::None, Condition::IfNoneMatch);
+            let continuity = match self.blobs.read(blob, plan::first_read(progress, window), version).await {
                 Err(ReadError::Unchanged) => return Ok(None),
                 Err(ReadError::NotFound) => {
-                    done.end = End::Gone;
+                    done.end = Completion::Deleted;
                     return Ok(None);
                 }
                 Err(ReadError::PastEnd) => Continuity::Shrunk,
@@ -125,9 +129,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                             let mut first = chunk.bytes;
                             first.drop_front(skip);
                             let (etag, length) = (chunk.etag, chunk.blob_length);
-                            let trail = Trail::behind(&guarded[..skip]);
-                            if progress.offset == 0 && progress.guard.is_none() {
-                                row.progress.guard = plan::first_guard(&guarded, length);
+                            let trail = FingerprintTail::behind(&guarded[..skip]);
+                            if progress.offset == 0 && progress.fingerprint.is_none() {
+                                row.progress.fingerprint = plan::first_guard(&guarded, length);
                             }
                             return Ok(Some(Opened {
                                 etag,

@@ -1,27 +1,29 @@
 //! What leaves a run: planned messages become batches, batches fly, and what landed is marked.
 
 use super::ForwardError;
-use super::flight::{Accepted, Flight, Mark};
-use crate::batch::{Batcher, Grouped, MessagePlan};
-use crate::checkpoint::{GUARD_BYTES, Progress};
-use crate::cut::Cutter;
+use super::send_pipeline::{Accepted, Position, SendPipeline};
+use crate::checkpoint::Progress;
 use crate::flow_log::FlowLogBlob;
-use crate::hub::{Batch, Hub, Message};
-use crate::plan::Trail;
+use crate::flow_log::cut::Cutter;
+use crate::flow_log::fingerprint::FINGERPRINT_BYTES;
+use crate::flow_log::fingerprint::FingerprintTail;
+use crate::message::batch::{Batcher, Grouped, MessagePlan};
+use crate::message::{Batch, Message};
+use crate::ports::hub::Hub;
 
 /// The way from planned messages to the hub.
 pub(super) struct Outbound<'h, H> {
     batcher: Batcher,
-    flight: Flight<'h, H>,
+    flight: SendPipeline<'h, H>,
     /// The bytes before `passed_to`, for guards.
-    trail: Trail,
+    trail: FingerprintTail,
     passed_to: u64,
     /// The end of the last message added.
-    end: Mark,
+    end: Position,
     /// Where the run began.
     start: u64,
     /// The last end up to which everything was found accepted or skipped at a time when nothing was under way.
-    settled: Option<Mark>,
+    settled: Option<Position>,
     /// Whether anything was put into a batch.
     used: bool,
     /// Whether the last message was a part of a record, and not the last.
@@ -31,9 +33,14 @@ pub(super) struct Outbound<'h, H> {
 impl<'h, H: Hub> Outbound<'h, H> {
     /// Nothing sent yet; the first message starts at or behind the offset of `progress`, which `trail`
     /// leads up to.
-    pub(super) fn new(batcher: Batcher, flight: Flight<'h, H>, progress: &Progress, trail: Trail) -> Self {
+    pub(super) fn new(
+        batcher: Batcher,
+        flight: SendPipeline<'h, H>,
+        progress: &Progress,
+        trail: FingerprintTail,
+    ) -> Self {
         let Progress { offset, set_aside, .. } = *progress;
-        let end = Mark { offset, guard: trail.guard(), set_aside };
+        let end = Position { offset, fingerprint: trail.fingerprint(), set_aside };
         Self {
             batcher,
             flight,
@@ -57,7 +64,7 @@ impl<'h, H: Hub> Outbound<'h, H> {
         self.within_record
     }
 
-    /// Up to where the guard knows the bytes.
+    /// Up to where the fingerprint knows the bytes.
     pub(super) fn passed_to(&self) -> u64 {
         self.passed_to
     }
@@ -82,27 +89,27 @@ impl<'h, H: Hub> Outbound<'h, H> {
         self.send(blob, message, Some(offset)).await
     }
 
-    /// Lets the guard know of the bytes up to `offset`, which `cutter` holds from the last end on.
+    /// Lets the fingerprint know of the bytes up to `offset`, which `cutter` holds from the last end on.
     pub(super) fn pass_to(
         &mut self,
         blob: &FlowLogBlob,
         offset: u64,
         cutter: &Cutter,
     ) -> Result<(), ForwardError> {
-        let guarded = offset.saturating_sub(GUARD_BYTES).max(self.passed_to)..offset;
+        let guarded = offset.saturating_sub(FINGERPRINT_BYTES).max(self.passed_to)..offset;
         self.trail.advance(&cutter.slice(guarded).map_err(ForwardError::internal(blob))?.to_bytes());
         self.passed_to = offset;
         Ok(())
     }
 
-    /// Lets the guard know of the next bytes.
+    /// Lets the fingerprint know of the next bytes.
     pub(super) fn pass(&mut self, bytes: &[u8]) {
         self.trail.advance(bytes);
         self.passed_to += bytes.len() as u64;
     }
 
     /// Moves the end to `offset`, behind bytes that are in quarantine. `guarded` are those right before it,
-    /// from [`Outbound::passed_to`] on, or as many as the guard covers.
+    /// from [`Outbound::passed_to`] on, or as many as the fingerprint covers.
     pub(super) fn jump_to(&mut self, offset: u64, guarded: &[u8]) {
         self.trail.advance(guarded);
         self.passed_to = offset;
@@ -122,7 +129,7 @@ impl<'h, H: Hub> Outbound<'h, H> {
     fn move_to(&mut self, offset: u64, set_aside: u64) {
         let all_settled = self.settled.as_ref().map_or(self.start, |mark| mark.offset) == self.end.offset;
         let set_aside = self.end.set_aside + set_aside;
-        self.end = Mark { offset, guard: self.trail.guard(), set_aside };
+        self.end = Position { offset, fingerprint: self.trail.fingerprint(), set_aside };
         if all_settled {
             self.settled = Some(self.end.clone());
         }
@@ -138,7 +145,7 @@ impl<'h, H: Hub> Outbound<'h, H> {
     ) -> Result<(), ForwardError> {
         let before = self.end.clone();
         if let Some(offset) = end {
-            self.end = Mark { offset, guard: self.trail.guard(), ..self.end.clone() };
+            self.end = Position { offset, fingerprint: self.trail.fingerprint(), ..self.end.clone() };
         }
         self.used = true;
         self.within_record = end.is_none();
@@ -170,9 +177,9 @@ impl<'h, H: Hub> Outbound<'h, H> {
     pub(super) fn landed_after(&self, progress: &Progress) -> Progress {
         let mark = self.settled.iter().chain(self.flight.landed()).max_by_key(|mark| mark.offset);
         match mark {
-            Some(Mark { offset, guard, set_aside }) => Progress {
+            Some(Position { offset, fingerprint, set_aside }) => Progress {
                 offset: *offset,
-                guard: Some(guard.clone()),
+                fingerprint: Some(fingerprint.clone()),
                 set_aside: *set_aside,
                 ..progress.clone()
             },
@@ -185,7 +192,7 @@ impl<'h, H: Hub> Outbound<'h, H> {
         self.flight.accepted()
     }
 
-    async fn launch(&mut self, blob: &FlowLogBlob, batch: Batch, mark: Mark) -> Result<(), ForwardError> {
+    async fn launch(&mut self, blob: &FlowLogBlob, batch: Batch, mark: Position) -> Result<(), ForwardError> {
         let launched = self.flight.launch(batch, mark).await;
         launched.map_err(|cause| ForwardError::send(blob, self.landed_to(), cause))
     }

@@ -1,32 +1,29 @@
 //! Records that fit no message: split where their schema repeats, quarantined where that can't be.
 
 use super::breaks::Break;
+use super::deadlines::now;
 use super::error::Awaited;
 use super::read_on::Next;
-use super::run::{Reached, Run};
-use super::times::now;
+use super::run::{Run, StopReason};
 use super::{ForwardError, Forwarder};
-use crate::checkpoint::CheckpointStore;
-use crate::cut::Cutter;
-use crate::hub::Hub;
-use crate::quarantine::Quarantine;
-use crate::source::BlobSource;
-use crate::split::{Divider, Skeleton, SplitError, Survey, split};
+use crate::flow_log::cut::Cutter;
+use crate::message::split::{Divider, Skeleton, SplitError, Survey, split};
+use crate::ports::Ports;
 use std::ops::Range;
 
 /// What became of a record that was read again from its start.
-pub(super) enum Dealt {
+pub(super) enum OversizeOutcome {
     /// It was sent; the next one begins behind this offset.
     Done(u64),
     /// It was not, and the run goes no further, or only around it.
-    Stopped(Reached),
+    Stopped(StopReason),
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+impl<P: Ports> Forwarder<P> {
     /// Deals with a complete record that is held in memory.
     pub(super) async fn split_held(
         &self,
-        run: &mut Run<'_, H>,
+        run: &mut Run<'_, P::Hub>,
         range: &Range<u64>,
         cutter: &mut Cutter,
     ) -> Result<(), ForwardError> {
@@ -56,52 +53,58 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     /// bytes are read once to learn how it ends, and once more to send them. Both have to fit one attempt.
     pub(super) async fn split_streamed(
         &self,
-        run: &mut Run<'_, H>,
+        run: &mut Run<'_, P::Hub>,
         start: u64,
-    ) -> Result<Dealt, ForwardError> {
+    ) -> Result<OversizeOutcome, ForwardError> {
         let began = now();
         let skeleton = match self.survey(run, start).await? {
             Surveyed::Splits(skeleton) => skeleton,
             Surveyed::Ends(SplitError::Broken(cause)) => {
-                return Ok(Dealt::Stopped(Reached::Broken(Break::found(&cause))));
+                return Ok(OversizeOutcome::Stopped(StopReason::Broken(Break::found(&cause))));
             }
             Surveyed::Ends(SplitError::Unsplittable { record, reason }) => {
-                return Ok(Dealt::Stopped(around(run, record, reason.to_string())));
+                return Ok(OversizeOutcome::Stopped(around(run, record, reason.to_string())));
             }
             Surveyed::Ends(changed @ SplitError::Changed { .. }) => {
                 return Err(ForwardError::split(run.blob, changed));
             }
-            Surveyed::Unfinished => return Ok(Dealt::Stopped(Reached::Broken(Break::unfinished(start)))),
-            Surveyed::OutOfTime if self.is_last_resort(run) => {
-                return Ok(Dealt::Stopped(Reached::Broken(Break::too_long(start, None))));
+            Surveyed::Unfinished => {
+                return Ok(OversizeOutcome::Stopped(StopReason::Broken(Break::unfinished(start))));
             }
-            Surveyed::OutOfTime => return Ok(Dealt::Stopped(Reached::Budget)),
+            Surveyed::OutOfTime if self.is_last_resort(run) => {
+                return Ok(OversizeOutcome::Stopped(StopReason::Broken(Break::too_long(start, None))));
+            }
+            Surveyed::OutOfTime => return Ok(OversizeOutcome::Stopped(StopReason::Budget)),
         };
         let range = skeleton.range();
         if range.end > run.until {
-            return Ok(Dealt::Stopped(Reached::Doubt));
+            return Ok(OversizeOutcome::Stopped(StopReason::Doubt));
         }
         // To read it again and send it takes at least as long.
         if !run.times.has_time_for(now() - began) {
             let stopped = if run.times.last_resort {
-                Reached::Broken(Break::too_long(start, Some(range.end)))
+                StopReason::Broken(Break::too_long(start, Some(range.end)))
             } else {
-                Reached::Budget
+                StopReason::Budget
             };
-            return Ok(Dealt::Stopped(stopped));
+            return Ok(OversizeOutcome::Stopped(stopped));
         }
         self.divide(run, skeleton).await
     }
 
-    async fn divide(&self, run: &mut Run<'_, H>, skeleton: Skeleton) -> Result<Dealt, ForwardError> {
+    async fn divide(
+        &self,
+        run: &mut Run<'_, P::Hub>,
+        skeleton: Skeleton,
+    ) -> Result<OversizeOutcome, ForwardError> {
         let range = skeleton.range();
         let mut divider = Divider::new(skeleton);
         let mut reader = self.reader(run, range.clone());
         loop {
             let window = match self.next(run, &mut reader, run.times.read_until).await? {
                 Next::Window(window) => window,
-                Next::End => return Ok(Dealt::Done(range.end)),
-                Next::OutOfTime => return Ok(Dealt::Stopped(Reached::Budget)),
+                Next::End => return Ok(OversizeOutcome::Done(range.end)),
+                Next::OutOfTime => return Ok(OversizeOutcome::Stopped(StopReason::Budget)),
             };
             for piece in window.pieces() {
                 run.outbound.pass(piece);
@@ -116,7 +119,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         }
     }
 
-    async fn survey(&self, run: &mut Run<'_, H>, start: u64) -> Result<Surveyed, ForwardError> {
+    async fn survey(&self, run: &mut Run<'_, P::Hub>, start: u64) -> Result<Surveyed, ForwardError> {
         let mut survey = Survey::new(start, run.max_body);
         let mut reader = self.reader(run, start..run.length);
         let deadline = run.times.survey_until();
@@ -151,6 +154,10 @@ enum Surveyed {
 }
 
 /// Goes on behind the complete `record`, which is to be put into quarantine, unless it is another run's.
-fn around<H>(run: &Run<'_, H>, record: Range<u64>, reason: String) -> Reached {
-    if record.end > run.until { Reached::Doubt } else { Reached::Broken(Break::of_record(record, reason)) }
+fn around<H>(run: &Run<'_, H>, record: Range<u64>, reason: String) -> StopReason {
+    if record.end > run.until {
+        StopReason::Doubt
+    } else {
+        StopReason::Broken(Break::of_record(record, reason))
+    }
 }

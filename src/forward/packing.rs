@@ -1,17 +1,18 @@
 //! What decides the messages of a run: the hub's limits, and the bounds that an earlier run went by.
 
 use super::attempt::within;
+use super::deadlines::Deadlines;
 use super::error::Awaited;
 use super::open::Opened;
-use super::times::Times;
 use super::{ForwardError, Forwarder};
-use crate::batch::{self, LAYOUT};
-use crate::checkpoint::{Bounds, CheckpointStore, InFlight};
-use crate::config::PartitionKey;
+use crate::checkpoint::{Bounds, InFlightRange};
 use crate::flow_log::FlowLogBlob;
-use crate::hub::{Hub, Limits, Origin};
-use crate::quarantine::Quarantine;
-use crate::source::BlobSource;
+use crate::message;
+use crate::message::PartitionKey;
+use crate::message::batch::LAYOUT;
+use crate::message::{Limits, Origin};
+use crate::ports::Ports;
+use crate::ports::hub::Hub;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -23,16 +24,16 @@ pub(super) struct Packing {
     pub(super) origin: Arc<Origin>,
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+impl<P: Ports> Forwarder<P> {
     /// Asks the hub for its limits, and goes by the bounds of what an earlier run left in flight, if any:
     /// settings may have changed since. `opened`'s row then names the bounds that this run goes by.
     pub(super) async fn packing(
         &self,
         blob: &FlowLogBlob,
         opened: &mut Opened,
-        times: &Times,
+        times: &Deadlines,
     ) -> Result<Packing, ForwardError> {
-        let in_flight = opened.row.in_doubt;
+        let in_flight = opened.row.in_flight;
         let stored = in_flight.and_then(|in_flight| in_flight.bounds);
         let by_nic = stored.map_or(self.options.partition_key == PartitionKey::Nic, |bounds| bounds.by_nic);
         let origin = Arc::new(Origin {
@@ -44,7 +45,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         let asked = self.hub.limits(&origin, times.read_until);
         let limits = within(blob, times, Awaited::Hub, asked).await?;
         let limits = limits.map_err(|cause| ForwardError::send(blob, opened.row.progress.offset, cause))?;
-        let largest = batch::max_body(limits, None);
+        let largest = message::max_body(limits, None);
         let bounds = match stored {
             Some(stored) if stored.layout == LAYOUT && stored.max_body <= largest => stored,
             other => {
@@ -59,10 +60,10 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
                     );
                 }
                 let most = self.options.max_message_bytes.map(NonZeroUsize::get);
-                Bounds { max_body: batch::max_body(limits, most), by_nic, layout: LAYOUT }
+                Bounds { max_body: message::max_body(limits, most), by_nic, layout: LAYOUT }
             }
         };
-        opened.row.in_doubt = in_flight.map(|in_flight| InFlight { bounds: Some(bounds), ..in_flight });
+        opened.row.in_flight = in_flight.map(|in_flight| InFlightRange { bounds: Some(bounds), ..in_flight });
         Ok(Packing { limits, bounds, origin })
     }
 }

@@ -5,21 +5,19 @@ use super::error::Awaited;
 use super::read_on::Next;
 use super::run::Run;
 use super::{ForwardError, Forwarder};
-use crate::checkpoint::CheckpointStore;
-use crate::hub::Hub;
-use crate::quarantine::{ItemName, Note, Quarantine};
-use crate::source::BlobSource;
+use crate::ports::Ports;
+use crate::ports::quarantine::{ItemName, Note, Quarantine};
 use std::ops::Range;
 
 /// The most bytes of one item. A longer stretch becomes several, so that each attempt gets on.
 const ITEM: u64 = 64 << 20;
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+impl<P: Ports> Forwarder<P> {
     /// Puts the bytes of `range`, which lie behind a break, into quarantine, and notes in the row how far
     /// it has come. Says whether that is to the end.
     pub(super) async fn keep(
         &self,
-        run: &mut Run<'_, H>,
+        run: &mut Run<'_, P::Hub>,
         range: Range<u64>,
         reason: &str,
     ) -> Result<bool, ForwardError> {
@@ -44,7 +42,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     /// the end of those.
     pub(super) async fn quarantine(
         &self,
-        run: &mut Run<'_, H>,
+        run: &mut Run<'_, P::Hub>,
         range: Range<u64>,
         reason: &str,
     ) -> Result<u64, ForwardError> {

@@ -1,18 +1,15 @@
 //! Reading on in the middle of a run, and saving what has been accepted so far.
 
 use super::attempt::within;
+use super::deadlines::{Caller, now};
 use super::error::Awaited;
 use super::reader::Reader;
 use super::run::Run;
-use super::times::{Caller, now};
 use super::{ForwardError, Forwarder};
-use crate::batch::Packer;
-use crate::checkpoint::CheckpointStore;
-use crate::hub::Hub;
-use crate::plan;
-use crate::quarantine::Quarantine;
-use crate::rope::Rope;
-use crate::source::BlobSource;
+use crate::flow_log::rope::Rope;
+use crate::forward::plan;
+use crate::message::batch::Packer;
+use crate::ports::Ports;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 use tokio::time::{timeout, timeout_at};
@@ -31,11 +28,11 @@ pub(super) enum Next {
     OutOfTime,
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+impl<P: Ports> Forwarder<P> {
     /// Waits for the next window until `deadline`, or until the process is asked to stop.
     pub(super) async fn next(
         &self,
-        run: &mut Run<'_, H>,
+        run: &mut Run<'_, P::Hub>,
         reader: &mut Reader,
         deadline: Instant,
     ) -> Result<Next, ForwardError> {
@@ -64,13 +61,13 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     }
 
     /// The bytes of `range`, none of them read yet.
-    pub(super) fn reader(&self, run: &Run<'_, H>, range: Range<u64>) -> Reader {
+    pub(super) fn reader(&self, run: &Run<'_, P::Hub>, range: Range<u64>) -> Reader {
         let windows = plan::windows(range.start, range.end, run.window);
-        Reader::start(&self.source, run.blob, &run.etag, windows)
+        Reader::start(&self.blobs, run.blob, &run.etag, windows)
     }
 
     /// Saves what has been accepted and renews the claim, when that is due.
-    pub(super) async fn save_now_and_then(&self, run: &mut Run<'_, H>) -> Result<(), ForwardError> {
+    pub(super) async fn save_now_and_then(&self, run: &mut Run<'_, P::Hub>) -> Result<(), ForwardError> {
         if now() - run.saved < self.options.save_every {
             return Ok(());
         }
@@ -78,9 +75,9 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     }
 
     /// Saves what has been accepted and renews the claim.
-    pub(super) async fn save(&self, run: &mut Run<'_, H>) -> Result<(), ForwardError> {
+    pub(super) async fn save(&self, run: &mut Run<'_, P::Hub>) -> Result<(), ForwardError> {
         let progress = run.progress();
-        let saving = self.ledger.save(run.seen, &progress);
+        let saving = self.leases.save(run.seen, &progress);
         let saved = within(run.blob, run.times, Awaited::Table, saving).await?;
         *run.seen = saved.map_err(ForwardError::checkpoint(run.blob))?;
         run.saved = now();
@@ -88,7 +85,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     }
 
     /// Whether a run that is out of time had all the time that any attempt will have.
-    pub(super) fn is_last_resort(&self, run: &Run<'_, H>) -> bool {
+    pub(super) fn is_last_resort(&self, run: &Run<'_, P::Hub>) -> bool {
         run.times.last_resort && !self.is_stopping()
     }
 
@@ -96,14 +93,14 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     /// repeat has to end it at the same place. Only when it has sent nothing, and no earlier run has.
     pub(super) async fn may_end_a_message_early(
         &self,
-        run: &mut Run<'_, H>,
+        run: &mut Run<'_, P::Hub>,
         packer: &Packer,
     ) -> Result<bool, ForwardError> {
         let Some(end) = packer.open_end() else { return Ok(false) };
         if run.outbound.is_used() || run.repeats || self.is_stopping() {
             return Ok(false);
         }
-        let narrowing = self.ledger.narrow(run.seen, end);
+        let narrowing = self.leases.narrow(run.seen, end);
         let narrowed = within(run.blob, run.times, Awaited::Table, narrowing).await?;
         *run.seen = narrowed.map_err(ForwardError::checkpoint(run.blob))?;
         Ok(true)

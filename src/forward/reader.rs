@@ -1,9 +1,9 @@
 //! Reads windows of one blob version ahead of the cutter.
 
 use crate::flow_log::FlowLogBlob;
-use crate::plan::AHEAD;
-use crate::rope::Rope;
-use crate::source::{BlobSource, ReadError, Version};
+use crate::flow_log::rope::Rope;
+use crate::forward::plan::AHEAD;
+use crate::ports::blobs::{BlobReader, Condition, ReadError};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) struct Reader {
 impl Reader {
     /// Starts to read `ranges` of the version `etag` of `blob`. What is under way is given up when the
     /// reader is dropped.
-    pub(super) fn start<B: BlobSource>(
+    pub(super) fn start<B: BlobReader>(
         source: &Arc<B>,
         blob: &FlowLogBlob,
         etag: &str,
@@ -41,7 +41,7 @@ impl Reader {
         let starts = ranges.map(move |range| {
             let (source, blob, etag) = (Arc::clone(&source), Arc::clone(&blob), Arc::clone(&etag));
             tokio::spawn(async move {
-                source.read(&blob, range, Version::Only(&etag)).await.map(|chunk| chunk.bytes)
+                source.read(&blob, range, Condition::IfMatch(&etag)).await.map(|chunk| chunk.bytes)
             })
         });
         let mut reader = Self { starts: Box::new(starts), under_way: VecDeque::with_capacity(AHEAD) };
@@ -87,8 +87,8 @@ impl Drop for Reader {
 mod tests {
     use super::*;
     use crate::flow_log::Container;
-    use crate::plan;
-    use crate::source::Chunk;
+    use crate::forward::plan;
+    use crate::ports::blobs::Chunk;
     use bytes::Bytes;
     use std::sync::Mutex;
     use std::time::Duration;
@@ -106,8 +106,13 @@ mod tests {
         lost: Option<u64>,
     }
 
-    impl BlobSource for Distant {
-        async fn read(&self, _: &FlowLogBlob, range: Range<u64>, _: Version<'_>) -> Result<Chunk, ReadError> {
+    impl BlobReader for Distant {
+        async fn read(
+            &self,
+            _: &FlowLogBlob,
+            range: Range<u64>,
+            _: Condition<'_>,
+        ) -> Result<Chunk, ReadError> {
             self.asked.lock().unwrap().push(range.clone());
             sleep(LATENCY).await;
             if self.lost == Some(range.start) {

@@ -1,25 +1,24 @@
 //! One run under one claim: read → cut → batch → send → checkpoint.
 
-use super::breaks::{Break, Passed, note_mended};
-use super::flight::Flight;
+use super::breaks::{Break, BreakOutcome, note_mended};
+use super::deadlines::{Deadlines, now};
 use super::memory_budget::{HELD, Shape};
 use super::open::Opened;
 use super::outbound::Outbound;
-use super::oversize::Dealt;
+use super::oversize::OversizeOutcome;
 use super::packing::Packing;
 use super::read_on::Next;
 use super::reader::Supply;
-use super::times::{Times, now};
-use super::{End, ForwardError, Forwarded, Forwarder};
-use crate::batch::{Added, Batcher, Packer};
-use crate::checkpoint::{Broken, CheckpointStore, Progress};
-use crate::cut::Cutter;
+use super::send_pipeline::SendPipeline;
+use super::{Completion, ForwardError, Forwarded, Forwarder};
+use crate::checkpoint::{Broken, Progress};
 use crate::flow_log::FlowLogBlob;
-use crate::hub::Hub;
-use crate::ledger::Seen;
-use crate::quarantine::Quarantine;
-use crate::rope::Rope;
-use crate::source::BlobSource;
+use crate::flow_log::cut::Cutter;
+use crate::flow_log::rope::Rope;
+use crate::forward::lease_store::LoadedRow;
+use crate::message::batch::{Added, Batcher, Packer};
+use crate::ports::Ports;
+use crate::ports::hub::Hub;
 use std::time::Instant;
 
 /// A run: what it is about, and how far it has come.
@@ -37,8 +36,8 @@ pub(super) struct Run<'r, H> {
     pub(super) max_body: u64,
     /// Bytes of one ranged GET.
     pub(super) window: u64,
-    pub(super) times: &'r Times,
-    pub(super) seen: &'r mut Seen,
+    pub(super) times: &'r Deadlines,
+    pub(super) seen: &'r mut LoadedRow,
     pub(super) outbound: Outbound<'r, H>,
     pub(super) done: &'r mut Forwarded,
     /// What is known of a break in front of which this run stands.
@@ -71,14 +70,14 @@ pub(super) struct RunResult {
 
 impl RunResult {
     /// Nothing was sent.
-    pub(super) fn unchanged(seen: &Seen, result: Result<(), ForwardError>) -> Self {
+    pub(super) fn unchanged(seen: &LoadedRow, result: Result<(), ForwardError>) -> Self {
         Self { progress: seen.row.progress.clone(), finished: false, result }
     }
 }
 
 /// Where reading stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reached {
+pub(super) enum StopReason {
     /// The end of the version.
     End,
     /// The end of what an earlier run had set out to send: what follows has other message bounds.
@@ -95,17 +94,17 @@ pub(super) enum Reached {
     Kept,
 }
 
-impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H, Q> {
+impl<P: Ports> Forwarder<P> {
     /// Sends what `opened` brings and says how far the hub accepted it.
     #[expect(clippy::too_many_arguments, reason = "what a run is made of")]
     pub(super) async fn run(
         &self,
         blob: &FlowLogBlob,
-        seen: &mut Seen,
+        seen: &mut LoadedRow,
         opened: Opened,
         packing: Packing,
         shape: Shape,
-        times: &Times,
+        times: &Deadlines,
         done: &mut Forwarded,
     ) -> RunResult {
         let known = seen.row.progress.broken.filter(|_| seen.row.covers(&opened.etag));
@@ -113,14 +112,14 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             blob,
             etag: opened.etag.clone(),
             length: opened.length,
-            until: seen.row.in_doubt.map_or(opened.length, |in_flight| in_flight.until),
-            repeats: opened.row.in_doubt.is_some(),
+            until: seen.row.in_flight.map_or(opened.length, |in_flight| in_flight.until),
+            repeats: opened.row.in_flight.is_some(),
             max_body: packing.bounds.max_body,
             window: shape.window.min(self.options.window),
             times,
             outbound: Outbound::new(
                 Batcher::new(packing.limits, packing.origin),
-                Flight::new(&*self.hub, times, shape.in_flight),
+                SendPipeline::new(&*self.hub, times, shape.in_flight),
                 &seen.row.progress,
                 opened.trail.clone(),
             ),
@@ -131,7 +130,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         };
         let reached = match known {
             // This version was cut before, up to where it breaks.
-            Some(broken) => self.drive(&mut run, Reached::Broken(Break::known(broken))).await,
+            Some(broken) => self.drive(&mut run, StopReason::Broken(Break::known(broken))).await,
             None => match self.pump(&mut run, opened.into_supply()).await {
                 Ok(reached) => self.drive(&mut run, reached).await,
                 Err(error) => Err(error),
@@ -141,7 +140,11 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     }
 
     /// Waits for what is on its way, and says what the row is to say.
-    async fn conclude(&self, mut run: Run<'_, H>, mut reached: Result<Reached, ForwardError>) -> RunResult {
+    async fn conclude(
+        &self,
+        mut run: Run<'_, P::Hub>,
+        mut reached: Result<StopReason, ForwardError>,
+    ) -> RunResult {
         if let Err(error) = &reached
             && !error.forbids_sending()
         {
@@ -149,7 +152,7 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             let drained = run.outbound.drain(run.blob).await;
             // Whichever read found the new version: of a window, of a record to be split, for quarantine.
             if error.is_new_version() {
-                reached = drained.map(|()| Reached::NewVersion);
+                reached = drained.map(|()| StopReason::NewVersion);
             }
         }
         run.done.records += run.outbound.accepted().records;
@@ -160,19 +163,19 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         progress.etag = None;
         // Cut short, it finished what it had sent, unless that was a part of a record; what an earlier run
         // had sent lies ahead still.
-        let cut_short = matches!(reached, Ok(Reached::Budget | Reached::NewVersion));
+        let cut_short = matches!(reached, Ok(StopReason::Budget | StopReason::NewVersion));
         let finished = reached.is_ok() && !(cut_short && (run.repeats || run.outbound.is_within_record()));
         match &reached {
-            Ok(Reached::End) => {
+            Ok(StopReason::End) => {
                 progress.etag = Some(run.etag);
                 progress.broken = None;
                 note_mended(run.blob, known, progress.offset);
             }
-            Ok(Reached::Kept) => progress.etag = Some(run.etag),
-            Ok(Reached::Budget) => {
+            Ok(StopReason::Kept) => progress.etag = Some(run.etag),
+            Ok(StopReason::Budget) => {
                 // What was decided of this version is not to be found out again.
                 progress.etag = progress.broken.filter(Broken::is_decided).map(|_| run.etag);
-                run.done.end = End::LeftOver;
+                run.done.end = Completion::LeftOver;
             }
             _ => {}
         }
@@ -181,21 +184,25 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
 
     /// Goes on to the end, around records that are too long to be held and bytes that are no records;
     /// returns with nothing under way.
-    async fn drive(&self, run: &mut Run<'_, H>, mut reached: Reached) -> Result<Reached, ForwardError> {
+    async fn drive(
+        &self,
+        run: &mut Run<'_, P::Hub>,
+        mut reached: StopReason,
+    ) -> Result<StopReason, ForwardError> {
         loop {
             let resume = match reached {
-                Reached::Endless(start) => match self.split_streamed(run, start).await? {
-                    Dealt::Done(end) => end,
-                    Dealt::Stopped(other) => {
+                StopReason::Endless(start) => match self.split_streamed(run, start).await? {
+                    OversizeOutcome::Done(end) => end,
+                    OversizeOutcome::Stopped(other) => {
                         reached = other;
                         continue;
                     }
                 },
-                Reached::Broken(cause) => {
+                StopReason::Broken(cause) => {
                     run.outbound.drain(run.blob).await?;
                     match self.pass_break(run, cause).await? {
-                        Passed::Resume(block) => block,
-                        Passed::Stopped(other) => return Ok(other),
+                        BreakOutcome::Resume(block) => block,
+                        BreakOutcome::Stopped(other) => return Ok(other),
                     }
                 }
                 other => {
@@ -210,18 +217,18 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
     }
 
     /// read → cut → batch → send, with the progress saved now and then.
-    async fn pump(&self, run: &mut Run<'_, H>, supply: Supply) -> Result<Reached, ForwardError> {
+    async fn pump(&self, run: &mut Run<'_, P::Hub>, supply: Supply) -> Result<StopReason, ForwardError> {
         let Supply { from, first: mut window, mut rest } = supply;
         let mut cutter = if from == 0 { Cutter::from_start() } else { Cutter::after_record(from) };
         let mut packer = Packer::new(run.max_body);
         let reached = 'read: loop {
             window.pieces().for_each(|piece| cutter.push(piece.clone()));
             while let Some(record) = match cutter.next_record() {
-                Err(broken) => break 'read Reached::Broken(Break::found(&broken)),
+                Err(broken) => break 'read StopReason::Broken(Break::found(&broken)),
                 Ok(record) => record,
             } {
                 if record.range.end > run.until {
-                    break 'read Reached::Doubt;
+                    break 'read StopReason::Doubt;
                 }
                 match packer.add(&record) {
                     Added::Fits => {}
@@ -238,17 +245,17 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
             if let Some(start) = cutter.open_record()
                 && cutter.pushed_to() - start > HELD.max(packer.max_record())
             {
-                break Reached::Endless(start);
+                break StopReason::Endless(start);
             }
             // A run that has sent nothing reads on: an attempt should get somewhere.
             let has_work = run.outbound.is_used() || !run.repeats && packer.open_end().is_some();
             let deadline = if has_work { run.times.work_until } else { run.times.read_until };
             window = match self.next(run, &mut rest, deadline).await? {
                 Next::Window(next) => next,
-                Next::OutOfTime => break Reached::Budget,
+                Next::OutOfTime => break StopReason::Budget,
                 Next::End => match cutter.open_record() {
-                    Some(start) => break Reached::Broken(Break::unfinished(start)),
-                    None => break Reached::End,
+                    Some(start) => break StopReason::Broken(Break::unfinished(start)),
+                    None => break StopReason::End,
                 },
             };
         };
@@ -256,8 +263,8 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         // not full is left for the next run to pack, with the bounds that it would have had here; but
         // a run that has sent nothing would get nowhere, and ends a message early. A long gap ends a message
         // in any case.
-        let behind_gap = cutter.passed_to().filter(|_| reached == Reached::Budget);
-        let ends = reached != Reached::Budget
+        let behind_gap = cutter.passed_to().filter(|_| reached == StopReason::Budget);
+        let ends = reached != StopReason::Budget
             || behind_gap.is_some()
             || self.may_end_a_message_early(run, &packer).await?;
         if ends && let Some(plan) = packer.finish(cutter.closed()) {
@@ -266,11 +273,11 @@ impl<B: BlobSource, C: CheckpointStore, H: Hub, Q: Quarantine> Forwarder<B, C, H
         if let Some(offset) = behind_gap {
             run.outbound.pass_to(run.blob, offset, &cutter)?;
             run.outbound.step_to(offset);
-        } else if reached == Reached::Budget && self.is_last_resort(run) && run.outbound.end() == from {
+        } else if reached == StopReason::Budget && self.is_last_resort(run) && run.outbound.end() == from {
             // No attempt will get further.
-            return Ok(Reached::Broken(Break::too_long(from, None)));
+            return Ok(StopReason::Broken(Break::too_long(from, None)));
         }
-        if let Reached::Endless(start) = reached {
+        if let StopReason::Endless(start) = reached {
             run.outbound.pass_to(run.blob, start, &cutter)?;
         }
         Ok(reached)

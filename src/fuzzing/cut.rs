@@ -1,8 +1,8 @@
 //! The cutter, and the packing of messages from what it finds.
 #![allow(clippy::unwrap_used)]
 
-use crate::batch::{Added, MAX_SLICES, MessagePlan, Packer};
-use crate::cut::{Cutter, LEAST_SHARE, MAX_GAP, byte_wise, oracle};
+use crate::flow_log::cut::{Cutter, LEAST_SHARE, MAX_GAP, byte_wise, oracle};
+use crate::message::batch::{Added, MAX_SLICES, MessagePlan, Packer};
 use bytes::Bytes;
 use std::ops::Range;
 

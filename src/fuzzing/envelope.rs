@@ -1,10 +1,11 @@
 //! What the host posts, and the places that its events name.
 #![allow(clippy::unwrap_used)]
 
-use crate::config::{StorageAccess, StorageAccount, VNET_CONTAINER};
-use crate::event::{self, Event, LONGEST_ETAG, MOST_EVENTS};
+use crate::config::{StorageAccess, StorageAccount};
+use crate::flow_log::VNET_CONTAINER;
 use crate::flow_log::{LONGEST_URL, Sources, timely};
-use crate::sweep::hours::Retention;
+use crate::host::event::{self, Event, LONGEST_ETAG, MOST_EVENTS};
+use crate::hour::Retention;
 use url::Url;
 
 /// What events may hold beside eight times the body, bytes: [`MOST_EVENTS`] of a few hundred bytes each.
@@ -36,7 +37,7 @@ fn body(body: &[u8]) {
         blob_service: Url::parse("https://contoso.blob.core.windows.net").unwrap(),
         access: StorageAccess::Sas("unused".into()),
     };
-    let sources = Sources::new(&[account], &[VNET_CONTAINER.to_owned()]);
+    let sources = Sources::new([account.blob_service], &[VNET_CONTAINER.to_owned()]);
     for event in events {
         let reason = match event {
             Event::Commit(commit) => {

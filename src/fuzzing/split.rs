@@ -1,8 +1,8 @@
 //! The splitter.
 #![allow(clippy::unwrap_used)]
 
-use crate::cut::Cutter;
-use crate::split::{Divider, MAX_SKELETON, Part, SplitError, Survey, split as split_held};
+use crate::flow_log::cut::Cutter;
+use crate::message::split::{Divider, MAX_SKELETON, Part, SplitError, Survey, split as split_held};
 use bytes::Bytes;
 
 /// Where the record stands in the blob: in a body it stands there as well.

@@ -4,7 +4,7 @@
 //! Nothing but the time of the last look is remembered, in the checkpoint table: so it works across restarts
 //! and with several processes.
 
-use super::hours::Hour;
+use crate::hour::Hour;
 
 const MINUTE: u64 = 60_000;
 const MINUTES_A_DAY: u64 = 1_440;

@@ -1,8 +1,9 @@
 //! What is behind: the blobs of a listing compared with their rows.
 
-use crate::checkpoint::{Checkpoint, RowVersion, Wanted};
+use crate::checkpoint::{BlobVersion, Checkpoint};
 use crate::flow_log::{CheckpointKey, FlowLogBlob};
-use crate::ledger::Seen;
+use crate::forward::lease_store::LoadedRow;
+use crate::ports::checkpoints::RowVersion;
 use std::collections::HashMap;
 
 /// A blob as a listing shows it.
@@ -11,7 +12,7 @@ pub(super) struct Found {
     /// The blob.
     pub(super) blob: FlowLogBlob,
     /// Its newest commit.
-    pub(super) commit: Wanted,
+    pub(super) commit: BlobVersion,
     /// When that was, in milliseconds since the Unix epoch; none when storage did not say.
     pub(super) modified: Option<u64>,
 }
@@ -23,7 +24,7 @@ pub(super) struct Behind {
     /// Whether its row says that some of it can't be forwarded.
     pub(super) broken: bool,
     /// The row, until it was worked on.
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<LoadedRow>,
 }
 
 /// What came of the comparison.
@@ -59,7 +60,7 @@ pub(super) fn compare(
             Some((row, _)) if row.settles(&listed.commit.etag, listed.blob.hour_end(), now) => {}
             Some((row, _)) if row.is_claimed(now) => compared.at_work += 1,
             _ => {
-                let seen = Some(Seen::scanned(&listed.blob, stored));
+                let seen = Some(LoadedRow::scanned(&listed.blob, stored));
                 compared.behind.push(Behind { listed, broken, seen });
                 continue;
             }
@@ -116,7 +117,7 @@ mod tests {
                 .iter()
                 .zip(0..)
                 .map(|((etag, _), nic)| {
-                    let commit = Wanted { etag: etag.to_string(), length: nic.into() };
+                    let commit = BlobVersion { etag: etag.to_string(), length: nic.into() };
                     Found { blob: blob(nic), commit, modified: None }
                 })
                 .collect();
@@ -135,7 +136,7 @@ mod tests {
                 let broken = matches!(known, Some((_, _, true)));
                 if !forwarded && !owned {
                     let stored = row(known).map(|row| (row, RowVersion(u32::to_string(&nic))));
-                    let seen = Some(Seen::scanned(&listed.blob, stored));
+                    let seen = Some(LoadedRow::scanned(&listed.blob, stored));
                     expected.behind.push(Behind { listed, broken, seen });
                     continue;
                 }

@@ -5,25 +5,15 @@ use super::marks::Kind;
 use super::open::in_time;
 use super::place::{Memory, Place, Step};
 use super::report::Swept;
-use super::watermark_copy::WatermarkCopy;
 use super::{Sweeper, Times};
-use crate::checkpoint::CheckpointTable;
-use crate::hub::Hub;
-use crate::quarantine::Quarantine;
-use crate::source::{BlobListing, BlobSource};
+use crate::ports::SweepPorts;
+use crate::ports::watermark_copy::WatermarkCopy;
 use time::Date;
 
 /// How often the time of the looks at closed hours is written when there was none, milliseconds.
 const WRITTEN_EVERY: u64 = 3_600_000;
 
-impl<B, C, H, Q, W> Sweeper<B, C, H, Q, W>
-where
-    B: BlobSource + BlobListing,
-    C: CheckpointTable,
-    H: Hub,
-    Q: Quarantine,
-    W: WatermarkCopy,
-{
+impl<P: SweepPorts> Sweeper<P> {
     /// The first day whose rows are kept: no row of an hour that is not closed is ever deleted. None where
     /// nothing is swept, for then nothing is known to be closed.
     pub(super) fn first_kept(&self, places: &[Place], now: u64) -> Option<Date> {
@@ -58,7 +48,7 @@ where
         let first = self.options.retention.first_hour(now);
         let old = place.watermark;
         let from = if place.gives_up { old.max(first) } else { old };
-        let new = hours::moved(now, from, &place.memory.done);
+        let new = hours::advance_watermark(now, from, &place.memory.done);
         let memory = &mut place.memory;
         memory.done.retain(|hour| *hour >= new);
         memory.reopened.retain(|hour| *hour >= first && *hour < new);
@@ -172,8 +162,8 @@ fn fell_silent(memory: &mut Memory, steps: &[&Step], now: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::hours::Hour;
     use super::*;
+    use crate::hour::Hour;
 
     const NOW: u64 = 498_705 * 3_600_000;
 

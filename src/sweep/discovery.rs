@@ -5,9 +5,9 @@
 //! years are not entered again: a walk costs one call for each folder above them.
 
 use super::folders::{Below, FlowLog, what_is};
-use super::look::LookError;
+use super::look::ScanError;
 use crate::flow_log::Container;
-use crate::source::{BlobListing, Depth, LARGEST_PAGE, Names, Page};
+use crate::ports::blobs::{BlobListing, Depth, LARGEST_PAGE, Names, Page};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ pub(super) struct Walk {
     /// In the order of their prefixes; with those that earlier walks found when this one did not end.
     pub(super) flow_logs: Arc<[FlowLog]>,
     /// Why the walk did not come to its end; none when it saw every folder.
-    pub(super) failure: Option<LookError>,
+    pub(super) failure: Option<ScanError>,
 }
 
 /// The flow logs that the last walks found, by container.
@@ -80,7 +80,7 @@ async fn walk(
     known: &[FlowLog],
     found: &mut Vec<FlowLog>,
     deadline: Instant,
-) -> Result<(), LookError> {
+) -> Result<(), ScanError> {
     let mut waiting = vec![Folder { prefix: String::new(), depth: 0, marker: None }];
     let mut under_way = FuturesUnordered::new();
     loop {
@@ -115,7 +115,7 @@ async fn walk(
             }
         }
         if found.len() > MOST || waiting.len() > MOST {
-            return Err(LookError::TooMany { container: container.to_string(), most: MOST });
+            return Err(ScanError::TooMany { container: container.to_string(), most: MOST });
         }
     }
 }
@@ -133,7 +133,7 @@ async fn children(
     container: &Container,
     folder: Folder,
     deadline: Instant,
-) -> Result<(Folder, Page), LookError> {
+) -> Result<(Folder, Page), ScanError> {
     let names = Names {
         prefix: &folder.prefix,
         depth: Depth::Children,
@@ -141,7 +141,7 @@ async fn children(
         at_most: LARGEST_PAGE,
     };
     let page = timeout_at(deadline, listing.list(container, names)).await;
-    let page = page.map_err(|_| LookError::OutOfTime { what: "finding the flow logs" })??;
+    let page = page.map_err(|_| ScanError::OutOfTime { what: "finding the flow logs" })??;
     Ok((folder, page))
 }
 

@@ -1,7 +1,7 @@
 //! What a folder's name says: a flow log's year, a folder on the way there, or somebody else's.
 
-use super::hours::Hour;
 use crate::flow_log::Kind;
+use crate::hour::Hour;
 
 /// A folder that holds one flow log's years.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

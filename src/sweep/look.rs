@@ -1,14 +1,15 @@
 //! A look at one page of an hour of one flow log: its blobs, and their rows.
 
 use super::behind::{Compared, Found, compare};
-use crate::checkpoint::{self, Checkpoint, CheckpointTable, RowVersion, Rows, StoreError, Wanted};
+use crate::checkpoint::{BlobVersion, Checkpoint};
 use crate::flow_log::{CheckpointKey, Container};
-use crate::source::{BlobListing, Depth, ListError, Listed, Names};
+use crate::ports::blobs::{BlobListing, Depth, ListError, Listed, Names};
+use crate::ports::checkpoints::{self, CheckpointTable, RowVersion, Rows, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Why a place could not be looked at.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum LookError {
+pub(super) enum ScanError {
     /// Storage.
     #[error(transparent)]
     List(#[from] ListError),
@@ -17,7 +18,7 @@ pub(super) enum LookError {
     Checkpoints(#[from] StoreError),
     /// The second copy of the watermark.
     #[error(transparent)]
-    Copy(#[from] super::watermark_copy::WatermarkCopyError),
+    Copy(#[from] crate::ports::watermark_copy::WatermarkCopyError),
     /// No answer came in time.
     #[error("the sweep's time was over while it was {what}: storage is slow, or there is much to list")]
     OutOfTime {
@@ -58,12 +59,12 @@ pub(super) async fn look(
     (prefix, marker): (&str, Option<&str>),
     at_most: u32,
     now: u64,
-) -> Result<Looked, LookError> {
+) -> Result<Looked, ScanError> {
     let page = listing.list(container, Names { prefix, depth: Depth::All, marker, at_most }).await?;
     let mut blobs = Vec::with_capacity(page.blobs.len());
     for Listed { name, etag, length, modified } in page.blobs {
         match container.blob(&name) {
-            Ok(blob) => blobs.push(Found { blob, commit: Wanted { etag, length }, modified }),
+            Ok(blob) => blobs.push(Found { blob, commit: BlobVersion { etag, length }, modified }),
             Err(reason) => tracing::debug!(%container, name, "skipped: the blob {reason}"),
         }
     }
@@ -92,7 +93,7 @@ async fn rows_of(
     let rows = Rows::Of { partition, rows: first.row.clone()..format!("{}0", last.row) };
     let (mut missing, mut after) = (keys.len(), None);
     loop {
-        let page = table.scan(&rows, after.as_ref(), checkpoint::LARGEST_PAGE).await?;
+        let page = table.scan(&rows, after.as_ref(), checkpoints::LARGEST_PAGE).await?;
         for stored in page.rows {
             if keys.contains(&stored.key) && found.insert(stored.key, (stored.row, stored.version)).is_none()
             {

@@ -1,9 +1,10 @@
 //! What is remembered about the sweep of a container: numbers in rows of the checkpoint table, one each, so
 //! that a version that knows fewer of them leaves the others alone.
 
-use super::hours::Hour;
-use crate::checkpoint::{Checkpoint, CheckpointTable, LARGEST_PAGE, Progress, RowVersion, Rows, StoreError};
+use crate::checkpoint::{Checkpoint, Progress};
 use crate::flow_log::{CheckpointKey, Container};
+use crate::hour::Hour;
+use crate::ports::checkpoints::{CheckpointTable, LARGEST_PAGE, RowVersion, Rows, StoreError};
 
 /// What a row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,18 +1,18 @@
 //! The beginning of a sweep: each container's watermark and flow logs.
 
 use super::discovery::Walk;
-use super::hours::{self, Hour};
-use super::look::LookError;
+use super::hours;
+use super::look::ScanError;
 use super::marks::{Kind, Marks};
 use super::place::{Memory, Place};
 use super::report::Swept;
-use super::watermark_copy::WatermarkCopy;
 use super::{Sweeper, Times};
-use crate::checkpoint::{CheckpointTable, StoreError};
 use crate::flow_log::{CheckpointKey, Container};
-use crate::hub::Hub;
-use crate::quarantine::Quarantine;
-use crate::source::{BlobListing, BlobSource, ListError};
+use crate::hour::Hour;
+use crate::ports::SweepPorts;
+use crate::ports::blobs::ListError;
+use crate::ports::checkpoints::StoreError;
+use crate::ports::watermark_copy::WatermarkCopy;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
@@ -26,18 +26,11 @@ const AGREED_AFTER: u64 = 60_000;
 const AGREED_WITHIN: u64 = 86_400_000;
 
 /// A container that is open, and what is to be told of it.
-type Opened = Result<(Place, Vec<String>), LookError>;
+type Opened = Result<(Place, Vec<String>), ScanError>;
 
-impl<B, C, H, Q, W> Sweeper<B, C, H, Q, W>
-where
-    B: BlobSource + BlobListing,
-    C: CheckpointTable,
-    H: Hub,
-    Q: Quarantine,
-    W: WatermarkCopy,
-{
+impl<P: SweepPorts> Sweeper<P> {
     /// The rows of all containers, in order.
-    pub(super) async fn load_marks(&self, times: Times) -> Vec<Result<Marks, LookError>> {
+    pub(super) async fn load_marks(&self, times: Times) -> Vec<Result<Marks, ScanError>> {
         let load = |container| in_time(times.discover_until, Marks::load(&self.table, container));
         let loads: Vec<_> = self.containers.iter().map(load).collect();
         stream::iter(loads).buffered(AT_ONCE).collect().await
@@ -46,7 +39,7 @@ where
     /// Opens all containers, and tells whether the watermarks of all that exist are known.
     pub(super) async fn open(
         &self,
-        marks: Vec<Result<Marks, LookError>>,
+        marks: Vec<Result<Marks, ScanError>>,
         now: u64,
         times: Times,
         swept: &mut Swept,
@@ -66,7 +59,7 @@ where
                     }
                     places.push(place);
                 }
-                Some(Err(LookError::List(ListError::NoContainer { container }))) => {
+                Some(Err(ScanError::List(ListError::NoContainer { container }))) => {
                     tracing::warn!("there is no container {container}: no flow log has written to it yet");
                     swept.missing.push(container);
                 }
@@ -92,14 +85,14 @@ where
     async fn open_one(
         &self,
         container: &Container,
-        marks: Result<Marks, LookError>,
+        marks: Result<Marks, ScanError>,
         now: u64,
         times: Times,
     ) -> Opened {
         let mut marks = marks?;
         let Walk { flow_logs, failure } =
             self.discovery.walk(&*self.listing, container, times.discover_until).await;
-        if let Some(missing @ LookError::List(ListError::NoContainer { .. })) = failure {
+        if let Some(missing @ ScanError::List(ListError::NoContainer { .. })) = failure {
             return Err(missing);
         }
         let mut failures = Vec::new();
@@ -144,7 +137,7 @@ where
         now: u64,
         deadline: Instant,
         failures: &mut Vec<String>,
-    ) -> Result<Hour, LookError> {
+    ) -> Result<Hour, ScanError> {
         let kept = match in_time(deadline, self.copy.load(container)).await {
             Err(error) if memory.watermark.is_some() => {
                 tracing::warn!("{error}");
@@ -158,7 +151,7 @@ where
             // Another process was quicker.
             *marks = in_time(deadline, Marks::load(&self.table, container)).await?;
             let key = CheckpointKey::of_sweep(container);
-            return marks.hour(Kind::Watermark).ok_or(LookError::Checkpoints(StoreError::Conflict { key }));
+            return marks.hour(Kind::Watermark).ok_or(ScanError::Checkpoints(StoreError::Conflict { key }));
         }
         self.put(container, marks, Kind::Beginning, hour.number(), deadline).await?;
         if known.is_none() {
@@ -186,7 +179,7 @@ where
         watermark: Hour,
         now: u64,
         deadline: Instant,
-    ) -> Result<bool, LookError> {
+    ) -> Result<bool, ScanError> {
         let first = self.options.retention.first_hour(now);
         if watermark >= first {
             return Ok(false);
@@ -212,7 +205,7 @@ where
         kind: Kind,
         value: u64,
         deadline: Instant,
-    ) -> Result<bool, LookError> {
+    ) -> Result<bool, ScanError> {
         in_time(deadline, marks.store(&self.table, container, kind, value)).await
     }
 }
@@ -221,10 +214,10 @@ where
 pub(super) async fn in_time<T, E>(
     deadline: Instant,
     call: impl Future<Output = Result<T, E>>,
-) -> Result<T, LookError>
+) -> Result<T, ScanError>
 where
-    LookError: From<E>,
+    ScanError: From<E>,
 {
     let answer = timeout_at(deadline, call).await;
-    Ok(answer.map_err(|_| LookError::OutOfTime { what: "waiting for storage" })??)
+    Ok(answer.map_err(|_| ScanError::OutOfTime { what: "waiting for storage" })??)
 }

@@ -2,9 +2,10 @@
 
 use super::again;
 use super::folders::FlowLog;
-use super::hours::{self, Hour, Retention};
+use super::hours;
 use super::marks::{Kind, Marks};
 use crate::flow_log::Container;
+use crate::hour::{Hour, Retention};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! What a sweep did, for the log, the metrics and the answer to the host.
 
-use super::hours::Hour;
+use crate::hour::Hour;
 use std::fmt;
 use time::OffsetDateTime;
 

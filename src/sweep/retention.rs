@@ -1,7 +1,7 @@
 //! Deletes the rows of days that are over and done with.
 
-use crate::checkpoint::{CheckpointTable, LARGEST_PAGE, Rows, StoreError};
 use crate::flow_log::CheckpointKey;
+use crate::ports::checkpoints::{CheckpointTable, LARGEST_PAGE, Rows, StoreError};
 use futures_util::{StreamExt as _, stream};
 use time::Date;
 use tokio::time::{Instant, timeout_at};

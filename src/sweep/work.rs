@@ -1,17 +1,13 @@
 //! The middle of a sweep: looks and runs, side by side.
 
 use super::behind::Behind;
-use super::look::{LookError, Looked, look};
+use super::look::{Looked, ScanError, look};
 use super::open::in_time;
 use super::place::{Place, Step};
 use super::report::Swept;
-use super::watermark_copy::WatermarkCopy;
 use super::{Sweeper, Times};
-use crate::checkpoint::CheckpointTable;
-use crate::forward::{End, ForwardError, Forwarded};
-use crate::hub::Hub;
-use crate::quarantine::Quarantine;
-use crate::source::{BlobListing, BlobSource};
+use crate::forward::{Completion, ForwardError, Forwarded};
+use crate::ports::SweepPorts;
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -58,7 +54,7 @@ enum CatchUpError {
 /// What came to an end.
 #[expect(clippy::large_enum_variant, reason = "taken apart at once")]
 enum Ended {
-    Look(Look, Result<Looked, LookError>),
+    Look(Look, Result<Looked, ScanError>),
     Run(Task, Result<Forwarded, CatchUpError>),
 }
 
@@ -94,14 +90,7 @@ impl Ahead {
     }
 }
 
-impl<B, C, H, Q, W> Sweeper<B, C, H, Q, W>
-where
-    B: BlobSource + BlobListing,
-    C: CheckpointTable,
-    H: Hub,
-    Q: Quarantine,
-    W: WatermarkCopy,
-{
+impl<P: SweepPorts> Sweeper<P> {
     /// Looks at all steps in turn, and forwards what is behind as it is found: several blobs at once and
     /// each in turn; one with work left over goes to the queue's end.
     pub(super) async fn work(
@@ -198,20 +187,20 @@ fn ran(
             swept.messages += done.messages;
             swept.quarantined += done.quarantined;
             match done.end {
-                End::LeftOver => {
+                Completion::LeftOver => {
                     queue.push_back(task);
                     return;
                 }
-                End::Elsewhere => {
+                Completion::ClaimedElsewhere => {
                     swept.at_work += 1;
                     swept.not_forwarded(listed.modified);
                 }
-                End::Complete | End::Gone => {
+                Completion::Complete | Completion::Deleted => {
                     swept.caught_up += 1;
                     steps[task.step].open -= 1;
                 }
             }
-            let broken = done.broken || *broken && done.end == End::Elsewhere;
+            let broken = done.broken || *broken && done.end == Completion::ClaimedElsewhere;
             swept.count_broken(broken.into(), broken.then(|| listed.blob.url()));
         }
         Err(CatchUpError::Forward(ForwardError::Stopping { .. })) => swept.left_over += 1,
@@ -232,7 +221,7 @@ fn ran(
 /// Takes note of what a look found.
 fn looked(
     look: &Look,
-    result: Result<Looked, LookError>,
+    result: Result<Looked, ScanError>,
     places: &[Place],
     steps: &mut [Step],
     (queue, ahead): (&mut VecDeque<Task>, &mut Ahead),

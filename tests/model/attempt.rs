@@ -6,10 +6,10 @@ use super::row::{End, Seen};
 use super::state::State;
 use super::table::{Answer, Updated};
 use super::worker::{Ending, Opened, Phase, Run, Stop};
-use flowlog_forwarder::batch::LAYOUT;
 use flowlog_forwarder::checkpoint::lease::{self, Claiming, RunEnd};
-use flowlog_forwarder::checkpoint::{Bounds, Checkpoint, InFlight, Wanted};
-use flowlog_forwarder::plan::{self, Continuity};
+use flowlog_forwarder::checkpoint::{BlobVersion, Bounds, Checkpoint, InFlightRange};
+use flowlog_forwarder::forward::plan::{self, Continuity};
+use flowlog_forwarder::message::batch::LAYOUT;
 use std::sync::Arc;
 
 impl State {
@@ -82,14 +82,15 @@ impl State {
         while !matches!(compare(&row, version), Continuity::Grown { .. }) {
             row = row.rewritten();
         }
-        if row.progress.offset == 0 && row.progress.guard.is_none() {
-            row.progress.guard = plan::first_guard(&guarded(&row, version), version.length());
+        if row.progress.offset == 0 && row.progress.fingerprint.is_none() {
+            row.progress.fingerprint = plan::first_guard(&guarded(&row, version), version.length());
         }
         // An earlier run's bounds stay those of what it may have sent.
-        let in_flight = row.in_doubt;
+        let in_flight = row.in_flight;
         let stored = in_flight.and_then(|in_flight| in_flight.bounds);
         let max_body = stored.map_or(self.workers[me].max_body, |bounds| bounds.max_body);
-        row.in_doubt = in_flight.map(|in_flight| InFlight { bounds: Some(bounds(max_body)), ..in_flight });
+        row.in_flight =
+            in_flight.map(|in_flight| InFlightRange { bounds: Some(bounds(max_body)), ..in_flight });
         let opened = Opened { number, version, row: row.into(), max_body };
         self.workers[me].phase = Phase::Claim(seen, Arc::new(opened));
     }
@@ -99,8 +100,9 @@ impl State {
         let name = Arc::clone(&worker.name);
         let owner = lease::owner(&name, worker.runs);
         let asked = worker.asked;
-        let wanted = Wanted { etag: etag(asked), length: self.versions[asked].length() };
-        let in_flight = InFlight { until: opened.version.length(), bounds: Some(bounds(opened.max_body)) };
+        let wanted = BlobVersion { etag: etag(asked), length: self.versions[asked].length() };
+        let in_flight =
+            InFlightRange { until: opened.version.length(), bounds: Some(bounds(opened.max_body)) };
         let now = self.clock(me);
         let (row, is_claim) =
             match lease::claim(&seen.row, &opened.row, (&name, &owner), now, in_flight, &wanted) {
@@ -134,14 +136,14 @@ impl State {
 
     fn begin(&mut self, me: usize, seen: Seen, opened: Arc<Opened>, owner: &str) {
         let length = opened.version.length();
-        let until = seen.row.in_doubt.map_or(length, |in_flight| in_flight.until);
+        let until = seen.row.in_flight.map_or(length, |in_flight| in_flight.until);
         let offset = seen.row.progress.offset;
         let (planned, edge) = messages(opened.version, offset, until, opened.max_body);
         let stop = planned.is_empty().then_some(Stop::Edge(edge));
         self.workers[me].phase = Phase::Run(Run {
             seen,
             label: Some(owner.into()),
-            repeats: opened.row.in_doubt.is_some(),
+            repeats: opened.row.in_flight.is_some(),
             opened,
             planned,
             sent: 0,

@@ -1,8 +1,8 @@
 //! The blob of the model: which records it holds, and its bytes as far as a fingerprint needs them.
 
-use flowlog_forwarder::batch::{Added, Packer};
-use flowlog_forwarder::cut::Record;
-use flowlog_forwarder::plan::Trail;
+use flowlog_forwarder::flow_log::cut::Record;
+use flowlog_forwarder::flow_log::fingerprint::FingerprintTail;
+use flowlog_forwarder::message::batch::{Added, Packer};
 use std::ops::Range;
 
 /// What stands before the first record, `{"records":[`, bytes.
@@ -37,8 +37,8 @@ impl Version {
     }
 
     /// The fingerprinted bytes before `offset`.
-    pub fn trail(self, offset: u64) -> Trail {
-        Trail::behind(&self.bytes(offset.saturating_sub(2 * RECORD)..offset))
+    pub fn trail(self, offset: u64) -> FingerprintTail {
+        FingerprintTail::behind(&self.bytes(offset.saturating_sub(2 * RECORD)..offset))
     }
 
     fn byte(self, at: u64) -> u8 {
@@ -72,7 +72,7 @@ pub enum Edge {
     /// At the end of the version.
     Version,
     /// At the end of what an earlier run left in flight.
-    InFlight,
+    InFlightRange,
 }
 
 /// The messages into which the crate packs the records of `version` from `offset` on, up to `until`.
@@ -82,7 +82,7 @@ pub fn messages(version: Version, offset: u64, until: u64, max_body: u64) -> (Ve
     let mut edge = Edge::Version;
     for record in records(version, offset) {
         if record.range.end > until {
-            edge = Edge::InFlight;
+            edge = Edge::InFlightRange;
             break;
         }
         match packer.add(&record) {

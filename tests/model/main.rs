@@ -2,7 +2,7 @@
 //! what goes wrong can meet, as far as the bounds of each test reach.
 //!
 //! The rules are the crate's own functions: [`flowlog_forwarder::checkpoint`] with its `lease`, `plan` and
-//! `batch::Packer`. The model adds what calls them, in the order of `forward` and `ledger`: which call comes
+//! `batch::Packer`. The model adds what calls them, in the order of `forward` and `leases`: which call comes
 //! next, what an answer means that got lost, and what a worker forgets when it dies.
 //!
 //! `make test` searches as far as a minute reaches; `make model`, which sets `FLOWLOG_MODEL_DEEP`, further.

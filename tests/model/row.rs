@@ -1,7 +1,8 @@
 //! Rows of the crate as parts of a state: shared, and with a hash.
 
 use flowlog_forwarder::checkpoint::lease::RunEnd;
-use flowlog_forwarder::checkpoint::{Bounds, Checkpoint, Claim, Guard, InFlight, Progress, Wanted};
+use flowlog_forwarder::checkpoint::{BlobVersion, Bounds, Checkpoint, Claim, InFlightRange, Progress};
+use flowlog_forwarder::flow_log::fingerprint::Fingerprint;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -38,12 +39,12 @@ pub struct Seen {
 // The fields are named one by one: a new one must not be left out of what tells two states apart.
 impl Hash for Row {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Checkpoint { blob, progress, in_doubt, claim, wanted } = &*self.0;
+        let Checkpoint { blob, progress, in_flight, claim, wanted } = &*self.0;
         blob.hash(state);
         hash_progress(progress, state);
-        in_doubt.map(|InFlight { until, bounds }| (until, bounds.map(bounds_key))).hash(state);
+        in_flight.map(|InFlightRange { until, bounds }| (until, bounds.map(bounds_key))).hash(state);
         claim.as_ref().map(|Claim { owner, until }| (owner, until)).hash(state);
-        wanted.as_ref().map(|Wanted { etag, length }| (etag, length)).hash(state);
+        wanted.as_ref().map(|BlobVersion { etag, length }| (etag, length)).hash(state);
     }
 }
 
@@ -56,10 +57,10 @@ impl Hash for End {
 }
 
 fn hash_progress<H: Hasher>(progress: &Progress, state: &mut H) {
-    let Progress { offset, guard, etag, length, generation, broken, set_aside } = progress;
+    let Progress { offset, fingerprint, etag, length, generation, broken, set_aside } = progress;
     assert!(broken.is_none(), "no blob of the model is broken");
-    let guard = guard.as_ref().map(Guard::as_str);
-    (offset, guard, etag, length, generation, set_aside).hash(state);
+    let fingerprint = fingerprint.as_ref().map(Fingerprint::as_str);
+    (offset, fingerprint, etag, length, generation, set_aside).hash(state);
 }
 
 fn bounds_key(Bounds { max_body, by_nic, layout }: Bounds) -> (u64, bool, u32) {

@@ -15,8 +15,8 @@ impl Run {
         let progress = self.seen.row.progress.clone();
         match self.landed {
             Some(offset) => {
-                let guard = Some(self.opened.version.trail(offset).guard());
-                Progress { offset, guard, ..progress }
+                let fingerprint = Some(self.opened.version.trail(offset).fingerprint());
+                Progress { offset, fingerprint, ..progress }
             }
             None => progress,
         }

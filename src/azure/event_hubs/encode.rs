@@ -14,8 +14,8 @@
 //! The encodings are those of AMQP 1.0 part 1. Lists, maps and binaries always use their 32-bit forms and
 //! the offsets their full width, so that sizes depend on nothing but the lengths of the strings.
 
-use crate::hub::{Batch, Limits, Message, Origin};
-use crate::rope::Rope;
+use crate::flow_log::rope::Rope;
+use crate::message::{Batch, Limits, Message, Origin};
 use fe2o3_amqp::link::delivery::Sendable;
 use fe2o3_amqp::types::messaging;
 use fe2o3_amqp::types::primitives::Value;

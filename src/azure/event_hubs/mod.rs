@@ -28,8 +28,9 @@ mod window;
 pub use access::{HUB_SCOPE, HubAccess};
 pub use address::HubAddress;
 
-use crate::hub::{Batch, Hub, HubError, Limits, Origin};
+use crate::message::{Batch, Limits, Origin};
 use crate::metrics::HubLink;
+use crate::ports::hub::{Hub, HubError};
 use driver::{Command, Driver, KnownLimit};
 use link::Connector;
 use request::{Job, request};

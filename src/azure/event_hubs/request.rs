@@ -1,7 +1,8 @@
 //! What a caller waits for, and what it is told when its deadline comes first.
 
 use super::encode::{self, Payload};
-use crate::hub::{Batch, HubError};
+use crate::message::Batch;
+use crate::ports::hub::HubError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -73,7 +74,7 @@ impl<T> Waiter<T> {
     }
 
     /// The link ended while it was under way.
-    pub(super) fn in_doubt(&self) {
+    pub(super) fn in_flight(&self) {
         let mut progress = lock(&self.progress);
         progress.under_way = false;
         progress.doubtful = true;

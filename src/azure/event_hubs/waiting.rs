@@ -1,7 +1,7 @@
 //! Those who wait for a link: batches in their order, and callers who only want to know its limit.
 
 use super::request::{Job, Waiter};
-use crate::hub::HubError;
+use crate::ports::hub::HubError;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 

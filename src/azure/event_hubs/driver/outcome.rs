@@ -4,7 +4,7 @@ use super::super::fault::Fault;
 use super::super::request::Job;
 use super::super::window::Window;
 use super::Driver;
-use crate::hub::HubError;
+use crate::ports::hub::HubError;
 use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::types::messaging::Outcome;
 use std::sync::atomic::Ordering;
@@ -79,7 +79,7 @@ impl Driver {
             _ => {}
         }
         for (number, job) in window.drain() {
-            job.waiter.in_doubt();
+            job.waiter.in_flight();
             self.waiting.put_back(number, job);
         }
         self.cope_without_link(fault);
