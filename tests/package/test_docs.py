@@ -1,5 +1,4 @@
-"""What the documentation and the workflows say of the code is so: links lead somewhere, settings, log lines and make
-targets exist."""
+"""Checks statements of the documentation and the workflows: links, settings, log lines, make targets, tests, constants."""
 
 import json
 import re
