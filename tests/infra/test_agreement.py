@@ -179,7 +179,7 @@ class Alerts(unittest.TestCase):
 
     def test_the_sweep_alerts_match_its_log_line(self):
         self.assertIn('"swept {first}', CODE)
-        self.assertIn(", {broken} broken", line)
+        self.assertIn(", {broken} broken", CODE)
         self.assertIn('message !contains ", 0 broken"', self.alerts["broken"]["query"])
         self.assertIn('"; first failure: {failure}"', CODE)
         self.assertIn("where failed and prev(failed)", self.alerts["sweeps-fail"]["query"])
