@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 ///
 /// Implementations retry what passes (throttling, a lost connection) until the deadline, and never
 /// report success for anything but the hub's *accepted*.
-pub trait Hub: Send + Sync {
+pub trait Hub: Send + Sync + 'static {
     /// The limits in force for messages of `origin`; attaches to the hub when not attached yet.
     ///
     /// # Errors
