@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+TROUBLESHOOTING = ROOT / "docs/troubleshooting.md"
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 FIRST = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
 PAGES = [*FIRST, ROOT / "infra/README.md", ROOT / "rig/README.md", *DOCS]
@@ -138,16 +139,17 @@ class Quotations(unittest.TestCase):
 
     def test_every_log_line_that_is_quoted_is_written_somewhere(self):
         written = written_texts()
-        rows = [row.split("|")[1] for row in (ROOT / "docs/troubleshooting.md").read_text().splitlines()
+        rows = [row.split("|")[1] for row in TROUBLESHOOTING.read_text().splitlines()
                 if row.startswith("| ") and not row.startswith("| what")]
         quoted = [span for row in rows for span in spans(row)]
         for page in DOCS:
             text = page.read_text()
             quoted += [line for line in [*spans(text), *examples(text).splitlines()] if "…" in line and "{" not in line]
+        quoted += [line for line in examples(TROUBLESHOOTING.read_text()).splitlines() if "```" not in line]
         self.assertGreater(len(quoted), 40)
         for line in {re.sub(r"https://\S+", "…", line) for line in quoted} - NOT_LINES:
             for part in re.split(COMPOSED, line):
-                fixed = [words.strip(" :;,`") for words in re.split(r"…|\b\d+\b", part)]
+                fixed = [words.strip(" :;,`()") for words in re.split(r"…|\b\d[\w:]*", part)]
                 pattern = ".*".join(rf"(?<!\w){re.escape(words)}(?!\w)" for words in fixed if words)
                 with self.subTest(line=line):
                     self.assertTrue(re.search(pattern, written), pattern)
@@ -186,9 +188,9 @@ class ThreatModel(unittest.TestCase):
                 self.assertEqual(int(number.replace(",", "")) * units.get(unit, 1), constants(path).get(name))
 
 
-# Where strings of the code meet in one line: an outcome and its reason, a sentence and its counts, an error and a status.
+# Where two strings of the code meet in one line: an outcome and its reason, a sentence and its counts, an error and a status.
 COMPOSED = r"""(?x) (?<=forwarded):[ ] | (?<=nothing\ to\ forward):[ ] | (?<=the\ blob)[ ](?=is\ not\ a) |
-               (?<=flow\ logs): | (?<=settings\ are)[ ](?=wrong) | ;[ ]|[ ](?=HTTP) """
+               (?<=flow\ log): | (?<=settings\ are)[ ](?=wrong) | ;[ ] | ,[ ](?=oldest) | [ ](?=\(\d) | [ ](?=HTTP) """
 
 # Quoted for other reasons than that the forwarder writes them.
 NOT_LINES = {"in_doubt", "amqp:not-found"}
