@@ -193,5 +193,5 @@ async fn run_detached(
         drop(running);
         answer
     });
-    task.await.unwrap_or_else(|error| Answer::failed(format!("the invocation's task failed: {error}")))
+    task.await.unwrap_or_else(|error| Answer::failed(format!("the invocation failed: {error}")))
 }
