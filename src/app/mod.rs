@@ -2,6 +2,8 @@
 
 mod answer;
 mod functions;
+#[cfg(test)]
+mod operator_texts;
 
 pub use functions::FlowLogFunctions;
 

@@ -23,7 +23,7 @@ mod reader;
 mod run;
 mod send_pipeline;
 
-pub use error::ForwardError;
+pub use error::{Awaited, ForwardError};
 pub use plan::Continuity;
 
 use crate::checkpoint::BlobVersion;
