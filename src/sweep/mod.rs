@@ -18,6 +18,7 @@
 mod again;
 mod behind;
 mod close;
+mod count;
 mod discovery;
 mod folders;
 mod hours;
@@ -66,7 +67,7 @@ impl Default for SweeperOptions {
             budget: Duration::from_mins(4),
             at_once: 32,
             page: crate::ports::checkpoints::LARGEST_PAGE,
-            retention: Retention::of_days(Retention::DEFAULT_DAYS),
+            retention: Retention::DEFAULT,
         }
     }
 }
@@ -163,7 +164,7 @@ impl<P: SweepPorts> Sweeper<P> {
                 }
             }
         }
-        self.forwarder.metrics().count_sweep(&swept);
+        count::count_sweep(&self.forwarder.metrics().sweeps, &swept);
         Sweep::Done(swept)
     }
 

@@ -41,7 +41,7 @@ async fn a_delta_too_large_for_one_event_continues_from_its_checkpoint() {
         assert!(event < 100, "no progress");
         // Each process knows only the row.
         let process = world.process_with(&format!("process-{event}"), options.clone());
-        match process.forward(&blob(1), &commit, std::time::Instant::now()).await.unwrap().end {
+        match process.forward(&blob(1), &commit, std::time::Instant::now()).await.unwrap().completion {
             Completion::LeftOver => left_over += 1,
             Completion::Complete => break,
             other => panic!("{other:?}"),
@@ -68,7 +68,7 @@ async fn a_message_larger_than_what_is_read_in_time_gets_on_all_the_same() {
     loop {
         let before = offset(&world);
         let done = play(&process, &blob(1), &commit).await.unwrap();
-        if done.end == Completion::Complete {
+        if done.completion == Completion::Complete {
             break;
         }
         assert!(offset(&world) > before, "attempt {attempts} made no progress");
@@ -103,9 +103,13 @@ async fn a_record_too_long_for_an_event_is_forwarded_by_the_sweep() {
     let (_, whole) = with_a_long_record();
     let commit = world.commit_raw(&blob(1), whole);
     let done = play(&process, &blob(1), &commit).await.unwrap();
-    assert_eq!(done.end, Completion::LeftOver);
+    assert_eq!(done.completion, Completion::LeftOver);
     let mut turns = 0;
-    while process.catch_up(&blob(1), &commit, None, now() + Duration::from_secs(200)).await.unwrap().end
+    while process
+        .catch_up(&blob(1), &commit, None, now() + Duration::from_secs(200))
+        .await
+        .unwrap()
+        .completion
         != Completion::Complete
     {
         turns += 1;
@@ -131,7 +135,7 @@ async fn a_record_too_long_for_any_sweep_goes_to_quarantine_and_the_rest_goes_on
         let result = process.catch_up(&blob(1), &commit, None, now() + Duration::from_secs(9)).await;
         turns += 1;
         assert!(turns < 60, "no definite outcome: {result:?}");
-        if result.is_ok_and(|done| done.end == Completion::Complete) {
+        if result.is_ok_and(|done| done.completion == Completion::Complete) {
             break;
         }
     }
@@ -152,7 +156,7 @@ async fn a_gap_too_long_for_an_event_is_crossed_bit_by_bit() {
     let mut attempts = 0;
     loop {
         let before = offset(&world);
-        if play(&process, &blob(1), &commit).await.unwrap().end == Completion::Complete {
+        if play(&process, &blob(1), &commit).await.unwrap().completion == Completion::Complete {
             break;
         }
         assert!(offset(&world) > before, "attempt {attempts} made no progress");

@@ -104,7 +104,7 @@ async fn when_asked_to_stop_a_run_saves_and_releases() {
     process.stop();
     assert!(process.is_stopping());
     let done = run.await.unwrap().unwrap();
-    assert_eq!(done.end, Completion::LeftOver);
+    assert_eq!(done.completion, Completion::LeftOver);
     let row = world.row(&blob(1)).unwrap();
     assert_eq!((row.claim, row.in_flight), (None, None), "any process may continue");
     assert_eq!(world.received().len() as u64, done.records);
