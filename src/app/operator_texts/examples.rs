@@ -74,7 +74,8 @@ pub(super) fn results() -> Vec<String> {
         [Completion::Complete, Completion::LeftOver, Completion::ClaimedElsewhere, Completion::Deleted];
     for end in ends {
         for records in [0, 7] {
-            let stats = Forwarded { completion: end, records, messages: records.min(1), ..Forwarded::default() };
+            let stats =
+                Forwarded { completion: end, records, messages: records.min(1), ..Forwarded::default() };
             for redelivery in [None, Some(Redelivery::Stopping), Some(Redelivery::HourSettled)] {
                 lines.push(event_result(&stats, &blob().url(), redelivery).to_string());
             }

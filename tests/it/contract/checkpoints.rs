@@ -41,7 +41,7 @@ fn is_conflict(result: &Result<RowVersion, StoreError>) -> bool {
     matches!(result, Err(StoreError::Conflict { .. }))
 }
 
-async fn a_store_swaps_only_what_nobody_else_changed(store: &impl CheckpointStore) {
+async fn a_store_swaps_only_an_unchanged_row(store: &impl CheckpointStore) {
     let key = blob(1).checkpoint_key();
     let other = blob(2).checkpoint_key();
     assert_eq!(store.load(&key).await.unwrap(), None, "an empty store, or one without a table, has no row");
@@ -90,8 +90,8 @@ async fn a_store_loses_no_update_to_a_race(store: &(impl CheckpointStore + Clone
 }
 
 #[tokio::test]
-async fn memory_swaps_only_what_nobody_else_changed() {
-    a_store_swaps_only_what_nobody_else_changed(&MemoryTable::default()).await;
+async fn memory_swaps_only_an_unchanged_row() {
+    a_store_swaps_only_an_unchanged_row(&MemoryTable::default()).await;
 }
 
 #[tokio::test]
@@ -100,9 +100,9 @@ async fn memory_loses_no_update_to_a_race() {
 }
 
 #[tokio::test]
-async fn the_azure_table_swaps_only_what_nobody_else_changed() {
+async fn the_azure_table_swaps_only_an_unchanged_row() {
     let rig = Rig::start().await;
-    a_store_swaps_only_what_nobody_else_changed(&rig.table()).await;
+    a_store_swaps_only_an_unchanged_row(&rig.table()).await;
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ fn invocation(urls: &[&str]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn the_metrics_are_there_to_be_read() {
+async fn the_metrics_are_served() {
     let server = Server::start(Duration::ZERO).await;
     let answer = http::get(server.address, "/metrics").await;
     assert_eq!(answer.status, 200);
@@ -132,7 +132,7 @@ async fn the_hosts_probe_is_answered() {
 }
 
 #[tokio::test]
-async fn every_form_of_an_event_reaches_the_forwarder_and_is_answered_in_the_hosts_shape() {
+async fn every_form_of_an_event_is_handled_and_answered() {
     let fixtures = fixtures();
     assert!(fixtures.len() > 20);
     for (name, body) in fixtures {
@@ -171,7 +171,7 @@ async fn every_form_of_an_event_reaches_the_forwarder_and_is_answered_in_the_hos
 }
 
 #[tokio::test]
-async fn what_can_never_be_understood_is_answered_with_200_and_the_reason() {
+async fn a_body_that_is_no_invocation_is_answered_with_200_and_a_reason() {
     let server = Server::start(LONG).await;
     for body in [&b"not json"[..], b"", b"{}", b"{\"Data\":{\"x\":", b"\xff\xfe\x00", b"[]"] {
         let answer = http::post(server.address, body).await;
@@ -182,7 +182,7 @@ async fn what_can_never_be_understood_is_answered_with_200_and_the_reason() {
 }
 
 #[tokio::test]
-async fn a_body_larger_than_any_is_answered_and_not_kept() {
+async fn a_body_over_the_limit_is_answered_and_not_kept() {
     let server = Server::start(LONG).await;
     let body = vec![b' '; (1 << 20) + 1];
     for answer in
@@ -198,7 +198,7 @@ async fn a_body_larger_than_any_is_answered_and_not_kept() {
 }
 
 #[tokio::test]
-async fn a_body_of_countless_small_values_is_refused_at_the_first_too_many() {
+async fn a_body_of_too_many_events_is_refused_at_the_first_over_the_limit() {
     let server = Server::start(LONG).await;
     // What follows the events is no JSON, and is not looked at.
     let mut body = format!("{{\"Data\":{{\"e\":[{}", r#"{"":0},"#.repeat(5_001)).into_bytes();
@@ -209,7 +209,7 @@ async fn a_body_of_countless_small_values_is_refused_at_the_first_too_many() {
 }
 
 #[tokio::test]
-async fn an_answer_stays_small_whatever_the_events_held() {
+async fn an_answer_stays_small_whatever_the_events_hold() {
     let server = Server::start(LONG).await;
     let answer = http::post(server.address, &invocation(&["https://contoso/x"; 150])).await;
     assert_eq!(answer.logs().len(), 101);
@@ -220,7 +220,7 @@ async fn an_answer_stays_small_whatever_the_events_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_arrive_is_answered_and_its_connection_closed() {
+async fn a_body_that_does_not_arrive_ends_its_connection() {
     let server = Server::start(LONG).await;
     for path in ["/FlowLogBlobCreated", "/FlowLogSweep"] {
         server.handler.go.notify_one();
@@ -235,7 +235,7 @@ async fn a_body_that_does_not_arrive_is_answered_and_its_connection_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_unfinished_bodies_keep_nobody_else_from_being_answered() {
+async fn a_hundred_unfinished_bodies_do_not_block_other_requests() {
     let server = Server::start(LONG).await;
     let mut unfinished = Vec::new();
     for _ in 0..100 {
@@ -270,7 +270,7 @@ async fn a_connection_that_sends_no_request_is_closed() {
 }
 
 #[tokio::test]
-async fn a_stop_is_passed_on_at_once_and_new_work_is_refused() {
+async fn a_stop_reaches_the_functions_and_new_work_is_refused() {
     let server = Server::start(LONG).await;
     let address = server.address;
     let running =
@@ -315,7 +315,7 @@ async fn the_content_type_does_not_matter() {
 }
 
 #[tokio::test]
-async fn one_failure_among_several_events_fails_the_invocation_after_all_were_tried() {
+async fn one_failed_event_fails_the_invocation_after_all_were_tried() {
     let server = Server::start(LONG).await;
     let body =
         invocation(&["https://contoso/a", "https://contoso/fail", "https://other/b", "https://contoso/c"]);
@@ -345,7 +345,7 @@ async fn a_panic_fails_its_event_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_events_of_one_invocation_are_worked_on_at_once_but_not_without_bound() {
+async fn the_events_of_one_invocation_run_at_once_up_to_a_limit() {
     let server = Server::start(LONG).await;
     let urls: Vec<_> = (0..40).map(|_| "https://contoso/wait").collect();
     let address = server.address;
@@ -414,7 +414,7 @@ async fn broken_http_does_not_stop_the_server() {
 }
 
 #[tokio::test]
-async fn a_stop_lets_work_in_progress_end_and_answers_for_it() {
+async fn a_stop_lets_work_in_progress_finish_and_answers_it() {
     let server = Server::start(LONG).await;
     let address = server.address;
     let post = tokio::spawn(async move { http::post(address, &invocation(&["https://contoso/wait"])).await });
@@ -462,7 +462,7 @@ fn nine_blobs() -> SweepLine {
 }
 
 #[tokio::test]
-async fn a_sweep_is_answered_with_what_it_did_whatever_the_timer_says() {
+async fn a_sweep_is_answered_whatever_the_timer_sends() {
     let timer = br#"{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"IsPastDue":true}},"Metadata":{}}"#;
     for (swept, status) in [(Ok(nine_blobs()), 200), (Err("no storage".to_owned()), 500)] {
         let line = swept.clone().map_or_else(|line| line, |swept| swept.text);
@@ -488,7 +488,7 @@ async fn a_panic_in_a_sweep_is_answered_and_the_server_goes_on() {
 }
 
 #[tokio::test]
-async fn events_are_answered_while_a_sweep_is_under_way_and_a_stop_waits_for_it() {
+async fn a_sweep_blocks_no_events_and_a_stop_waits_for_it() {
     let server = Server::sweeping(LONG, Some(Ok(nine_blobs()))).await;
     let address = server.address;
     let sweep = tokio::spawn(async move { http::post_to("/FlowLogSweep", address, b"{}").await });

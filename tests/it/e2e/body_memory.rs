@@ -21,7 +21,7 @@ async fn post_unfinished(address: SocketAddr, length: usize) -> TcpStream {
 }
 
 #[tokio::test]
-async fn bodies_cost_the_process_little_memory_whatever_they_hold() {
+async fn bodies_take_little_memory_whatever_they_hold() {
     let process = Launch::with(LOCAL).start().await;
     let address = process.address;
     http::post(address, b"{}").await;

@@ -75,7 +75,7 @@ async fn play(moment: Moment) -> Verdict {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_a_killed_process_left_is_made_good_by_the_next() {
+async fn the_next_process_recovers_from_a_kill_at_any_moment() {
     // The claim, and its release.
     let update = |skip: u32| json!({"action": "hold", "kind": "table update", "skip": skip});
     let read = json!({"action": "hold", "kind": "blob read"});

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 #[tokio::test]
-async fn storage_works_on_through_an_identity_outage_until_the_token_ends() {
+async fn storage_works_in_an_identity_outage_until_the_token_expires() {
     let rig = Rig::own(&["--tls", "--identity"]).await;
     // Less than the five minutes before its end in which the SDK does not use a token any more.
     rig.call("POST", "/identity", Some(json!({"lifetimeSeconds": 280}))).await;
@@ -55,7 +55,7 @@ async fn alone_reads_a_row_before_and_in_an_outage() {
 }
 
 #[tokio::test]
-async fn an_identity_endpoint_that_talks_without_end_is_told_in_a_line() {
+async fn an_endless_answer_of_the_identity_endpoint_is_one_line() {
     let endpoint =
         Endpoint::start("403 Forbidden", "{\"message\": \"no\\nERROR forged", "\\u0007 and more").await;
     let url = format!("http://127.0.0.1:{}/msi/token", endpoint.port);

@@ -15,7 +15,7 @@ const RECORDS_IN_BLOCK: usize = 17_000;
 const MOST_MEMORY: u64 = 150 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_gigabyte_at_once_is_forwarded_in_time_and_in_flat_memory() {
+async fn half_a_gigabyte_is_forwarded_in_time_and_in_bounded_memory() {
     let scene = Scene::own(&[]).await;
     scene.rig.set_hub(json!({"discard": true})).await;
     let blob = scene.rig.blob(1);

@@ -60,7 +60,7 @@ async fn pass(Passing { name, at, fault, unknown }: Passing) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn faults_that_pass_cost_time_and_nothing_else() {
+async fn transient_faults_cost_only_time() {
     let hub = |name, fault| Passing { name, at: At::Hub, fault, unknown: false };
     let unknown = |name, fault| Passing { name, at: At::Hub, fault, unknown: true };
     let storage = |name, fault| Passing { name, at: At::OneBlob, fault, unknown: false };
@@ -100,7 +100,7 @@ async fn faults_that_pass_cost_time_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_in_mid_read_is_read_as_well_and_nothing_twice() {
+async fn a_commit_during_a_read_is_read_too_and_nothing_twice() {
     let scene = Scene::start().await;
     let handler = scene.handler().await;
     let mut hour = scene.hour(1).await;
@@ -244,7 +244,7 @@ async fn outlast(outage: Outage) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_an_outage_events_that_failed_succeed_without_a_restart() {
+async fn after_an_outage_failed_events_succeed_without_a_restart() {
     use Outage::{Conflicts, HubBusy, HubGone, HubRefusesTokens, Identity, Storage, Table};
     let outages = [HubBusy, HubGone, HubRefusesTokens, Storage, Table, Conflicts, Identity];
     join_all(outages.map(outlast)).await;

@@ -14,7 +14,7 @@ fn stderr(output: &Output) -> &str {
 }
 
 #[tokio::test]
-async fn wrong_settings_end_the_process_with_64_and_are_all_named() {
+async fn wrong_settings_end_the_process_with_64_and_name_them_all() {
     let wrong = [
         ("MAX_MESSAGE_BYTES", "few"),
         ("FLOWLOG_SWEEP_SCHEDULE", "*/5 * * * *"),
@@ -38,7 +38,7 @@ async fn wrong_settings_end_the_process_with_64_and_are_all_named() {
 }
 
 #[tokio::test]
-async fn a_taken_port_ends_the_process_with_1_and_is_named() {
+async fn a_port_in_use_ends_the_process_with_1_and_is_named() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let output = Launch::with(LOCAL).set("FUNCTIONS_CUSTOMHANDLER_PORT", &port).output().await;
@@ -59,7 +59,7 @@ async fn a_signal_stops_it_with_0() {
 }
 
 #[tokio::test]
-async fn lines_about_an_invocation_carry_its_id_and_the_probe_leaves_none() {
+async fn log_lines_carry_the_invocation_and_probes_leave_none() {
     let mut process = Launch::with(LOCAL).start().await;
     process.lines_until("listening").await;
     for _ in 0..3 {
@@ -74,7 +74,7 @@ async fn lines_about_an_invocation_carry_its_id_and_the_probe_leaves_none() {
 }
 
 #[tokio::test]
-async fn a_host_without_a_schedule_for_the_sweep_is_warned_of_in_the_log() {
+async fn a_missing_schedule_of_the_sweep_is_a_warning() {
     let warned =
         |lines: &[String]| lines.iter().any(|line| line.contains("FLOWLOG_SWEEP_SCHEDULE is not set"));
     for (schedule, expected) in [(None, true), (Some("0 */5 * * * *"), false)] {

@@ -126,7 +126,7 @@ async fn no_more_of_a_blob_is_read_than_the_range_asked_for() {
 }
 
 #[tokio::test]
-async fn an_endless_refusal_still_says_what_it_refuses() {
+async fn an_endless_refusal_still_names_its_reason() {
     let beginning = "<Error><Code>AuthorizationFailure</Code><Message>not\nhere</Message>";
     let endpoint =
         Endpoint::start("403 Forbidden\r\nx-ms-error-code: AuthorizationFailure", beginning, "y").await;
@@ -161,7 +161,7 @@ async fn a_row_and_a_page_of_rows_end_at_their_limits() {
 }
 
 #[tokio::test]
-async fn a_page_of_many_empty_rows_is_refused_before_they_are_kept() {
+async fn a_page_of_too_many_empty_rows_is_refused() {
     let rows: &'static str =
         Box::leak(format!("{{\"value\":[{{}}{}]}}", ",{}".repeat(1000)).into_boxed_str());
     let endpoint = Endpoint::start("200 OK", rows, "").await;
@@ -171,7 +171,7 @@ async fn a_page_of_many_empty_rows_is_refused_before_they_are_kept() {
 }
 
 #[tokio::test]
-async fn a_page_of_names_ends_at_its_limit_and_markers_go_on() {
+async fn a_page_of_names_ends_at_its_limit_and_markers_advance() {
     let beginning = "<EnumerationResults><Blobs>";
     let endpoint = Endpoint::start("200 OK", beginning, "<BlobPrefix><Name>a/</Name></BlobPrefix>").await;
     let (blobs, blob) = endpoint.blobs();
@@ -190,7 +190,7 @@ async fn a_page_of_names_ends_at_its_limit_and_markers_go_on() {
 }
 
 #[tokio::test]
-async fn a_query_whose_continuation_stands_still_is_an_error() {
+async fn a_query_whose_continuation_does_not_advance_is_an_error() {
     let head = "200 OK\r\nx-ms-continuation-nextpartitionkey: p\r\nx-ms-continuation-nextrowkey: r";
     let endpoint = Endpoint::start(head, "{\"value\":[]}", "").await;
     let (table, days) = (endpoint.table(), Rows::Partitions("0".into().."2".into()));

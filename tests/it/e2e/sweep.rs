@@ -59,7 +59,7 @@ async fn arrived(rig: &Rig) -> BTreeMap<String, Vec<String>> {
 }
 
 #[tokio::test]
-async fn without_any_event_every_record_arrives_byte_for_byte_and_once() {
+async fn without_events_every_record_arrives_once_and_unchanged() {
     let rig = Rig::own(&["--storage-proxy", "--partitions", "1"]).await;
     let (now, half) = (Duration::ZERO, Duration::from_mins(30));
     let made = [
@@ -105,7 +105,7 @@ async fn without_any_event_every_record_arrives_byte_for_byte_and_once() {
 }
 
 #[tokio::test]
-async fn a_deleted_table_is_told_and_the_sweep_goes_on_from_the_second_copy() {
+async fn a_deleted_table_is_reported_and_the_second_copy_used() {
     let rig = Rig::own(&["--partitions", "1"]).await;
     let made = commit(&rig, "6045BD000001", Duration::from_mins(30), 3, "usual").await;
     let process = Launch::with(rig.settings()).start().await;
@@ -126,7 +126,7 @@ async fn a_deleted_table_is_told_and_the_sweep_goes_on_from_the_second_copy() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_reaches_no_storage_fails_and_the_next_one_does_not() {
+async fn a_sweep_without_storage_fails_and_the_next_one_succeeds() {
     let rig = Rig::own(&["--storage-proxy"]).await;
     commit(&rig, "6045BD000001", Duration::ZERO, 1, "usual").await;
     let process = Launch::with(rig.settings()).start().await;

@@ -80,7 +80,7 @@ fn hours_before(hours: u64) -> FlowLogBlob {
 }
 
 #[tokio::test]
-async fn an_event_about_an_old_hour_replays_nothing_and_says_why() {
+async fn an_event_of_an_old_hour_is_refused_with_a_reason() {
     let process = Process::start().await;
     // The first hour that a sweep may look at is that of midnight six days ago.
     let (old, kept) = (hours_before(6 * 24 + 10), hours_before(6 * 24 + 9));
@@ -104,7 +104,7 @@ async fn an_event_about_an_old_hour_replays_nothing_and_says_why() {
 }
 
 #[tokio::test]
-async fn an_event_about_an_hour_that_has_not_come_reads_nothing() {
+async fn an_event_of_a_future_hour_reads_nothing() {
     let process = Process::start().await;
     let ahead = blob_in(1, Hour::new(NINE.number() + 25), 1);
     process.world.commit(&ahead, &records(3));
@@ -115,7 +115,7 @@ async fn an_event_about_an_hour_that_has_not_come_reads_nothing() {
 }
 
 #[tokio::test]
-async fn a_late_commit_at_work_elsewhere_is_asked_for_again() {
+async fn a_late_commit_claimed_elsewhere_asks_for_another_delivery() {
     let process = Process::start().await;
     // The hour before the open one is looked at by every sweep, the one before that by none.
     for (hours, status) in [(0, 200), (1, 200), (2, 500)] {
@@ -131,7 +131,7 @@ async fn a_late_commit_at_work_elsewhere_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_broken_blob_says_so_at_every_event() {
+async fn every_event_of_a_broken_blob_reports_it() {
     let process = Process::start().await;
     let blob = hours_before(2);
     let mut content = content(&records(3));
@@ -147,7 +147,7 @@ async fn a_broken_blob_says_so_at_every_event() {
 }
 
 #[tokio::test]
-async fn a_late_commit_that_is_forwarded_whole_is_done_with() {
+async fn a_late_commit_is_forwarded_once() {
     let process = Process::start().await;
     let blob = hours_before(30);
     process.world.commit(&blob, &records(3));
@@ -161,7 +161,7 @@ async fn a_late_commit_that_is_forwarded_whole_is_done_with() {
 }
 
 #[tokio::test]
-async fn a_sweep_is_answered_with_an_error_only_when_all_of_it_failed() {
+async fn only_a_sweep_that_failed_as_a_whole_is_an_error() {
     let process = Process::start().await;
     for nic in 1..=2 {
         process.world.commit(&blob_in(1, NINE, nic), &[record(nic, 2)]);

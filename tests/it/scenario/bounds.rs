@@ -38,7 +38,7 @@ async fn taken_over(
 async fn nothing(_: &World) {}
 
 #[tokio::test]
-async fn a_limit_that_rose_or_fell_leaves_repeated_messages_alone() {
+async fn a_changed_limit_changes_no_repeated_message() {
     for (before, after) in [(2_000, 2_000), (2_000, 3_000), (3_000, 2_000), (3_000, 1_500)] {
         let [before, after] = [before, after].map(|limit| options(limit, PartitionKey::None));
         let what = format!("{:?} to {:?}", before.max_message_bytes, after.max_message_bytes);
@@ -48,7 +48,7 @@ async fn a_limit_that_rose_or_fell_leaves_repeated_messages_alone() {
 }
 
 #[tokio::test]
-async fn a_changed_partition_key_leaves_repeated_messages_alone() {
+async fn a_changed_partition_key_changes_no_repeated_message() {
     use PartitionKey::{Nic, None};
     for (before, after) in [(None, Nic), (Nic, None)] {
         let (world, verdict) = taken_over(options(2_000, before), options(2_000, after), nothing).await;
@@ -60,7 +60,7 @@ async fn a_changed_partition_key_leaves_repeated_messages_alone() {
 }
 
 #[tokio::test]
-async fn a_row_without_bounds_is_taken_over_by_todays() {
+async fn a_row_without_bounds_is_taken_over_with_the_current_ones() {
     let options = || options(2_000, PartitionKey::None);
     let (world, verdict) = taken_over(options(), options(), async |world| {
         let key = blob(1).checkpoint_key();
@@ -76,7 +76,7 @@ async fn a_row_without_bounds_is_taken_over_by_todays() {
 }
 
 #[tokio::test]
-async fn a_link_that_takes_less_than_before_loses_nothing() {
+async fn a_lower_limit_of_the_link_loses_nothing() {
     let whole = options(3_500, PartitionKey::None);
     let (_, verdict) =
         taken_over(whole.clone(), whole.clone(), async |world| world.hub.set_limit(3_900)).await;

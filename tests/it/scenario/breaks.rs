@@ -28,7 +28,7 @@ fn without_quote(record: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_record_without_an_end_is_quarantined_after_its_hour_and_grace() {
+async fn an_unfinished_record_is_quarantined_after_its_hour_and_grace() {
     let all = records(5);
     for (what, cut) in [("in a string", "0,443,6,O"), ("between brackets", "\",\"flowRecords\"")] {
         let world = world(30);
@@ -54,7 +54,7 @@ async fn a_record_without_an_end_is_quarantined_after_its_hour_and_grace() {
 }
 
 #[tokio::test]
-async fn an_unfinished_record_that_changes_after_its_hour_has_the_grace_again() {
+async fn a_late_change_of_an_unfinished_record_restarts_the_grace() {
     let (world, all) = (world(30), records(3));
     let process = world.process("a");
     let whole = content(&all);
@@ -76,7 +76,7 @@ async fn an_unfinished_record_that_changes_after_its_hour_has_the_grace_again() 
 }
 
 #[tokio::test]
-async fn a_sweep_quarantines_an_unfinished_record_and_says_that_it_is_broken() {
+async fn a_sweep_quarantines_an_unfinished_record_and_reports_it() {
     let world = world(30);
     let process = std::sync::Arc::new(world.process("a"));
     let sweeper = world.sweeper(&process);
@@ -150,7 +150,7 @@ async fn good_blocks_behind_a_break_are_forwarded_as_they_come() {
 }
 
 #[tokio::test]
-async fn a_blob_that_is_no_flow_log_is_not_searched_for_records() {
+async fn a_blob_that_is_no_flow_log_is_quarantined_whole() {
     let world = world(30);
     let blocks = ["<html>".to_owned(), records(1)[0].clone()];
     let done = play(&world.process("a"), &blob(), &world.commit_blocks(&blob(), &blocks)).await.unwrap();
@@ -175,7 +175,7 @@ async fn other_members_of_the_root_are_tolerated() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn whatever_one_block_holds_the_others_arrive_and_every_byte_is_somewhere(
+    fn any_content_of_one_block_leaves_the_other_blocks_intact(
         counts in proptest::collection::vec(1usize..4, 2..7),
         which in any::<prop::sample::Index>(),
         junk in proptest::collection::vec(any::<u8>(), 1..300),

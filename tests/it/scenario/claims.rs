@@ -51,7 +51,7 @@ fn lost_to(answer: Answer) -> Option<String> {
 }
 
 #[tokio::test]
-async fn an_owner_that_slept_past_its_claim_can_not_move_the_checkpoint_and_says_so() {
+async fn an_owner_with_an_expired_claim_moves_no_checkpoint() {
     let sends = numbers_of(Call::Send, 30).await;
     for save_every in [Duration::from_secs(5), Duration::ZERO] {
         for number in [sends[0], sends[1]] {
@@ -75,7 +75,7 @@ async fn an_owner_that_slept_past_its_claim_can_not_move_the_checkpoint_and_says
 }
 
 #[tokio::test]
-async fn an_owner_that_lost_its_claim_to_one_at_work_names_it_and_sends_nothing_more() {
+async fn an_owner_that_lost_its_claim_names_the_winner_and_stops() {
     let sends = numbers_of(Call::Send, 60).await;
     // Calls of the sleeper up to its first send, then those of its successor up to the same.
     let acts = [sends[0], 2 * sends[0] + 1].map(|number| (number, Action::Pause(When::Before)));
@@ -97,7 +97,7 @@ async fn an_owner_that_lost_its_claim_to_one_at_work_names_it_and_sends_nothing_
 }
 
 #[tokio::test]
-async fn a_wish_of_a_loser_makes_the_owner_go_round_again() {
+async fn a_commit_noted_by_another_process_is_forwarded_by_the_owner() {
     for number in numbers_of(Call::Send, 30).await {
         let (mut stage, faults) = stage([(number, Action::Pause(When::After))]);
         let first = stage.commit(&blob(1), content(&records(30)));
@@ -113,7 +113,7 @@ async fn a_wish_of_a_loser_makes_the_owner_go_round_again() {
 }
 
 #[tokio::test]
-async fn a_wish_for_what_is_done_already_leaves_no_claim_behind() {
+async fn a_noted_commit_that_is_covered_leaves_no_claim() {
     let number = numbers_of(Call::Send, 30).await[0];
     let (mut stage, faults) = stage([(number, Action::Pause(When::After))]);
     let late = stage.commit(&blob(1), content(&records(10)));
@@ -133,7 +133,7 @@ async fn a_wish_for_what_is_done_already_leaves_no_claim_behind() {
 }
 
 #[tokio::test]
-async fn a_commit_in_the_midst_of_a_read_for_quarantine_is_kept_instead() {
+async fn a_commit_during_a_read_for_quarantine_is_quarantined_instead() {
     let torn =
         |more: usize| format!("{{\"records\":[{},{}, 5{}", records(2)[0], records(2)[1], "}".repeat(more));
     let (mut alone, calls) = stage([]);
@@ -156,7 +156,7 @@ async fn a_commit_in_the_midst_of_a_read_for_quarantine_is_kept_instead() {
 }
 
 #[tokio::test]
-async fn the_hub_is_asked_for_its_limits_while_the_claim_is_under_way() {
+async fn the_limits_are_requested_during_the_claim() {
     let claim = numbers_of(Call::Swap, 5).await[0];
     let (mut stage, faults) = stage([(claim, Action::Pause(When::Before))]);
     let event = stage.commit(&blob(1), content(&records(5)));
@@ -169,7 +169,7 @@ async fn the_hub_is_asked_for_its_limits_while_the_claim_is_under_way() {
 }
 
 #[tokio::test]
-async fn a_loser_that_finds_a_rewrite_notes_its_wish_and_changes_nothing_else() {
+async fn a_process_without_the_claim_only_notes_a_rewrite() {
     let numbers = numbers_of(Call::Swap, 5).await;
     // After the release a read, the limits, the claim, and whatever comes next.
     let next_run = numbers[1] + 4;
@@ -195,7 +195,7 @@ async fn a_loser_that_finds_a_rewrite_notes_its_wish_and_changes_nothing_else() 
 }
 
 #[tokio::test]
-async fn a_new_commit_during_a_takeover_leaves_the_bounds_of_repeated_messages_alone() {
+async fn a_commit_during_a_takeover_changes_no_repeated_message() {
     let last_send = *numbers_of(Call::Send, 30).await.last().unwrap();
     for read in 2..6 {
         // All is sent and nothing saved when the first process ends. Its successor loads and reads,
@@ -218,7 +218,7 @@ async fn a_new_commit_during_a_takeover_leaves_the_bounds_of_repeated_messages_a
 }
 
 #[tokio::test]
-async fn a_takeover_that_runs_out_of_time_leaves_the_bounds_of_repeated_messages_alone() {
+async fn a_takeover_out_of_time_changes_no_repeated_message() {
     let last_send = *numbers_of(Call::Send, 30).await.last().unwrap();
     let acts = [(last_send, Action::Kill(When::After)), (last_send + 5, Action::Pause(When::Before))];
     let (mut stage, faults) = stage(acts);
@@ -245,7 +245,7 @@ async fn a_takeover_that_runs_out_of_time_leaves_the_bounds_of_repeated_messages
 }
 
 #[tokio::test]
-async fn a_blob_created_anew_after_a_crash_is_not_taken_for_the_one_before() {
+async fn a_blob_recreated_after_a_crash_is_forwarded_as_a_new_one() {
     let last_send = *numbers_of(Call::Send, 30).await.last().unwrap();
     let (mut stage, _) = stage([(last_send, Action::Kill(When::After))]);
     let before = stage.commit(&blob(1), content(&records(30)));

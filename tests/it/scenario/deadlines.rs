@@ -59,7 +59,7 @@ async fn a_delta_too_large_for_one_event_continues_from_its_checkpoint() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_larger_than_what_is_read_in_time_gets_on_all_the_same() {
+async fn a_message_larger_than_one_budget_makes_progress() {
     let options = ForwarderOptions { window: 2_000, ..budget(Duration::from_millis(400)) };
     let world = slow_world(Duration::from_millis(15));
     let process = world.process_with("a", options);
@@ -80,7 +80,7 @@ async fn a_message_larger_than_what_is_read_in_time_gets_on_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_takeover_after_a_message_ended_early_ends_it_at_the_same_place() {
+async fn a_takeover_ends_an_early_message_at_the_same_offset() {
     let options = ForwarderOptions { window: 2_000, ..budget(Duration::from_millis(400)) };
     let world = slow_world(Duration::from_millis(15));
     let process = world.process_with("a", options);
@@ -123,7 +123,7 @@ async fn a_record_too_long_for_an_event_is_forwarded_by_the_sweep() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_too_long_for_any_sweep_goes_to_quarantine_and_the_rest_goes_on() {
+async fn a_record_too_long_for_any_sweep_is_quarantined() {
     let options = ForwarderOptions { window: 100_000, ..budget(Duration::from_secs(2)) };
     let world = slow_world(Duration::from_millis(300));
     let process = world.process_with("a", options);
@@ -146,7 +146,7 @@ async fn a_record_too_long_for_any_sweep_goes_to_quarantine_and_the_rest_goes_on
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gap_too_long_for_an_event_is_crossed_bit_by_bit() {
+async fn a_gap_too_long_for_an_event_is_crossed_in_several() {
     let options = ForwarderOptions { window: 50_000, ..budget(Duration::from_secs(2)) };
     let world = slow_world(Duration::from_millis(300));
     let process = world.process_with("a", options);

@@ -9,7 +9,7 @@ use flowlog_forwarder::forward::{ForwardError, ForwarderOptions};
 use std::num::NonZeroUsize;
 
 #[tokio::test]
-async fn what_a_failed_run_forwarded_is_counted_and_named() {
+async fn a_failed_run_counts_and_names_what_it_forwarded() {
     let world = World::with_hub_limit(4_000);
     let max_message_bytes = NonZeroUsize::new(2_000);
     let process =
@@ -25,7 +25,7 @@ async fn what_a_failed_run_forwarded_is_counted_and_named() {
 }
 
 #[tokio::test]
-async fn a_batch_refused_late_repeats_no_more_than_what_was_accepted_behind_it() {
+async fn a_late_refusal_repeats_only_what_was_accepted_after_it() {
     let world = World::with_hub_limit(4_000);
     let max_message_bytes = NonZeroUsize::new(2_000);
     let process =

@@ -42,7 +42,7 @@ async fn all_arrives_over_two_commits(world: &World, all: &[String], options: Fo
 }
 
 #[tokio::test]
-async fn a_record_too_large_for_a_message_is_split_and_each_tuple_arrives_once() {
+async fn a_record_over_the_message_limit_is_split_at_its_tuples() {
     let sizes = [3, 200, 1, 90, 2, 2, 400, 400];
     let all: Vec<String> = (0u32..).zip(sizes).map(|(number, tuples)| record(number, tuples)).collect();
     for window in [700, 1 << 20] {
@@ -56,7 +56,7 @@ async fn a_record_too_large_for_a_message_is_split_and_each_tuple_arrives_once()
 }
 
 #[tokio::test]
-async fn a_record_too_long_to_be_held_is_split_as_it_streams_by() {
+async fn a_record_too_long_for_memory_is_split_while_streaming() {
     let all =
         [record(0, 2), record(1, 160_000), record(2, 2), record(3, 170_000), record(4, 1), record(5, 3)];
     assert!(all[1].len() > 8 << 20);
@@ -64,7 +64,7 @@ async fn a_record_too_long_to_be_held_is_split_as_it_streams_by() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_split_is_quarantined_whole_and_the_rest_goes_on() {
+async fn a_record_that_cannot_be_split_is_quarantined_whole() {
     for (world, size, window) in [(small(), 9_000, 1_000), (World::default(), 9 << 20, 4 << 20)] {
         let (blob, lump) = (blob(1), unsplittable(size));
         let all = [record(0, 2), lump.clone(), record(2, 2)];
@@ -126,7 +126,7 @@ async fn broken_stays_quarantined(
 }
 
 #[tokio::test]
-async fn a_blob_that_breaks_off_is_quarantined_from_there_on() {
+async fn a_blob_is_quarantined_from_its_break_on() {
     let raw = |minute: usize| {
         let rest = "}".repeat(minute);
         format!("{{\"records\":[{},{}, 5, {rest}", records(2)[0], records(2)[1])
@@ -141,7 +141,7 @@ async fn a_blob_that_is_broken_from_the_start_is_quarantined_once() {
 }
 
 #[tokio::test]
-async fn a_broken_blob_that_is_mended_is_forwarded() {
+async fn a_broken_blob_that_is_repaired_is_forwarded() {
     let (world, blob) = (World::default(), blob(1));
     let process = world.process("a");
     let torn = content(&records(1)).replace("]}]}]}}]}", "]}]}]}}]!");

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
-async fn memory_is_reserved_by_what_storage_says_and_not_by_events() {
+async fn memory_is_reserved_by_the_blobs_length_not_the_events() {
     let some: Vec<String> = (0..50).map(|number| record(number, 40)).collect();
     let many: Vec<String> = some.iter().cycle().take(7_000).cloned().collect();
     let whole = Bytes::from(content(&many));
@@ -61,7 +61,7 @@ async fn small_events_do_not_wait_behind_long_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sweep_makes_way_for_events_between_windows() {
+async fn the_sweep_yields_to_events_between_windows() {
     let mut times = Vec::new();
     for beside_an_event in [false, true] {
         let options = ForwarderOptions { window: 2_000, ..ForwarderOptions::default() };
@@ -87,7 +87,7 @@ async fn the_sweep_makes_way_for_events_between_windows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_asked_to_stop_a_run_saves_and_releases() {
+async fn a_stop_makes_a_run_save_and_release() {
     let options = ForwarderOptions {
         window: 2_000,
         max_message_bytes: NonZeroUsize::new(2_500),

@@ -67,7 +67,7 @@ fn nth(calls: &[Call], from: usize, call: Call, nth: usize) -> usize {
 }
 
 #[tokio::test]
-async fn unsaved_progress_of_a_claim_that_is_gone_moves_nothing_back() {
+async fn unsaved_progress_of_an_old_claim_moves_no_offset_back() {
     for first in [First::ReleaseFails, First::Sleeps] {
         let (calls, [after_first, _], _) = play(first, &[]).await;
         let struck = match first {

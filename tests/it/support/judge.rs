@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_fault_is_told_from_the_others() {
+    fn each_kind_of_fault_is_counted_on_its_own() {
         let all = [arrival("b-12-15", &["1", "2"]), arrival("b-16-19", &["3", "3"])];
         let good = Verdict { records: 4, ..Verdict::default() };
         assert_eq!(judged(&all), good);

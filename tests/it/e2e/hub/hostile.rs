@@ -172,7 +172,7 @@ async fn an_open_frame_with_nested_properties_costs_one_connection() {
 }
 
 #[tokio::test]
-async fn a_hub_that_is_not_there_is_named_with_the_stage_and_counted() {
+async fn a_missing_hub_is_named_with_the_stage_and_counted() {
     let it = OnRig::start().await;
     let metrics = Metrics::default();
     metrics.show_hub_link(it.hub.link());
@@ -199,7 +199,7 @@ async fn a_hub_that_is_not_there_is_named_with_the_stage_and_counted() {
 }
 
 #[tokio::test]
-async fn a_peer_that_says_nothing_is_named_with_the_stage() {
+async fn a_silent_peer_is_named_with_the_stage() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let rig = Rig::start().await;
@@ -242,7 +242,7 @@ async fn an_identity_outage_is_named_in_the_hubs_error() {
 }
 
 #[test]
-fn a_task_that_has_ended_unexpectedly_begins_anew() {
+fn a_sender_task_that_ended_is_started_again() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (first, second) = (runtime(), runtime());
     let it = first.block_on(OnRig::start());

@@ -40,7 +40,7 @@ async fn a_dropped_socket_is_noticed_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn whatever_ends_an_idle_link_the_next_send_does_not_notice() {
+async fn a_send_succeeds_whatever_ended_the_idle_link() {
     let it = OnRig::with(Rig::own(&[]).await, quick());
     let mut sent = Vec::new();
     for (at, action) in
@@ -60,7 +60,7 @@ async fn whatever_ends_an_idle_link_the_next_send_does_not_notice() {
 }
 
 #[tokio::test]
-async fn one_new_connection_serves_all_who_wait() {
+async fn one_new_connection_serves_all_waiting_sends() {
     let it = OnRig::with(Rig::own(&[]).await, quick());
     it.fault(json!({"action": "drop", "skip": 4})).await;
     let batches = batches(100);
@@ -74,7 +74,7 @@ async fn one_new_connection_serves_all_who_wait() {
 }
 
 #[tokio::test]
-async fn a_hub_that_is_gone_for_a_while_is_waited_for() {
+async fn sends_wait_for_a_hub_that_is_away_for_a_while() {
     let it = OnRig::with(Rig::own(&[]).await, quick());
     it.hub.send(batch(0), soon()).await.unwrap();
     it.rig.call("POST", "/hub/faults", Some(json!({"action": "gone"}))).await;
@@ -93,7 +93,7 @@ async fn a_hub_that_is_gone_for_a_while_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_hub_that_settles_nothing_costs_the_deadline_and_the_error_says_that_the_batch_may_have_arrived() {
+async fn a_send_without_a_settlement_fails_at_its_deadline_as_unsettled() {
     let it = OnRig::start().await;
     it.fault(json!({"action": "swallow", "store": true})).await;
     let error = it.hub.send(batch(0), within(200)).await.unwrap_err();
@@ -103,7 +103,7 @@ async fn a_hub_that_settles_nothing_costs_the_deadline_and_the_error_says_that_t
 }
 
 #[tokio::test]
-async fn a_link_on_which_nothing_moves_is_given_up_and_its_batches_go_over_a_new_one() {
+async fn a_stalled_link_is_replaced_and_its_batches_are_sent_again() {
     let it = OnRig::with(Rig::start().await, Options { stall: Duration::from_millis(300), ..quick() });
     it.fault(json!({"action": "swallow", "skip": 2, "count": 6})).await;
     let batches = batches(8);
@@ -123,7 +123,7 @@ impl Dice {
 }
 
 #[tokio::test]
-async fn under_faults_of_every_kind_nothing_that_was_acknowledged_is_lost() {
+async fn random_faults_lose_no_acknowledged_batch() {
     for seed in 0..12 {
         let mut dice = Dice(seed);
         let it = OnRig::with(Rig::start().await, Options { stall: Duration::from_millis(200), ..quick() });

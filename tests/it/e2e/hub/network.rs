@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
-async fn a_server_that_says_nothing_costs_the_time_to_connect_and_no_more() {
+async fn a_silent_server_costs_only_the_connect_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let address = HubAddress { host: "127.0.0.1".into(), port, tls: false, hub: "flow".into() };
@@ -74,7 +74,7 @@ async fn carry(
 }
 
 #[tokio::test]
-async fn a_network_that_goes_silent_is_left_for_a_new_connection() {
+async fn a_silent_network_is_replaced_by_a_new_connection() {
     let mut it = OnRig::start().await;
     let (mut address, access) = it.rig.hub_access();
     let (port, freeze) = freezer(address.port).await;
@@ -93,7 +93,7 @@ async fn a_network_that_goes_silent_is_left_for_a_new_connection() {
 }
 
 #[tokio::test]
-async fn a_quiet_connection_is_kept_alive_and_one_that_went_silent_is_noticed_before_the_next_send() {
+async fn an_idle_connection_stays_and_a_silent_one_is_replaced_before_a_send() {
     let mut it = OnRig::with(Rig::own(&[]).await, quick());
     let (mut address, access) = it.rig.hub_access();
     let (port, freeze) = freezer(address.port).await;

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
-async fn a_rejection_that_passes_is_tried_again() {
+async fn a_transient_rejection_is_retried() {
     for condition in [
         "com.microsoft:server-busy",
         "com.microsoft:timeout",
@@ -30,7 +30,7 @@ async fn a_rejection_that_passes_is_tried_again() {
 }
 
 #[tokio::test]
-async fn released_and_modified_are_no_success_and_are_tried_again() {
+async fn released_and_modified_batches_are_sent_again() {
     for fault in [
         json!({"action": "release", "skip": 1, "count": 2}),
         json!({"action": "modify", "skip": 1, "count": 2}),
@@ -46,7 +46,7 @@ async fn released_and_modified_are_no_success_and_are_tried_again() {
 }
 
 #[tokio::test]
-async fn a_rejection_that_does_not_pass_is_an_error_at_once_and_only_for_its_batch() {
+async fn a_lasting_rejection_fails_only_its_batch_at_once() {
     let it = OnRig::start().await;
     let condition = "com.microsoft:argument-out-of-range";
     it.fault(json!({"action": "reject", "skip": 1, "condition": condition, "description": "no"})).await;
@@ -60,7 +60,7 @@ async fn a_rejection_that_does_not_pass_is_an_error_at_once_and_only_for_its_bat
 }
 
 #[tokio::test]
-async fn whoever_has_less_time_than_a_throttling_hub_asks_for_is_told_at_once_and_how_long_to_wait() {
+async fn a_send_due_before_the_end_of_throttling_fails_at_once() {
     let it = OnRig::start().await;
     it.fault(json!({
         "action": "reject",
@@ -79,7 +79,7 @@ async fn whoever_has_less_time_than_a_throttling_hub_asks_for_is_told_at_once_an
 }
 
 #[tokio::test]
-async fn a_throttling_hub_gets_nothing_from_anybody_until_the_wait_is_over() {
+async fn a_throttling_hub_gets_no_batch_until_the_wait_is_over() {
     let it = OnRig::with(Rig::start().await, Options { busy_wait: Duration::from_millis(600), ..quick() });
     it.fault(json!({"action": "reject"})).await;
     let first = Box::pin(it.hub.send(batch(0), soon()));
@@ -97,7 +97,7 @@ async fn a_throttling_hub_gets_nothing_from_anybody_until_the_wait_is_over() {
 }
 
 #[tokio::test]
-async fn a_hub_that_does_not_exist_is_refused_at_once_to_all_who_wait() {
+async fn a_hub_that_does_not_exist_fails_all_waiting_sends_at_once() {
     let it = OnRig::start().await;
     it.fault(json!({"action": "refuse-attach", "count": 1, "condition": "amqp:not-found", "description": "no such hub"}))
         .await;
@@ -111,7 +111,7 @@ async fn a_hub_that_does_not_exist_is_refused_at_once_to_all_who_wait() {
 }
 
 #[tokio::test]
-async fn an_identity_without_the_role_is_told_so_after_one_fresh_token_and_no_more() {
+async fn an_identity_without_the_role_fails_after_one_fresh_token() {
     let it = OnRig::start().await;
     let forever = json!({"action": "refuse-attach", "count": 1000, "condition": "amqp:unauthorized-access",
         "description": "Unauthorized access. 'Send' claim(s) are required to perform this operation."});
@@ -131,7 +131,7 @@ async fn an_identity_without_the_role_is_told_so_after_one_fresh_token_and_no_mo
 }
 
 #[tokio::test]
-async fn a_link_that_loses_its_authority_gets_a_fresh_token() {
+async fn an_unauthorized_link_gets_a_fresh_token() {
     let it = OnRig::start().await;
     it.fault(json!({"action": "detach", "skip": 2, "condition": "amqp:unauthorized-access"})).await;
     let batches = batches(6);
@@ -140,7 +140,7 @@ async fn a_link_that_loses_its_authority_gets_a_fresh_token() {
 }
 
 #[tokio::test]
-async fn a_batch_for_which_the_hub_ends_the_link_as_too_large_fails_alone() {
+async fn only_the_batch_that_is_too_large_for_the_link_fails() {
     let it = OnRig::start().await;
     it.fault(json!({"action": "detach", "skip": 2, "condition": "amqp:link:message-size-exceeded"})).await;
     let mut batches = batches(6);

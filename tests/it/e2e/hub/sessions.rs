@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 #[tokio::test]
-async fn as_many_batches_as_the_window_holds_are_under_way_at_once_and_no_more() {
+async fn the_window_limits_the_batches_in_flight() {
     let it = OnRig::with(Rig::start().await, Options { window_batches: 5, ..quick() });
     it.fault(json!({"action": "delay", "ms": 30, "count": 40})).await;
     let results = it.send_all(batches(40)).await;
@@ -24,7 +24,7 @@ async fn as_many_batches_as_the_window_holds_are_under_way_at_once_and_no_more()
 }
 
 #[tokio::test]
-async fn the_window_is_bounded_in_bytes_and_a_batch_larger_than_it_goes_alone() {
+async fn the_window_limits_the_bytes_in_flight() {
     let it = OnRig::with(Rig::start().await, Options { window_bytes: 20_000, ..quick() });
     it.fault(json!({"action": "delay", "ms": 20, "count": 24})).await;
     // Three of 6,000 bytes fit, a fourth does not.
@@ -53,7 +53,7 @@ async fn each_batch_is_answered_by_its_own_settlement() {
 }
 
 #[tokio::test]
-async fn a_batch_whose_caller_gave_up_before_its_turn_is_not_sent() {
+async fn a_queued_batch_whose_caller_gave_up_is_not_sent() {
     let it = OnRig::with(Rig::start().await, Options { window_batches: 1, ..quick() });
     it.fault(json!({"action": "hold"})).await;
     let mut first = Box::pin(it.hub.send(batch(0), soon()));
@@ -75,7 +75,7 @@ async fn a_batch_whose_caller_gave_up_before_its_turn_is_not_sent() {
 }
 
 #[tokio::test]
-async fn the_arithmetic_is_what_travels() {
+async fn the_computed_size_is_the_size_on_the_wire() {
     let it = OnRig::start().await;
     let long = |length: usize| "n".repeat(length);
     let keys = [None, Some("6045BDAA0001".to_owned()), Some(long(240)), Some(long(260))];
@@ -96,7 +96,7 @@ async fn the_arithmetic_is_what_travels() {
 }
 
 #[tokio::test]
-async fn the_limit_is_the_link_s_own_and_one_mebibyte_where_it_states_none() {
+async fn the_limit_is_that_of_the_link_or_one_mebibyte() {
     for (stated, expected) in [(40_000, 40_000), (0, 1 << 20)] {
         let it = OnRig::start().await;
         it.rig.set_hub(json!({"maxMessageSize": stated})).await;
@@ -107,7 +107,7 @@ async fn the_limit_is_the_link_s_own_and_one_mebibyte_where_it_states_none() {
 }
 
 #[tokio::test]
-async fn a_batch_too_large_for_the_link_is_refused_before_it_is_sent_even_if_the_limit_was_not_known() {
+async fn a_batch_too_large_for_the_link_is_never_sent() {
     let it = OnRig::start().await;
     it.rig.set_hub(json!({"maxMessageSize": 2000})).await;
     let large = batch_of(&Arc::new(origin()), 0, 1, 4000);
@@ -119,7 +119,7 @@ async fn a_batch_too_large_for_the_link_is_refused_before_it_is_sent_even_if_the
 }
 
 #[tokio::test]
-async fn nothing_is_connected_before_the_first_use_and_close_drains_and_parts() {
+async fn the_first_use_connects_and_close_drains_and_disconnects() {
     let it = OnRig::with(Rig::own(&[]).await, quick());
     assert_eq!(it.stats().await["connections"], 0);
     it.fault(json!({"action": "delay", "ms": 50, "count": 20})).await;
@@ -135,7 +135,7 @@ async fn nothing_is_connected_before_the_first_use_and_close_drains_and_parts() 
 }
 
 #[tokio::test]
-async fn a_producer_that_was_never_used_closes_and_one_that_is_dropped_disconnects() {
+async fn an_unused_producer_closes_and_a_dropped_one_disconnects() {
     let it = OnRig::with(Rig::own(&[]).await, quick());
     it.hub.close(soon()).await;
     let mut it = OnRig::with(it.rig, quick());
@@ -146,7 +146,7 @@ async fn a_producer_that_was_never_used_closes_and_one_that_is_dropped_disconnec
 }
 
 #[tokio::test]
-async fn a_deadline_that_has_passed_is_an_error_and_not_a_wait() {
+async fn a_deadline_in_the_past_is_an_error_at_once() {
     let it = OnRig::start().await;
     let error = it.hub.send(batch(0), Instant::now()).await.unwrap_err();
     assert!(matches!(error, HubError::Unreachable { .. }), "{error}");
@@ -165,7 +165,7 @@ async fn megabytes_arrive_whole_in_frames_of_64_kib() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn microsoft_s_own_client_reads_what_was_sent() {
+async fn microsofts_client_reads_what_was_sent() {
     let it = OnRig::start().await;
     let keyed = Arc::new(Origin { partition_key: Some("6045BDAA0001".to_owned()), ..origin() });
     it.hub.send(batch_of(&keyed, 12, 3, 400), soon()).await.unwrap();

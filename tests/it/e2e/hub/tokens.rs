@@ -28,7 +28,7 @@ async fn until_tokens(rig: &Rig, least: u64) {
 }
 
 #[tokio::test]
-async fn a_signature_from_a_key_is_renewed_before_it_ends_and_the_link_lives_on() {
+async fn a_signature_is_renewed_in_time_and_the_link_stays() {
     let options = Options { signature_life: Duration::from_secs(3), ..quick() };
     let it = OnRig::with(Rig::own(&[]).await, options);
     it.hub.send(batch(0), soon()).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_signature_from_a_key_is_renewed_before_it_ends_and_the_link_lives_on(
 }
 
 #[tokio::test]
-async fn a_renewal_that_fails_is_tried_again_while_the_old_token_lives() {
+async fn a_failed_renewal_is_retried_while_the_old_token_is_valid() {
     let options = Options { signature_life: Duration::from_secs(5), ..quick() };
     let it = OnRig::with(Rig::own(&[]).await, options);
     it.hub.send(batch(0), soon()).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_renewal_that_fails_is_tried_again_while_the_old_token_lives() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_made_anew_once_and_a_failing_service_is_asked_again() {
+async fn a_refused_token_is_replaced_once_and_a_failing_service_retried() {
     for (status, count) in [(401, 1), (500, 3), (503, 2)] {
         let it = OnRig::with(Rig::own(&[]).await, quick());
         it.rig
@@ -70,7 +70,7 @@ async fn a_refused_token_is_made_anew_once_and_a_failing_service_is_asked_again(
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_an_error_after_two_tokens_and_shows_up_nowhere() {
+async fn a_wrong_key_fails_after_two_tokens_and_is_never_shown() {
     let rig = Rig::own(&[]).await;
     let text = rig.endpoint("hubConnection").replace("SAS_KEY_VALUE", "hunter2");
     let (address, access) = rig.hub_access_by(&text);
@@ -94,7 +94,7 @@ fn signature(audience: &str, expires: SystemTime) -> SecretString {
 }
 
 #[tokio::test]
-async fn a_signature_made_elsewhere_works_until_it_ends_and_is_not_tried_twice() {
+async fn a_given_signature_works_until_it_expires_and_is_tried_once() {
     let rig = Rig::own(&[]).await;
     let (address, _) = rig.hub_access();
     let hour = Duration::from_hours(1);
@@ -116,7 +116,7 @@ async fn a_signature_made_elsewhere_works_until_it_ends_and_is_not_tried_twice()
 }
 
 #[tokio::test]
-async fn a_slow_answer_to_a_renewal_is_waited_for() {
+async fn a_renewal_waits_for_a_slow_answer() {
     let options = Options { signature_life: Duration::from_secs(3), ..quick() };
     let it = OnRig::with(Rig::own(&[]).await, options);
     it.hub.send(batch(0), soon()).await.unwrap();
@@ -131,7 +131,7 @@ fn over_tls(port: &str, hub: &str) -> HubAddress {
 }
 
 #[tokio::test]
-async fn over_tls_with_a_managed_identity_batches_arrive_and_tokens_are_renewed() {
+async fn a_managed_identity_over_tls_sends_and_renews_its_tokens() {
     let it = OnRig::with(Rig::own(&["--tls", "--identity"]).await, quick());
     // Short-lived, and the first two requests for one fail.
     it.rig.call("POST", "/identity", Some(json!({"lifetimeSeconds": 3, "fail": 1, "failStatus": 500}))).await;
@@ -142,11 +142,7 @@ async fn over_tls_with_a_managed_identity_batches_arrive_and_tokens_are_renewed(
         ("RIG_PORT", it.rig.endpoint("hubTlsHost").rsplit(':').next().unwrap().to_owned()),
         ("RIG_HUB", it.rig.hub()),
     ];
-    run_alone(
-        concat!(module_path!(), "::alone_sends_with_an_identity_for_three_lives_of_its_token"),
-        variables,
-    )
-    .await;
+    run_alone(concat!(module_path!(), "::alone_sends_for_three_lives_of_its_token"), variables).await;
     assert_eq!(it.received().await, [received(&batch(0)), received(&batch(300))].concat());
     let (stats, tokens) = (it.stats().await, tokens(&it.rig).await);
     assert_eq!(
@@ -161,7 +157,7 @@ async fn over_tls_with_a_managed_identity_batches_arrive_and_tokens_are_renewed(
 
 #[tokio::test]
 #[ignore = "runs in a process of its own, for the test above"]
-async fn alone_sends_with_an_identity_for_three_lives_of_its_token() {
+async fn alone_sends_for_three_lives_of_its_token() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let tokens = credential::tokens(&Identity { client_id: None }, HUB_SCOPE).unwrap();
     let address = over_tls(&variable("RIG_PORT"), &variable("RIG_HUB"));
@@ -173,7 +169,7 @@ async fn alone_sends_with_an_identity_for_three_lives_of_its_token() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_not_accepted() {
+async fn an_untrusted_certificate_is_not_accepted() {
     let rig = Rig::own(&["--tls"]).await;
     let port = rig.endpoint("hubTlsHost").rsplit(':').next().unwrap();
     let access = HubAccess::Key { name: "any".into(), key: SecretString::from("hunter2") };

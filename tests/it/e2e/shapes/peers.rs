@@ -156,7 +156,7 @@ fn rows() -> Vec<Shape> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_of_storage_are_read_to_a_bound() {
+async fn answers_of_storage_take_bounded_memory() {
     play_all(&["--partitions", "1"], reads().into_iter().chain(rows()).collect()).await;
 }
 
@@ -195,6 +195,6 @@ fn identity() -> Vec<Shape> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_of_the_identity_endpoint_are_read_to_a_bound() {
+async fn answers_of_the_identity_endpoint_take_bounded_memory() {
     play_all(&["--tls", "--identity", "--partitions", "1"], identity()).await;
 }

@@ -199,7 +199,7 @@ fn allowed(calls: &[Call], struck: usize, verdict: Verdict) -> Verdict {
 }
 
 #[test]
-fn a_call_that_fails_without_effect_repeats_nothing_unless_it_was_a_send() {
+fn a_failed_call_repeats_nothing_unless_it_is_a_send() {
     let cases = each_call(Action::Fail(When::Before));
     play_all("any call fails", 2, LONG, &cases, |acts, played, verdict| {
         let allowed = allowed(&played.calls, acts[0].0, verdict);
@@ -208,7 +208,7 @@ fn a_call_that_fails_without_effect_repeats_nothing_unless_it_was_a_send() {
 }
 
 #[test]
-fn a_call_whose_answer_is_lost_repeats_nothing_unless_it_was_a_send() {
+fn a_lost_answer_repeats_nothing_unless_it_is_of_a_send() {
     let cases = each_call(Action::Fail(When::After));
     play_all("any call's answer is lost", 2, LONG, &cases, |acts, played, verdict| {
         let allowed = Verdict { overtook: 0, ..allowed(&played.calls, acts[0].0, verdict) };
@@ -217,7 +217,7 @@ fn a_call_whose_answer_is_lost_repeats_nothing_unless_it_was_a_send() {
 }
 
 #[test]
-fn a_process_that_ends_at_any_call_repeats_at_most_what_it_had_not_saved() {
+fn a_crash_at_any_call_repeats_only_what_was_not_saved() {
     for (fault, when) in [
         ("the process ends before any call's effect", When::Before),
         ("the process ends after any call's effect", When::After),
@@ -230,7 +230,7 @@ fn a_process_that_ends_at_any_call_repeats_at_most_what_it_had_not_saved() {
 }
 
 #[test]
-fn a_call_that_never_comes_back_holds_up_no_later_event() {
+fn a_call_that_hangs_blocks_no_later_event() {
     for (fault, when) in
         [("any call hangs before its effect", When::Before), ("any call hangs after its effect", When::After)]
     {
@@ -243,7 +243,7 @@ fn a_call_that_never_comes_back_holds_up_no_later_event() {
 }
 
 #[test]
-fn two_faults_in_one_run_lose_nothing_either() {
+fn two_faults_in_one_run_lose_nothing() {
     let calls = undisturbed().calls.len() as u64;
     let acts = [When::Before, When::After].map(|when| [Action::Fail(when), Action::Kill(when)]).concat();
     let mut drawn = 0x9e37_79b9_7f4a_7c15;

@@ -65,7 +65,7 @@ async fn play_at_random(seed: u64) -> Result<Verdict, String> {
 }
 
 #[test]
-fn in_any_order_of_events_at_two_processes_every_record_comes_once() {
+fn events_in_any_order_at_two_processes_send_each_record_once() {
     const RUNS: usize = 300;
     let (next, failures) = (AtomicUsize::new(1), Mutex::new(Vec::new()));
     let sum = Mutex::new(Verdict::default());

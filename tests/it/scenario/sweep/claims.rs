@@ -7,7 +7,7 @@ use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 
 #[tokio::test]
-async fn a_live_owners_blob_is_left_alone_and_a_dead_ones_is_taken_over() {
+async fn only_the_blob_of_a_dead_owner_is_taken_over() {
     let (world, sweeper) = world_at(10).await;
     let blob = blob_in(1, NINE, 1);
     let commit = world.commit(&blob, &records(4));

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 const DAY: u64 = 86_400_000;
 
 #[tokio::test]
-async fn a_machine_days_ahead_of_storage_moves_no_watermark_and_deletes_nothing() {
+async fn a_machine_clock_days_ahead_moves_and_deletes_nothing() {
     let (world, sweeper) = world_at(30).await;
     let blob = blob_in(1, NINE, 1);
     world.commit(&blob, &records(2));
@@ -34,7 +34,7 @@ async fn a_machine_days_ahead_of_storage_moves_no_watermark_and_deletes_nothing(
 }
 
 #[tokio::test]
-async fn one_time_that_is_days_ahead_moves_no_watermark_and_deletes_nothing() {
+async fn one_time_days_ahead_moves_and_deletes_nothing() {
     let (world, sweeper) = world_at(30).await;
     let blob = blob_in(1, NINE, 1);
     world.commit(&blob, &records(2));
@@ -54,7 +54,7 @@ async fn one_time_that_is_days_ahead_moves_no_watermark_and_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn one_time_that_is_hours_ahead_closes_no_hour_early() {
+async fn one_time_hours_ahead_closes_no_hour_early() {
     let (world, sweeper) = world_at(30).await;
     world.set_clock(hour(6), 30);
     sweep(&sweeper).await;
@@ -68,7 +68,7 @@ async fn one_time_that_is_hours_ahead_closes_no_hour_early() {
 }
 
 #[tokio::test]
-async fn hours_older_than_the_retention_are_given_up_once_and_counted() {
+async fn hours_older_than_the_retention_are_skipped_once_and_counted() {
     let (world, _) = world_at(30).await;
     let process = Arc::new(world.process("b"));
     let sweeper = world.sweeper(&process);
@@ -85,7 +85,7 @@ async fn hours_older_than_the_retention_are_given_up_once_and_counted() {
 }
 
 #[tokio::test]
-async fn no_row_is_deleted_of_an_hour_that_is_not_closed() {
+async fn no_row_of_an_open_hour_is_deleted() {
     let (world, sweeper) = world_at(30).await;
     let (old, open) = (blob_in(1, hour(-48), 1), blob_in(1, hour(1), 1));
     for blob in [&old, &open] {
@@ -98,7 +98,7 @@ async fn no_row_is_deleted_of_an_hour_that_is_not_closed() {
 }
 
 #[tokio::test]
-async fn nothing_is_deleted_where_a_watermark_is_not_known() {
+async fn nothing_is_deleted_without_a_known_watermark() {
     let world = World::default();
     let old = blob_in(1, hour(-24 * 30), 1);
     world.table.swap(&old.checkpoint_key(), &Checkpoint::new(old.to_string()), None).await.unwrap();

@@ -59,7 +59,7 @@ async fn a_dead_claim_on_a_closed_hour_is_taken_over_within_a_day() {
 }
 
 #[tokio::test]
-async fn closed_hours_are_looked_at_once_a_day_by_whichever_process() {
+async fn closed_hours_are_scanned_once_a_day_by_any_process() {
     let (world, sweeper) = world_at(0).await;
     world.set_clock(hour(48), 0);
     sweep(&sweeper).await;
@@ -78,7 +78,7 @@ async fn closed_hours_are_looked_at_once_a_day_by_whichever_process() {
 }
 
 #[tokio::test]
-async fn a_closed_hour_with_a_failing_blob_is_tried_by_the_next_sweep() {
+async fn a_closed_hour_with_a_failing_blob_is_retried_by_each_sweep() {
     let (world, sweeper) = closed_world().await;
     world.commit(&blob_in(1, NINE, 1), &records(5));
     world.set_clock(hour(27), 0);
@@ -95,7 +95,7 @@ async fn a_closed_hour_with_a_failing_blob_is_tried_by_the_next_sweep() {
 }
 
 #[tokio::test]
-async fn an_hour_that_waits_for_an_older_one_is_looked_at_again() {
+async fn an_hour_behind_an_open_one_is_scanned_again() {
     let (world, sweeper) = world_at(0).await;
     let stuck = blob_in(1, NINE, 1);
     let commit = world.commit(&stuck, &records(4));
@@ -110,7 +110,7 @@ async fn an_hour_that_waits_for_an_older_one_is_looked_at_again() {
 }
 
 #[tokio::test]
-async fn what_was_committed_before_the_installation_is_never_forwarded() {
+async fn commits_before_the_installation_are_never_forwarded() {
     let (world, sweeper) = world_at(0).await;
     for after in [-30, -3, -2] {
         world.commit(&blob_in(1, hour(after), 1), &records(1));
@@ -139,7 +139,7 @@ async fn the_first_commit_of_a_flow_log_is_seen_before_its_hour_closes() {
 }
 
 #[tokio::test]
-async fn no_hour_is_closed_while_a_folder_can_not_be_listed() {
+async fn no_hour_closes_while_a_folder_cannot_be_listed() {
     let (world, sweeper) = world_at(30).await;
     let new = blob_in(7, NINE, 1);
     world.commit(&new, &records(3));

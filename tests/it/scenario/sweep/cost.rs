@@ -11,7 +11,7 @@ use flowlog_forwarder::sweep::SweeperOptions;
 use std::sync::Arc;
 
 #[tokio::test]
-async fn a_thousand_idle_blobs_cost_a_list_and_a_query_for_each_flow_log_and_hour() {
+async fn an_idle_sweep_costs_a_list_and_a_query_per_flow_log_and_hour() {
     let (world, sweeper) = world_at(30).await;
     for flow_log in 0..10 {
         for (after, nic) in (-1..=0).flat_map(|after| (0..50).map(move |nic| (after, nic))) {
@@ -54,7 +54,7 @@ async fn more_than_a_page_of_blobs_and_rows_is_compared_whole() {
 }
 
 #[tokio::test]
-async fn commits_that_bring_no_record_are_read_once() {
+async fn commits_without_records_are_read_once() {
     let (world, sweeper) = world_at(0).await;
     let one = content(&records(1));
     let grown = format!("{} \r\n\t ]}}", one.strip_suffix("]}").unwrap());
@@ -69,7 +69,7 @@ async fn commits_that_bring_no_record_are_read_once() {
 }
 
 #[tokio::test]
-async fn an_hour_that_can_not_be_closed_costs_no_looks_at_those_behind_it() {
+async fn a_stuck_hour_causes_no_scans_of_the_hours_behind_it() {
     let (world, sweeper) = world_at(0).await;
     let stuck = blob_in(1, NINE, 1);
     let commit = world.commit(&stuck, &records(4));
@@ -92,7 +92,7 @@ async fn an_hour_that_can_not_be_closed_costs_no_looks_at_those_behind_it() {
 }
 
 #[tokio::test]
-async fn rows_older_than_the_retention_are_deleted_and_their_blobs_are_not_sent_again() {
+async fn rows_older_than_the_retention_are_deleted_without_repeats() {
     let world = World::default();
     let process = Arc::new(world.process("a"));
     for days in 0..12 {
@@ -158,7 +158,7 @@ async fn at_most_a_thousand_rows_are_deleted_by_one_sweep() {
 }
 
 #[tokio::test]
-async fn a_horizon_older_than_the_retention_is_lifted_to_it() {
+async fn a_watermark_older_than_the_retention_is_raised_to_it() {
     let (world, sweeper) = world_at(0).await;
     world.commit(&blob_in(1, hour(24), 1), &records(1));
     let inside = own_records(5, 2);

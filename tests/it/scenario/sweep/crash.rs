@@ -40,7 +40,7 @@ async fn sweep_until_all_is_forwarded(world: &World) {
 }
 
 #[tokio::test]
-async fn a_sweep_struck_at_any_call_loses_nothing_and_repeats_only_the_same() {
+async fn a_sweep_that_fails_at_any_call_loses_nothing() {
     let (undisturbed, ..) = world().await;
     undisturbed.sweeper_named("first").sweep().await;
     let calls = undisturbed.faults.calls();

@@ -131,7 +131,7 @@ async fn a_sweep_of_fifty_thousand_folders_ends_within_its_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_flow_logs_than_can_be_held_are_an_error_that_says_so() {
+async fn too_many_flow_logs_are_an_error() {
     let world = World::default();
     world.set_clock(NINE, 30);
     let source = Folders { count: 10_000_000, list: Duration::ZERO };
@@ -142,7 +142,7 @@ async fn more_flow_logs_than_can_be_held_are_an_error_that_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_hangs_keeps_no_sweep_beyond_its_budget() {
+async fn a_sweep_with_a_hanging_call_ends_within_its_budget() {
     // A blob is behind, an hour is to be closed, and a row is too old.
     let world = async || {
         let world = World::default();
@@ -172,7 +172,7 @@ async fn a_call_that_hangs_keeps_no_sweep_beyond_its_budget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn small_blobs_are_forwarded_ten_times_as_fast_as_two_at_a_time() {
+async fn small_blobs_are_forwarded_many_at_once() {
     let mut times = Vec::new();
     for at_once in [2, SweeperOptions::default().at_once] {
         let world = World::default();

@@ -40,7 +40,7 @@ async fn a_fresh_installation_that_fails_at_first_keeps_its_beginning() {
 }
 
 #[tokio::test]
-async fn a_container_that_does_not_exist_yet_is_told_and_does_not_keep_the_others() {
+async fn a_missing_container_is_reported_and_does_not_stop_the_others() {
     let world = World::default();
     let nowhere = Container::new(Url::parse("https://other.blob.core.windows.net/").unwrap(), "logs".into());
     world.set_clock(NINE, 0);
@@ -54,7 +54,7 @@ async fn a_container_that_does_not_exist_yet_is_told_and_does_not_keep_the_other
 }
 
 #[tokio::test]
-async fn both_layouts_are_found_among_foreign_names_in_either_case() {
+async fn both_layouts_are_found_in_either_case_among_other_names() {
     let world = World::default();
     world.set_clock(NINE, 0);
     let day = "y=2026/m=11/d=22/h=09/m=00/macAddress=A1/PT1H.json";

@@ -8,7 +8,7 @@ use flowlog_forwarder::flow_log::FlowLogBlob;
 use std::sync::Arc;
 
 #[tokio::test]
-async fn with_every_event_lost_every_record_still_arrives_once() {
+async fn without_any_event_every_record_arrives_once() {
     let world = World::default();
     let sweeper = world.sweeper_named("a");
     let mut all = Vec::new();
@@ -29,7 +29,7 @@ async fn with_every_event_lost_every_record_still_arrives_once() {
 }
 
 #[tokio::test]
-async fn the_last_commit_of_the_hour_arrives_although_its_event_is_lost() {
+async fn the_last_commit_of_the_hour_arrives_without_its_event() {
     let (world, blob) = (World::default(), blob_in(1, NINE, 1));
     let process = Arc::new(world.process("a"));
     let sweeper = world.sweeper(&process);
@@ -44,7 +44,7 @@ async fn the_last_commit_of_the_hour_arrives_although_its_event_is_lost() {
 }
 
 #[tokio::test]
-async fn after_an_hour_and_after_a_weekend_out_of_service_all_of_it_is_caught_up() {
+async fn an_hour_and_a_weekend_out_of_service_are_caught_up() {
     for (away, nics) in [(1, 3), (63, 20)] {
         let (world, sweeper) = world_at(0).await;
         let mut all = Vec::new();
@@ -67,7 +67,7 @@ async fn after_an_hour_and_after_a_weekend_out_of_service_all_of_it_is_caught_up
 }
 
 #[tokio::test]
-async fn a_commit_that_comes_after_the_hour_has_ended_arrives() {
+async fn a_commit_after_the_end_of_its_hour_arrives() {
     let (world, sweeper) = world_at(30).await;
     let blob = blob_in(1, NINE, 1);
     world.commit(&blob, &records(50));
@@ -86,7 +86,7 @@ async fn a_commit_that_comes_after_the_hour_has_ended_arrives() {
 }
 
 #[tokio::test]
-async fn two_processes_that_sweep_at_once_send_nothing_twice() {
+async fn two_concurrent_sweeps_send_nothing_twice() {
     let world = World::default();
     world.set_clock(NINE, 50);
     let mut all = Vec::new();
@@ -105,7 +105,7 @@ async fn two_processes_that_sweep_at_once_send_nothing_twice() {
 }
 
 #[tokio::test]
-async fn events_and_a_sweep_at_once_send_nothing_twice() {
+async fn concurrent_events_and_sweeps_send_nothing_twice() {
     let world = World::default();
     world.set_clock(NINE, 50);
     let process = Arc::new(world.process("a"));
@@ -126,7 +126,7 @@ async fn events_and_a_sweep_at_once_send_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_flow_log_that_begins_in_the_last_minute_of_an_hour_is_found_before_the_hour_is_closed() {
+async fn a_flow_log_begun_in_the_last_minute_of_an_hour_is_found() {
     let (world, sweeper) = world_at(58).await;
     world.set_clock(NINE, 59);
     world.commit(&blob_in(7, NINE, 1), &records(1));

@@ -21,7 +21,7 @@ fn commit_five_hours(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_table_that_vanishes_while_the_sweep_is_behind_loses_nothing() {
+async fn a_table_lost_while_the_sweep_is_behind_loses_nothing() {
     for (own_process, with_copy) in [(false, true), (true, true), (true, false)] {
         let (world, sweeper) = world_at(30).await;
         let all = commit_five_hours(&world);
@@ -42,7 +42,7 @@ async fn a_table_that_vanishes_while_the_sweep_is_behind_loses_nothing() {
 }
 
 #[tokio::test]
-async fn without_table_and_copy_it_is_a_new_installation() {
+async fn without_table_and_copy_the_sweep_begins_anew() {
     let (world, _) = world_at(30).await;
     commit_five_hours(&world);
     world.set_clock(hour(4), 30);
@@ -54,7 +54,7 @@ async fn without_table_and_copy_it_is_a_new_installation() {
 }
 
 #[tokio::test]
-async fn what_was_closed_before_the_table_vanished_is_not_sent_again() {
+async fn closed_hours_are_not_sent_again_after_the_table_is_lost() {
     let (world, sweeper) = world_at(30).await;
     let all = commit_five_hours(&world);
     world.set_clock(hour(4), 30);
@@ -88,7 +88,7 @@ async fn the_second_copy_follows_the_watermark() {
 }
 
 #[tokio::test]
-async fn the_watermark_of_an_earlier_version_is_gone_on_from() {
+async fn the_watermark_of_an_earlier_version_is_continued() {
     let world = World::default();
     let key = CheckpointKey::of_sweep(&container());
     let progress = Progress { offset: hour(-3).number(), ..Progress::default() };
@@ -109,7 +109,7 @@ async fn the_watermark_of_an_earlier_version_is_gone_on_from() {
 }
 
 #[tokio::test]
-async fn after_the_table_vanished_a_sweep_brings_the_rows_back() {
+async fn a_sweep_restores_the_rows_of_a_lost_table() {
     let (world, sweeper) = world_at(30).await;
     world.commit(&blob_in(1, NINE, 1), &records(2));
     sweep(&sweeper).await;

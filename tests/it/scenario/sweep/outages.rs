@@ -24,7 +24,7 @@ async fn a_failing_hub_keeps_the_hour_open_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn storage_out_of_reach_is_told_and_nothing_is_passed() {
+async fn unreachable_storage_is_reported_and_moves_no_watermark() {
     let (world, sweeper) = world_at(0).await;
     world.commit(&blob_in(1, NINE, 1), &records(2));
     world.commit(&blob_in(2, NINE, 1), &own_records(2, 1));

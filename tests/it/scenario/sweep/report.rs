@@ -16,7 +16,7 @@ fn has_lines(text: &str, lines: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_broken_blob_is_told_by_every_sweep_and_is_never_up_to_date() {
+async fn every_sweep_reports_a_broken_blob() {
     let (world, blob) = (World::default(), blob_in(1, NINE, 1));
     world.set_clock(NINE, 30);
     let commit = world.commit(&blob, &records(2));
@@ -35,7 +35,7 @@ async fn a_broken_blob_is_told_by_every_sweep_and_is_never_up_to_date() {
 }
 
 #[tokio::test]
-async fn a_sweep_says_whether_some_or_all_of_it_failed() {
+async fn a_sweep_reports_whether_some_or_all_of_it_failed() {
     let world = World::default();
     world.set_clock(NINE, 30);
     for nic in 1..=3 {
@@ -73,7 +73,7 @@ async fn a_sweep_says_whether_some_or_all_of_it_failed() {
 }
 
 #[tokio::test]
-async fn two_hours_without_blobs_where_there_were_some_are_told() {
+async fn two_hours_without_any_blob_are_reported() {
     let world = World::default();
     let sweeper = world.sweeper_named("a");
     // Before the first blob of all, nobody misses any.

@@ -24,7 +24,7 @@ fn slow_process(world: &World) -> Arc<MemoryForwarder> {
 }
 
 #[tokio::test]
-async fn work_that_an_event_had_no_time_for_is_finished() {
+async fn a_sweep_finishes_what_an_event_left_over() {
     let world = World::with_hub_limit(2_000);
     let (blob, all) = (blob_in(1, NINE, 1), records(40));
     world.set_clock(NINE, 10);
@@ -39,7 +39,7 @@ async fn work_that_an_event_had_no_time_for_is_finished() {
 }
 
 #[tokio::test]
-async fn a_blob_with_work_left_over_waits_until_the_others_had_their_turn() {
+async fn a_blob_with_work_left_over_waits_for_the_other_blobs() {
     let world = World::with_hub_limit(2_000);
     world.set_clock(NINE, 10);
     let large = records(40);
@@ -59,7 +59,7 @@ async fn a_blob_with_work_left_over_waits_until_the_others_had_their_turn() {
 }
 
 #[tokio::test]
-async fn without_time_nothing_is_begun_and_all_of_it_is_left_for_the_next_sweep() {
+async fn a_sweep_without_time_starts_nothing() {
     let (world, sweeper) = world_at(0).await;
     world.commit(&blob_in(1, NINE, 1), &records(2));
     world.set_clock(hour(4), 0);
@@ -74,7 +74,7 @@ async fn without_time_nothing_is_begun_and_all_of_it_is_left_for_the_next_sweep(
 }
 
 #[tokio::test]
-async fn a_process_that_is_asked_to_stop_begins_nothing_more() {
+async fn a_stopping_process_starts_no_more_work() {
     let world = World::default();
     world.set_clock(NINE, 10);
     for nic in 0..100 {
@@ -98,7 +98,7 @@ async fn a_process_that_is_asked_to_stop_begins_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_container_with_days_to_catch_up_does_not_keep_the_others_waiting() {
+async fn a_container_days_behind_does_not_delay_the_others() {
     let (world, _) = world_at(0).await;
     let fresh = Container::new(Url::parse("https://memory.blob.core.windows.net/").unwrap(), "fresh".into());
     world.set_clock(hour(100), 0);
@@ -119,7 +119,7 @@ async fn a_container_with_days_to_catch_up_does_not_keep_the_others_waiting() {
 }
 
 #[tokio::test]
-async fn a_second_sweep_of_one_process_answers_at_once() {
+async fn a_second_sweep_of_one_process_returns_at_once() {
     let (world, sweeper) = world_at(0).await;
     world.commit(&blob_in(1, NINE, 1), &records(1));
     let sweeper = Arc::new(sweeper);
