@@ -119,7 +119,7 @@ impl<P: SweepPorts> Functions for Handler<P> {
         let blob = match self.sources.locate(&commit.url) {
             Ok(blob) => blob,
             Err(reason) => {
-                self.forwarder.metrics().count_not_ours();
+                self.forwarder.metrics().not_ours.inc();
                 return Handled::Nothing(reason.to_string());
             }
         };

@@ -2,6 +2,7 @@
 //! is over.
 
 use super::blob_locks::CachedState;
+use super::count::count_run;
 use super::deadlines::{Caller, Deadlines, now};
 use super::error::Awaited;
 use super::memory_budget::{FULL, Reservation};
@@ -82,7 +83,7 @@ impl<P: Ports> Forwarder<P> {
         };
         let result = result.await;
         // What was accepted before a failure counts, too.
-        self.metrics.count_run(&done, &result);
+        count_run(&self.metrics.runs, &done, &result);
         result.map(|()| done)
     }
 

@@ -7,6 +7,7 @@
 mod attempt;
 mod blob_locks;
 mod breaks;
+mod count;
 mod deadlines;
 mod error;
 pub mod lease_store;
