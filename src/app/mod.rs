@@ -22,7 +22,7 @@ use crate::host::{Functions, Handled, SWEEP_FUNCTION, SweepLine};
 use crate::hour::{Hour, Retention};
 use crate::ports::SweepPorts;
 use crate::random;
-use crate::sweep::{Outcome, Sweep, Sweeper, SweeperOptions};
+use crate::sweep::{SweepOutcome, SweepResult, Sweeper, SweeperOptions};
 use answer::{Circumstances, told};
 use std::sync::Arc;
 use std::time::Instant;
@@ -148,11 +148,13 @@ impl<P: SweepPorts> Functions for Handler<P> {
 
     async fn sweep(&self) -> Result<SweepLine, String> {
         match self.sweeper.sweep().await {
-            Sweep::UnderWay => {
+            SweepResult::AlreadyRunning => {
                 Ok(SweepLine { text: "another sweep is under way".to_owned(), is_worrying: false })
             }
-            Sweep::Done(swept) if swept.outcome() == Outcome::Failed => Err(swept.to_string()),
-            Sweep::Done(swept) => Ok(SweepLine { text: swept.to_string(), is_worrying: swept.is_worrying() }),
+            SweepResult::Finished(swept) if swept.outcome() == SweepOutcome::Failed => Err(swept.to_string()),
+            SweepResult::Finished(swept) => {
+                Ok(SweepLine { text: swept.to_string(), is_worrying: swept.needs_attention() })
+            }
         }
     }
 }
