@@ -3,7 +3,7 @@
 use super::container::ContainerSweep;
 use super::deadlines::in_time;
 use super::error::SweepError;
-use super::progress::{CatchUpError, CatchUpProgress, Task};
+use super::progress::{BlobRun, CatchUpError, CatchUpProgress};
 use super::report::SweepReport;
 use super::run::SweepRun;
 use super::scan::{ScannedPage, scan_page};
@@ -26,7 +26,7 @@ const MAX_WAITING: usize = 1_000;
 #[expect(clippy::large_enum_variant, reason = "taken apart at once")]
 enum Ended {
     Scan(PageScan, Result<ScannedPage, SweepError>),
-    Run(Task, Result<Forwarded, CatchUpError>),
+    Run(BlobRun, Result<Forwarded, CatchUpError>),
 }
 
 impl<P: SweepPorts> SweepRun<'_, P> {
@@ -44,10 +44,10 @@ impl<P: SweepPorts> SweepRun<'_, P> {
         loop {
             if self.may_start() {
                 while runs < self.options.at_once
-                    && let Some(task) = progress.blobs.pop_front()
+                    && let Some(run) = progress.blobs.pop_front()
                 {
                     runs += 1;
-                    under_way.push(Either::Left(self.run(task)));
+                    under_way.push(Either::Left(self.forward(run)));
                 }
                 while scans < SCANS_AT_ONCE
                     && progress.blobs.len() < MAX_WAITING
@@ -59,9 +59,9 @@ impl<P: SweepPorts> SweepRun<'_, P> {
                 }
             }
             match under_way.next().await {
-                Some(Ended::Run(task, result)) => {
+                Some(Ended::Run(run, result)) => {
                     runs -= 1;
-                    progress.record_run(task, result);
+                    progress.record_run(run, result);
                 }
                 Some(Ended::Scan(page, result)) => {
                     scans -= 1;
@@ -85,14 +85,14 @@ impl<P: SweepPorts> SweepRun<'_, P> {
     }
 
     /// Forwards a blob for the time of one event. A panic fails this blob alone.
-    async fn run(&self, mut task: Task) -> Ended {
-        let row = task.stale.row.take();
-        let (blob, commit) = (&task.stale.listed.blob, &task.stale.listed.commit);
-        let run = self.forwarder.catch_up(blob, commit, row, self.deadlines.run_until.into_std());
-        let result = match AssertUnwindSafe(run).catch_unwind().await {
+    async fn forward(&self, mut run: BlobRun) -> Ended {
+        let row = run.stale.row.take();
+        let (blob, commit) = (&run.stale.listed.blob, &run.stale.listed.commit);
+        let attempt = self.forwarder.catch_up(blob, commit, row, self.deadlines.run_until.into_std());
+        let result = match AssertUnwindSafe(attempt).catch_unwind().await {
             Ok(result) => result.map_err(CatchUpError::Forward),
             Err(_) => Err(CatchUpError::Panicked { blob: blob.url() }),
         };
-        Ended::Run(task, result)
+        Ended::Run(run, result)
     }
 }

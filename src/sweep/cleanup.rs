@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use time::Date;
 use tokio::time::{Instant, timeout_at};
 
-/// Most rows that one sweep reads in order to delete them. With a sweep every five minutes this suffices for 12,000
+/// How many old rows one sweep reads and deletes. With a sweep every five minutes this is enough for 12,000
 /// network interfaces.
 const LIMIT: u32 = 1_000;
 
@@ -19,8 +19,8 @@ const LIMIT: u32 = 1_000;
 const AT_ONCE: usize = 8;
 
 impl<P: SweepPorts> SweepRun<'_, P> {
-    /// Deletes rows older than the retention, but none of an hour that is not closed in all `containers`.
-    /// Without containers it deletes nothing, because nothing is known to be closed.
+    /// Deletes rows older than the retention, but keeps those of hours that are not closed in every
+    /// container. Without containers no hour is known to be closed, so nothing is deleted.
     pub(super) async fn delete_old_rows(&self, containers: &[ContainerSweep], report: &mut SweepReport) {
         let Some(oldest_open) = containers.iter().map(|sweep| sweep.watermark.date()).min() else { return };
         let first_kept = oldest_open.min(self.options.retention.first_day(self.now));
@@ -35,7 +35,7 @@ impl<P: SweepPorts> SweepRun<'_, P> {
 }
 
 /// Deletes rows of days before `first_kept`, until `deadline`, and returns how many. Leaves rows that another
-/// process changes or deletes meanwhile, and claimed ones: somebody forwards an old blob on purpose.
+/// process changes or deletes meanwhile, and claimed rows: somebody forwards an old blob on purpose.
 async fn delete_rows_before(
     table: &impl CheckpointTable,
     first_kept: Date,

@@ -83,8 +83,7 @@ mod tests {
         FlowLogBlob::new(&account, "logs", &name).unwrap()
     }
 
-    /// What is known of a blob: nothing, or the commit that was forwarded, until when it is claimed, and
-    /// whether it is broken.
+    /// The row of a blob, if any: the forwarded commit, the end of its claim, and whether it is broken.
     type Known = Option<(Option<u8>, Option<u64>, bool)>;
 
     fn row(known: &Known) -> Option<Checkpoint> {

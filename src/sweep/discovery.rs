@@ -1,8 +1,7 @@
 //! Finds the flow logs of a container by walking down its folders, without listing blobs.
 //!
 //! Every sweep walks, because an hour may only be closed when all flow logs that wrote to it are known.
-//! Folders that are known to hold the years of a flow log are not listed again, so a walk costs one call for each
-//! folder above them.
+//! Folders of known flow logs are not listed again, so a walk costs one call for each folder above them.
 
 use super::error::SweepError;
 use super::folders::{FlowLog, FolderKind, classify};
@@ -21,8 +20,8 @@ const AT_ONCE: usize = 8;
 /// `resourceId=/SUBSCRIPTIONS/…/RESOURCEGROUPS/…/PROVIDERS/MICROSOFT.NETWORK/NETWORKSECURITYGROUPS/…/y=…/`.
 const MAX_DEPTH: usize = 16;
 
-/// Most flow logs of a container, and most folders waiting to be listed: bounds memory, at some 150 bytes
-/// each.
+/// How many flow logs a container may have, and how many folders may wait to be listed. Bounds memory, at
+/// some 150 bytes each.
 const LIMIT: usize = 100_000;
 
 /// What a walk found.

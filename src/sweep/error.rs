@@ -16,8 +16,7 @@ pub(super) enum SweepError {
     #[error("the sweep ran out of time while {activity}: storage is slow, or there is too much to list")]
     OutOfTime { activity: &'static str },
     #[error(
-        "{container} has more than {limit} flow logs or folders: only those found first are swept, and no hour is \
-         closed"
+        "{container} has more than {limit} flow logs or folders: only the first found are swept, and no hour is closed"
     )]
     TooMany {
         /// The container's URL.

@@ -64,19 +64,18 @@ impl<P: SweepPorts> SweepRun<'_, P> {
         self.copy_watermark(sweep, new, report).await;
     }
 
-    /// Reports that the hours `[old, new)` were skipped, and asks the next sweeps to agree again before they
-    /// skip more.
+    /// Reports the hours `[old, new)` as given up. Later hours need a new confirmation.
     async fn give_up(&self, sweep: &mut ContainerSweep, old: Hour, new: Hour, report: &mut SweepReport) {
         let ContainerSweep { container, state, .. } = sweep;
         report.given_up += new.number() - old.number();
         tracing::error!(
             %container,
-            "hours from {old} to {new} were given up: they were never swept to their end and are older than the \
-             retention. Records in them that were not forwarded yet will not be"
+            "hours from {old} until {new} were given up: they were never swept to their end and are older than \
+             the retention. Their records that were not forwarded yet will not be"
         );
         if let Err(error) = self.store(container, state, StateKey::ExpiredSince, 0, self.deadlines.end).await
         {
-            tracing::warn!(%container, "the sweep's state `overdue` was not reset: {error}");
+            tracing::warn!(%container, "the row `overdue` of the sweep's state was not reset: {error}");
         }
     }
 
@@ -87,18 +86,18 @@ impl<P: SweepPorts> SweepRun<'_, P> {
         match in_time(self.deadlines.end, self.watermark_copy.store(&sweep.container, new)).await {
             Ok(()) => sweep.cache.copied = Some(new),
             Err(error) => {
-                tracing::warn!(container = %sweep.container, "not stored, the next sweep tries again: {error}");
+                tracing::warn!("not stored, the next sweep tries again: {error}");
                 report.note_failure(error);
             }
         }
     }
 
-    /// Moves the first hour that may be rescanned along with the retention. Rows of earlier hours are
-    /// deleted: if the retention is extended later, their blobs must not be taken for new ones.
+    /// Moves the first hour that may be rescanned along with the retention. Rows of earlier hours are deleted:
+    /// should the retention become longer, a rescan would take their blobs for new ones.
     async fn move_first_hour(&self, sweep: &mut ContainerSweep, report: &mut SweepReport) {
         let first_kept = self.first_kept_hour();
         let ContainerSweep { container, state, watermark, first_hour, .. } = sweep;
-        // A watermark before the retention means that the time is wrong or that hours are still open.
+        // With a watermark older than that, the time is wrong or old hours are still open.
         if first_kept <= *first_hour || *watermark < first_kept {
             return;
         }
@@ -157,8 +156,8 @@ fn note_hours(cache: &mut ContainerCache, hours: &[&HourScan], is_complete: bool
 
 /// Whether the last two hours hold no blobs although earlier sweeps found some.
 fn fell_silent(cache: &mut ContainerCache, hours: &[&HourScan], now: u64) -> bool {
-    let first = hours::first_watermark(now);
-    let recent = || hours.iter().filter(move |scan| !scan.is_closed && scan.hour >= first);
+    let previous = hours::previous(now);
+    let recent = || hours.iter().filter(move |scan| !scan.is_closed && scan.hour >= previous);
     let listed: u64 = recent().map(|scan| scan.listed).sum();
     cache.had_blobs |= listed > 0;
     cache.had_blobs && listed == 0 && recent().count() > 0 && recent().all(|scan| scan.is_scanned())

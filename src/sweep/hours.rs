@@ -3,10 +3,9 @@
 use crate::hour::{Hour, Retention};
 use std::collections::BTreeSet;
 
-/// The watermark of a new installation: the hour before the open one. Earlier commits are not forwarded, so
-/// that they don't flood the hub.
+/// The hour before the open one. A new installation starts with it: older commits would flood the hub.
 #[must_use]
-pub(super) fn first_watermark(now: u64) -> Hour {
+pub(super) fn previous(now: u64) -> Hour {
     Hour::new(Hour::at(now).number().saturating_sub(1))
 }
 
@@ -67,7 +66,7 @@ mod tests {
     #[test]
     fn usually_the_open_and_the_previous_hour_are_swept() {
         let forwarded: BTreeSet<Hour> = (NINE.number() - 5..=NINE.number() + 5).map(Hour::new).collect();
-        let mut watermark = first_watermark(at(NINE, 0));
+        let mut watermark = previous(at(NINE, 0));
         for minute in (0..180).step_by(5) {
             let now = at(NINE, minute);
             let hours = unclosed(now, watermark, WEEK);
@@ -118,7 +117,7 @@ mod tests {
         assert_eq!(unclosed(at(NINE, 5), future, WEEK), from_to(NINE.number() - 1, NINE.number()));
         assert_eq!(plausible(future, at(NINE, 5)), Hour::new(NINE.number() - 1));
         assert_eq!(plausible(Hour::new(NINE.number() - 3), at(NINE, 5)), Hour::new(NINE.number() - 3));
-        assert_eq!(plausible(first_watermark(at(NINE, 0)), at(NINE, 0)), first_watermark(at(NINE, 0)));
+        assert_eq!(plausible(previous(at(NINE, 0)), at(NINE, 0)), previous(at(NINE, 0)));
     }
 
     #[test]

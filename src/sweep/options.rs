@@ -7,15 +7,15 @@ use std::time::Duration;
 /// The defaults suit a timer of five minutes.
 #[derive(Clone, Debug)]
 pub struct SweeperOptions {
-    /// Longest time for one sweep. On the Consumption plan a function times out after five minutes unless
-    /// configured otherwise (learn.microsoft.com, *Azure Functions hosting options*), and the process
-    /// ends with it.
+    /// The time for one sweep. On the Consumption plan a function times out after five minutes unless
+    /// configured otherwise (learn.microsoft.com, *Azure Functions hosting options*), and the process ends
+    /// with it.
     pub budget: Duration,
-    /// Most blobs forwarded at once. The forwarder bounds their memory, so this only has to cover the waits
-    /// for storage: at 20 ms a call, the default forwards hundreds of small blobs a second.
+    /// How many blobs are forwarded at once. The forwarder bounds their memory; this number hides the latency
+    /// of storage: at 20 ms a call, the default forwards hundreds of small blobs a second.
     pub at_once: usize,
-    /// Most names in one page, which is compared with its rows at a time. Up to 1,000: as many rows as the
-    /// table returns in one page.
+    /// How many names are listed and compared with their rows at a time. At most 1,000, because the table
+    /// returns that many rows in one page.
     pub page_size: u32,
     /// How long rows are kept.
     pub retention: Retention,

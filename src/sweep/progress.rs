@@ -1,4 +1,4 @@
-//! What a sweep has left to scan and to forward, and what its scans and runs did.
+//! The queues of a sweep, and the record of what its scans and runs did.
 
 use super::compare::{Comparison, StaleBlob};
 use super::container::ContainerSweep;
@@ -9,11 +9,11 @@ use super::schedule::{HourScan, PageQueue, PageScan};
 use crate::forward::{Completion, ForwardError, Forwarded};
 use std::collections::VecDeque;
 
-/// How many failed blobs are logged as warnings; the rest only for debugging.
+/// How many failed blobs are logged as warnings. The others are logged for debugging.
 const WARNINGS: u64 = 10;
 
 /// A blob to forward.
-pub(super) struct Task {
+pub(super) struct BlobRun {
     /// The index of its hour.
     pub(super) hour: usize,
     pub(super) stale: StaleBlob,
@@ -24,17 +24,17 @@ pub(super) struct Task {
 pub(super) enum CatchUpError {
     #[error(transparent)]
     Forward(ForwardError),
-    #[error("{blob}: the forwarder panicked (see the log): this is a defect")]
+    #[error("{blob}: the forwarder panicked, which is a defect: report the log's line about the panic")]
     Panicked { blob: String },
 }
 
-/// The queues of a sweep, and its results so far.
+/// How far a sweep has caught up.
 pub(super) struct CatchUpProgress<'r> {
     pub(super) containers: &'r [ContainerSweep],
     pub(super) hours: &'r mut [HourScan],
     pub(super) report: &'r mut SweepReport,
     pub(super) pages: PageQueue,
-    pub(super) blobs: VecDeque<Task>,
+    pub(super) blobs: VecDeque<BlobRun>,
 }
 
 impl CatchUpProgress<'_> {
@@ -76,12 +76,12 @@ impl CatchUpProgress<'_> {
             self.report.behind_in_closed += behind;
             tracing::warn!(
                 %container,
-                "{behind} blobs of the closed hour {} were behind: committed late, and their event was lost or was \
-                 answered before all was forwarded",
+                "{behind} blobs of the closed hour {} were behind: they were committed late, and their event was \
+                 lost or answered before everything was forwarded",
                 hour.hour
             );
         }
-        self.blobs.extend(stale.into_iter().map(|stale| Task { hour: page.hour, stale }));
+        self.blobs.extend(stale.into_iter().map(|stale| BlobRun { hour: page.hour, stale }));
         if page.names.has_more() {
             self.pages.push(page);
             return;
@@ -95,8 +95,8 @@ impl CatchUpProgress<'_> {
     }
 
     /// Records a run over a blob. A blob with work left over is queued again, behind the others.
-    pub(super) fn record_run(&mut self, task: Task, result: Result<Forwarded, CatchUpError>) {
-        let StaleBlob { listed, broken, .. } = &task.stale;
+    pub(super) fn record_run(&mut self, run: BlobRun, result: Result<Forwarded, CatchUpError>) {
+        let StaleBlob { listed, broken, .. } = &run.stale;
         match result {
             Ok(forwarded) => {
                 self.report.records += forwarded.records;
@@ -104,7 +104,7 @@ impl CatchUpProgress<'_> {
                 self.report.quarantined += forwarded.quarantined;
                 match forwarded.end {
                     Completion::LeftOver => {
-                        self.blobs.push_back(task);
+                        self.blobs.push_back(run);
                         return;
                     }
                     Completion::ClaimedElsewhere => {
@@ -113,7 +113,7 @@ impl CatchUpProgress<'_> {
                     }
                     Completion::Complete | Completion::Deleted => {
                         self.report.caught_up += 1;
-                        self.hours[task.hour].behind -= 1;
+                        self.hours[run.hour].behind -= 1;
                     }
                 }
                 let broken = forwarded.broken || *broken && forwarded.end == Completion::ClaimedElsewhere;
@@ -125,9 +125,9 @@ impl CatchUpProgress<'_> {
                 self.report.note_behind(listed.modified);
                 self.report.add_broken((*broken).into(), broken.then(|| listed.blob.url()));
                 if self.report.failed <= WARNINGS {
-                    tracing::warn!("a blob that is behind was not forwarded: {error}");
+                    tracing::warn!("blob not forwarded: {error}");
                 } else {
-                    tracing::debug!("a blob that is behind was not forwarded: {error}");
+                    tracing::debug!("blob not forwarded: {error}");
                 }
                 self.report.note_failure(error);
             }
@@ -136,9 +136,9 @@ impl CatchUpProgress<'_> {
 
     /// Records what is left for the next sweep.
     pub(super) fn record_left_over(self) {
-        for task in &self.blobs {
-            self.report.note_behind(task.stale.listed.modified);
-            self.report.broken += u64::from(task.stale.broken);
+        for run in &self.blobs {
+            self.report.note_behind(run.stale.listed.modified);
+            self.report.broken += u64::from(run.stale.broken);
         }
         let left = self.hours.iter().filter(|hour| {
             let is_unfinished = hour.flow_logs_left > 0 && hour.failed_scans == 0;

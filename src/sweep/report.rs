@@ -181,7 +181,8 @@ impl fmt::Display for SweepReport {
             let silent = self.silent.join(", ");
             write!(
                 f,
-                "; no blobs for two hours in {silent}, which had some before: check the flow log in Network Watcher"
+                "; no blobs for two hours in {silent}, which had some before: check the flow log in Network \
+                 Watcher"
             )?;
         }
         match &self.first_failure {

@@ -10,9 +10,9 @@ const MINUTE: u64 = 60_000;
 const MINUTES_A_DAY: u64 = 1_440;
 const DAY: u64 = MINUTES_A_DAY * MINUTE;
 
-/// Minutes between the rescans of two successive hours, modulo a day. Coprime to the minutes of a day, so
-/// that 1,440 successive hours get different minutes; and near a day divided by the golden ratio, which spreads any
-/// number of successive hours evenly.
+/// Minutes between the rescans of two successive hours, modulo a day. It is coprime to the minutes of a day,
+/// so that 1,440 successive hours get different minutes, and near a day divided by the golden ratio, which
+/// spreads any number of successive hours evenly.
 const STRIDE: u64 = 889;
 
 /// When `hour` is due for the first time after `last`.

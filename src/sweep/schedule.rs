@@ -40,31 +40,37 @@ impl HourScan {
     }
 }
 
-/// The hours of all containers. Open hours come before closed ones, and the oldest open hour of a container
+/// The hours of all containers. Open hours come before closed ones, and each container's oldest open hour
 /// first. Containers alternate, so that one with days to catch up does not delay the others.
 pub(super) fn schedule(containers: &[ContainerSweep], now: u64, retention: Retention) -> Vec<HourScan> {
-    let open = containers.iter().map(|container| {
-        let hours = container.open_hours(now, retention).into_iter();
-        hours.map(|hour| (hour, false, None)).collect()
-    });
-    let closed = containers.iter().map(|container| {
-        let hours = container.closed_hours(now, retention).into_iter();
-        hours.map(|(due, hour)| (hour, true, due)).collect()
-    });
-    let mut hours = alternate(&open.collect::<Vec<_>>());
-    hours.extend(alternate(&closed.collect::<Vec<_>>()));
-    let scan = |(container, (hour, is_closed, due)): (usize, (Hour, bool, Option<u64>))| {
+    let scan = |container: usize, hour, is_closed, due| {
         let flow_logs_left = containers[container].cache.flow_logs.len();
         HourScan { container, hour, is_closed, due, flow_logs_left, failed_scans: 0, listed: 0, behind: 0 }
     };
-    hours.into_iter().map(scan).collect()
+    let open = containers.iter().enumerate().map(|(index, container)| {
+        let hours = container.open_hours(now, retention).into_iter();
+        hours.map(|hour| scan(index, hour, false, None)).collect()
+    });
+    let closed = containers.iter().enumerate().map(|(index, container)| {
+        let hours = container.closed_hours(now, retention).into_iter();
+        hours.map(|(due, hour)| scan(index, hour, true, due)).collect()
+    });
+    let mut hours = alternate(open);
+    hours.extend(alternate(closed));
+    hours
 }
 
-/// The first item of each list, then the second of each, and so on. Each with the index of its list.
-fn alternate<T: Copy>(lists: &[Vec<T>]) -> Vec<(usize, T)> {
-    let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
-    let nth = |n| lists.iter().enumerate().filter_map(move |(index, list)| Some((index, *list.get(n)?)));
-    (0..longest).flat_map(nth).collect()
+/// The first item of each list, then the second of each, and so on.
+fn alternate<T>(lists: impl Iterator<Item = Vec<T>>) -> Vec<T> {
+    let mut lists: Vec<_> = lists.map(Vec::into_iter).collect();
+    let mut items = Vec::new();
+    loop {
+        let before = items.len();
+        items.extend(lists.iter_mut().filter_map(Iterator::next));
+        if items.len() == before {
+            return items;
+        }
+    }
 }
 
 /// A page to scan.
@@ -120,5 +126,17 @@ impl PageQueue {
     /// Whether so many scans failed in a row that no other hour of `container` is tried.
     pub(super) fn is_unreachable(&self, container: usize) -> bool {
         self.failed_in_a_row.get(&container).is_some_and(|failures| *failures >= SCANS_AT_ONCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_any_length_alternate() {
+        let lists = [vec![1, 4], vec![], vec![2, 5, 6], vec![3]];
+        assert_eq!(alternate(lists.into_iter()), [1, 2, 3, 4, 5, 6]);
+        assert!(alternate(std::iter::empty::<Vec<u8>>()).is_empty());
     }
 }

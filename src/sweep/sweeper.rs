@@ -30,9 +30,8 @@ pub struct Sweeper<P: SweepPorts> {
 }
 
 impl<P: SweepPorts> Sweeper<P> {
-    /// A sweeper of `containers`. It compares `listing` with `table`, and keeps its watermarks in `table` and
-    /// `watermark_copy`. It must share the `forwarder` with events, so that this process never forwards a blob twice at
-    /// once.
+    /// A sweeper of `containers`, which keeps its watermarks in `table` and `watermark_copy`. Events must use
+    /// the same `forwarder`, so that this process never works on a blob twice at once.
     pub fn new(
         containers: Vec<Container>,
         listing: Arc<P::Blobs>,
@@ -54,7 +53,7 @@ impl<P: SweepPorts> Sweeper<P> {
         let deadlines = SweepDeadlines::new(Instant::now(), self.options.budget, self.forwarder.budget());
         // Before the time is read: the table's answers correct the clock.
         let states = load_states(&self.table, &self.containers, deadlines.discover_until).await;
-        let run = self.run(deadlines);
+        let run = self.start(deadlines);
         let mut report = SweepReport { started: run.now, ..SweepReport::default() };
         let mut containers = run.begin(&self.containers, states, &mut report).await;
         let mut hours = schedule(&containers, run.now, self.options.retention);
@@ -68,7 +67,7 @@ impl<P: SweepPorts> Sweeper<P> {
         SweepResult::Finished(report)
     }
 
-    fn run(&self, deadlines: SweepDeadlines) -> SweepRun<'_, P> {
+    fn start(&self, deadlines: SweepDeadlines) -> SweepRun<'_, P> {
         SweepRun {
             listing: &self.listing,
             table: &self.table,

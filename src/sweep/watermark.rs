@@ -1,5 +1,4 @@
-//! Exceptions in the life of a watermark: there is none yet, the table lost it, or it is older than the
-//! retention.
+//! What to do when a watermark is missing, lost, or older than the retention.
 
 use super::deadlines::in_time;
 use super::error::SweepError;
@@ -12,10 +11,10 @@ use crate::ports::SweepPorts;
 use crate::ports::checkpoints::StoreError;
 use crate::ports::watermark_copy::WatermarkCopy;
 
-/// Hours older than the retention are given up when two sweeps agree that they are, at least this far apart,
-/// milliseconds: so one wrong time gives up nothing.
+/// Two sweeps at least this far apart, in milliseconds, must find hours older than the retention before
+/// they are given up: one wrong time gives up nothing.
 const AGREED_AFTER: u64 = 60_000;
-/// How long the first sweep's finding is valid, milliseconds.
+/// How long the finding of the first of them is valid, milliseconds.
 const AGREED_WITHIN: u64 = 86_400_000;
 
 impl<P: SweepPorts> SweepRun<'_, P> {
@@ -32,13 +31,13 @@ impl<P: SweepPorts> SweepRun<'_, P> {
         let deadline = self.deadlines.run_until;
         let copy = match in_time(deadline, self.watermark_copy.load(container)).await {
             Err(error) if cached.is_some() => {
-                tracing::warn!("{error}");
+                tracing::warn!("{error}. Using the watermark that this process remembers");
                 None
             }
             answer => answer?,
         };
         let known = copy.max(cached);
-        let hour = known.unwrap_or_else(|| hours::first_watermark(self.now));
+        let hour = known.unwrap_or_else(|| hours::previous(self.now));
         if !self.store(container, state, StateKey::Watermark, hour.number(), deadline).await? {
             // Another process stored one first.
             *state = in_time(deadline, SweepState::load(self.table, container)).await?;
@@ -50,15 +49,16 @@ impl<P: SweepPorts> SweepRun<'_, P> {
         if known.is_none() {
             tracing::info!(
                 %container,
-                "first sweep of this container: it starts with {hour}, and commits to earlier hours are not forwarded"
+                "first sweep of this container: it starts with {hour}, and commits to earlier hours are not \
+                 forwarded"
             );
             return Ok(hour);
         }
         tracing::error!(
             %container,
-            "the checkpoint table lost its rows: going on from {hour}, the last known watermark. Blobs of that hour and \
-             later ones are forwarded again from their start, because their offsets are lost. Find out who deleted or \
-             replaced the table"
+            "the checkpoint table lost its rows: going on from {hour}, the last known watermark. Blobs of that \
+             hour and later ones are forwarded again from their start, because their offsets are lost. Find \
+             out who deleted or replaced the table"
         );
         let lost = format!("{container}: the checkpoint table lost its rows: going on from {hour}");
         failure.get_or_insert(lost);
@@ -83,8 +83,8 @@ impl<P: SweepPorts> SweepRun<'_, P> {
         }
         tracing::warn!(
             %container,
-            "hours from {watermark} to {first_kept} were not swept to their end and are older than the retention: the \
-             next sweep gives them up if it finds the same"
+            "hours from {watermark} until {first_kept} were not swept to their end and are older than the \
+             retention: the next sweep gives them up if it finds the same"
         );
         self.store(container, state, StateKey::ExpiredSince, self.now, self.deadlines.run_until).await?;
         Ok(false)
