@@ -1,5 +1,5 @@
-"""What the documentation and the workflows say of the code is so: links lead somewhere, settings, log lines and make
-targets exist."""
+"""What the documentation and the workflows say about the code is true: links lead somewhere, and settings, log lines, tests
+and make targets exist."""
 
 import json
 import re
@@ -7,11 +7,14 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+TROUBLESHOOTING = ROOT / "docs/troubleshooting.md"
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
-PAGES = [ROOT / "README.md", *DOCS]
+FIRST = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
+PAGES = [*FIRST, ROOT / "infra/README.md", ROOT / "rig/README.md", *DOCS]
 
-# Names that are not ours, as the Functions host, the Azure CLI, GitHub, the emulator or the packager know them.
+# Names that are not settings of the forwarder: of the host, the Azure CLI, GitHub, the emulator, the packager, the Makefile.
 FOREIGN = {
+    "FUZZ_SECONDS",
     "FUNCTIONS_WORKER_RUNTIME", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
     "AZURE_SUBSCRIPTION_ID", "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
@@ -49,9 +52,11 @@ def spans(text):
 
 
 def written_texts():
-    """What stands in the code's strings, but not in its tests' and comments."""
+    """The strings of the code, without those of tests and comments."""
     texts = []
     for path in sorted((ROOT / "src").rglob("*.rs")):
+        if "tests" in (path.stem, path.parent.name):
+            continue
         code = path.read_text().partition("#[cfg(test)]\nmod tests {")[0]
         code = re.sub(r"(?m)^\s*//.*$", "", code)
         # One string may go on in the next line.
@@ -60,7 +65,7 @@ def written_texts():
 
 
 def constants(path):
-    """What the constants of a Rust file are worth: bytes, seconds or a count. Those that are not numbers are left out."""
+    """The values of the numeric constants in a Rust file: bytes, seconds or a count."""
     found = {"MIB": 1 << 20, "KIB": 1 << 10, "u128::BITS": 128}
     for name, worth in re.findall(r"const (\w+): [\w:]+ =\s+(.*?);", path.read_text(), flags=re.S):
         worth = re.sub(r"Cap \{ bytes: (.*?),.*\}", r"\1", worth)
@@ -109,19 +114,19 @@ class Links(unittest.TestCase):
                 self.assertIn(f"]({page.relative_to(ROOT / 'docs')})", index)
 
     def test_every_file_and_target_that_is_named_exists(self):
-        for page in DOCS:
+        for page in [*FIRST, *DOCS]:
             text = page.read_text()
             commands = [*spans(text), *examples(text).splitlines()]
             for target in (words[5:].split()[0] for words in commands if words.startswith("make ")):
                 self.assertIn(target, make_targets(), page.name)
-            for path in re.findall(r"`((?:src|tests|docs|scripts|infra|\.github)/[\w./-]+)`", text):
+            for path in re.findall(r"`((?:src|tests|rig|fuzz|benches|docs|scripts|infra|\.github)/[\w./-]*)`", text):
                 self.assertTrue((ROOT / path).exists(), f"{page.name}: {path}")
 
 
 class Quotations(unittest.TestCase):
     def test_every_setting_that_is_named_exists(self):
         known = settings() | deployment_variables() | FOREIGN
-        for page in DOCS:
+        for page in [*FIRST, *DOCS]:
             # Constants are named with their module, and are no settings.
             text = re.sub(r"`\w+(::\w+)+`", "", page.read_text())
             named = {span.partition("=")[0] for span in spans(text)}
@@ -134,14 +139,17 @@ class Quotations(unittest.TestCase):
 
     def test_every_log_line_that_is_quoted_is_written_somewhere(self):
         written = written_texts()
-        rows = [row.split("|")[1] for row in (ROOT / "docs/troubleshooting.md").read_text().splitlines()
+        rows = [row.split("|")[1] for row in TROUBLESHOOTING.read_text().splitlines()
                 if row.startswith("| ") and not row.startswith("| what")]
         quoted = [span for row in rows for span in spans(row)]
-        quoted += [span for page in DOCS for span in spans(page.read_text()) if "…" in span and "{" not in span]
+        for page in DOCS:
+            text = page.read_text()
+            quoted += [line for line in [*spans(text), *examples(text).splitlines()] if "…" in line and "{" not in line]
+        quoted += [line for line in examples(TROUBLESHOOTING.read_text()).splitlines() if "```" not in line]
         self.assertGreater(len(quoted), 40)
-        for line in set(quoted) - NOT_LINES:
+        for line in {re.sub(r"https://\S+", "…", line) for line in quoted} - NOT_LINES:
             for part in re.split(COMPOSED, line):
-                fixed = [words.strip(" :;,`") for words in re.split(r"…|\b\d+\b", part)]
+                fixed = [words.strip(" :;,`()") for words in re.split(r"…|\b\d[\w:]*", part)]
                 pattern = ".*".join(rf"(?<!\w){re.escape(words)}(?!\w)" for words in fixed if words)
                 with self.subTest(line=line):
                     self.assertTrue(re.search(pattern, written), pattern)
@@ -173,18 +181,40 @@ class ThreatModel(unittest.TestCase):
         self.assertEqual(len(bounds), len(re.findall(r"::[A-Z_]+`", self.TEXT)), "each with its number before it")
         self.assertGreater(len(bounds), 20)
         for number, unit, module, name in bounds:
-            path = (ROOT / "src" / module.replace("::", "/")).with_suffix(".rs")
+            folder = ROOT / "src" / module.replace("::", "/")
+            path = folder / "mod.rs" if folder.is_dir() else folder.with_suffix(".rs")
             with self.subTest(constant=f"{module}::{name}"):
                 self.assertTrue(path.exists(), path)
                 self.assertEqual(int(number.replace(",", "")) * units.get(unit, 1), constants(path).get(name))
 
 
-# Where strings of the code meet in one line: an outcome and its reason, a sentence and its counts, an error and a status.
+# Where two strings of the code meet in one line: an outcome and its reason, a sentence and its counts, an error and a status.
 COMPOSED = r"""(?x) (?<=forwarded):[ ] | (?<=nothing\ to\ forward):[ ] | (?<=the\ blob)[ ](?=is\ not\ a) |
-               (?<=flow\ logs): | ;[ ]|[ ](?=HTTP) """
+               (?<=flow\ log): | (?<=settings\ are)[ ](?=wrong) | ;[ ] | ,[ ](?=oldest) | [ ](?=\(\d) | [ ](?=HTTP) """
 
 # Quoted for other reasons than that the forwarder writes them.
 NOT_LINES = {"in_doubt", "amqp:not-found"}
+
+
+class FirstPage(unittest.TestCase):
+    TEXT = (ROOT / "README.md").read_text()
+
+    def test_it_is_short(self):
+        self.assertLessEqual(len(self.TEXT.splitlines()), 120)
+
+    def test_every_line_of_the_demo_is_one_that_the_demo_writes(self):
+        written = "".join(path.read_text() for path in [ROOT / "rig/demo.mjs", *(ROOT / "rig/demo").glob("*.mjs")])
+        (output,) = re.findall(r"^```text\n(.*?)^```", self.TEXT, flags=re.M | re.S)
+        for line in filter(None, output.splitlines()):
+            label = re.split(r" {2,}|\d+", line.strip())[0].strip()
+            with self.subTest(line=line):
+                self.assertIn(label, written)
+
+    def test_the_repository_has_one_address(self):
+        address = re.search(r'^repository = "(.+)"', (ROOT / "Cargo.toml").read_text(), flags=re.M)[1]
+        contacts = (ROOT / ".github/ISSUE_TEMPLATE/config.yml").read_text()
+        for url in re.findall(r"url: (\S+)", contacts):
+            self.assertTrue(url.startswith(f"{address}/"), url)
 
 
 class Workflows(unittest.TestCase):
