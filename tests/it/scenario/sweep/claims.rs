@@ -15,11 +15,15 @@ async fn only_the_blob_of_a_dead_owner_is_taken_over() {
     let row = Checkpoint::new(blob.to_string()).claimed("somebody", now, commit.length);
     world.table.swap(&blob.checkpoint_key(), &row, None).await.unwrap();
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.behind, swept.at_work, swept.records, swept.left_over), (1, 1, 0, 0), "{swept}");
+    assert_eq!(
+        (swept.behind, swept.claimed_elsewhere, swept.records, swept.left_over),
+        (1, 1, 0, 0),
+        "{swept}"
+    );
     assert_eq!(world.row(&blob), Some(row), "nothing was noted either");
     world.set_clock(NINE, 12);
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.at_work, swept.caught_up, swept.records), (0, 1, 4), "{swept}");
+    assert_eq!((swept.claimed_elsewhere, swept.caught_up, swept.records), (0, 1, 4), "{swept}");
     assert_eq!(world.received(), records(4));
 }
 

@@ -107,7 +107,7 @@ async fn nothing_is_deleted_without_a_known_watermark() {
     world.faults.all_of(Call::Scan, "sweep-", Action::Fail(When::Before));
     let sweeper = world.sweeper_named("a");
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.deleted, swept.unseen), (0, 1), "{swept}");
+    assert_eq!((swept.deleted, swept.failed_scans), (0, 1), "{swept}");
     world.faults.clear();
     assert_eq!(sweep(&sweeper).await.deleted, 1);
 }

@@ -7,10 +7,10 @@ use crate::support::records::{own_records, records};
 use crate::support::world::{MemorySweeper, World, play};
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::Swept;
+use flowlog_forwarder::sweep::SweepReport;
 
 /// Sweeps twice an hour from `from` hours after nine o'clock to `to`.
-async fn sweep_on(world: &World, sweeper: &MemorySweeper, from: i64, to: i64) -> Vec<Swept> {
+async fn sweep_on(world: &World, sweeper: &MemorySweeper, from: i64, to: i64) -> Vec<SweepReport> {
     let mut all = Vec::new();
     for (after, minute) in (from..to).flat_map(|after| [(after, 15), (after, 45)]) {
         world.set_clock(hour(after), minute);
@@ -38,7 +38,7 @@ async fn a_commit_to_a_closed_hour_arrives_within_a_day_without_an_event() {
     assert_eq!(world.received(), records(5));
     let found: Vec<_> = sweeps.iter().filter(|swept| swept.behind_in_closed > 0).collect();
     assert_eq!(found.len(), 1);
-    assert!(found[0].is_worrying(), "{}", found[0]);
+    assert!(found[0].needs_attention(), "{}", found[0]);
     assert!(found[0].to_string().contains("1 blobs of closed hours were behind"), "{}", found[0]);
 }
 
@@ -69,8 +69,8 @@ async fn closed_hours_are_scanned_once_a_day_by_any_process() {
         world.set_clock(hour(after), minute);
         // Each sweep in a process of its own.
         let swept = sweep(&world.sweeper_named("another")).await;
-        looks += swept.closed_hours;
-        most = most.max(swept.closed_hours);
+        looks += swept.rescanned;
+        most = most.max(swept.rescanned);
     }
     // Hours that are closed in the course of the day may have their look already.
     assert!((closed..=closed + 24).contains(&looks), "{looks} looks at {closed} closed hours");
@@ -147,7 +147,7 @@ async fn no_hour_closes_while_a_folder_cannot_be_listed() {
     world.faults.all_of(Call::List, new.name().split("y=").next().unwrap(), Action::Fail(When::After));
     world.set_clock(hour(2), 0);
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.records, swept.unseen), (1, 1), "the flow log that is known is swept: {swept}");
+    assert_eq!((swept.records, swept.failed_scans), (1, 1), "the flow log that is known is swept: {swept}");
     assert_eq!(world.watermark(), hour(-1));
     world.faults.clear();
     assert_eq!(sweep(&sweeper).await.records, 3);

@@ -8,7 +8,7 @@ use flowlog_forwarder::checkpoint::{CLAIM, Checkpoint};
 use flowlog_forwarder::flow_log::CheckpointKey;
 use flowlog_forwarder::hour::Hour;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::Sweep;
+use flowlog_forwarder::sweep::SweepResult;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
@@ -31,9 +31,9 @@ async fn sweep_until_all_is_forwarded(world: &World) {
     let sweeper = world.with_faults(Faults::at([])).sweeper_named("another");
     for _ in 0..3 {
         match sweeper.sweep().await {
-            Sweep::Done(swept) if swept.behind == 0 => return,
-            Sweep::Done(swept) => assert_eq!((swept.failed, swept.unseen), (0, 0), "{swept}"),
-            Sweep::UnderWay => panic!("no other sweep is under way"),
+            SweepResult::Finished(swept) if swept.behind == 0 => return,
+            SweepResult::Finished(swept) => assert_eq!((swept.failed, swept.failed_scans), (0, 0), "{swept}"),
+            SweepResult::AlreadyRunning => panic!("no other sweep is under way"),
         }
     }
     panic!("still behind after three sweeps");

@@ -16,14 +16,14 @@ use flowlog_forwarder::ports::blobs::{
 };
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::ports::{Ports, SweepPorts};
-use flowlog_forwarder::sweep::{Outcome, Sweep, Sweeper, SweeperOptions, Swept};
+use flowlog_forwarder::sweep::{SweepOutcome, SweepReport, SweepResult, Sweeper, SweeperOptions};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Sweeps `world`, where one blob may take `run`; returns how long that took.
-async fn timed(world: &World, options: SweeperOptions, run: Duration) -> (Swept, Duration) {
+async fn timed(world: &World, options: SweeperOptions, run: Duration) -> (SweepReport, Duration) {
     let run = ForwarderOptions { budget: run, ..ForwarderOptions::default() };
     let sweeper = world.sweeper_with(&Arc::new(world.process_with("a", run)), options);
     let began = Instant::now();
@@ -42,7 +42,7 @@ async fn a_sweep_of_many_flow_logs_that_all_fail_ends_within_its_budget() {
     let options = SweeperOptions { budget: Duration::from_secs(1), ..SweeperOptions::default() };
     let (swept, took) = timed(&world, options, Duration::from_millis(500)).await;
     assert!(took <= Duration::from_secs(1), "{took:?}");
-    assert_eq!(swept.outcome(), Outcome::Failed, "{swept}");
+    assert_eq!(swept.outcome(), SweepOutcome::Failed, "{swept}");
     assert_eq!(world.watermark(), hour(-1));
 }
 
@@ -97,7 +97,7 @@ impl SweepPorts for FolderPorts {
 }
 
 /// Sweeps `folders`; returns how long that took.
-async fn timed_folders(world: &World, folders: Folders, options: SweeperOptions) -> (Swept, Duration) {
+async fn timed_folders(world: &World, folders: Folders, options: SweeperOptions) -> (SweepReport, Duration) {
     let (folders, table) = (Arc::new(folders), world.port(world.table.clone()));
     let leases = LeaseStore::new(table.clone(), "a".to_owned(), world.clock.clone());
     let (hub, quarantine) = (Arc::new(world.port(world.hub.clone())), world.port(world.quarantine.clone()));
@@ -111,7 +111,7 @@ async fn timed_folders(world: &World, folders: Folders, options: SweeperOptions)
     let (copy, clock) = (world.port(world.copy.clone()), world.clock.clone());
     let sweeper = Sweeper::new(vec![container()], folders, table, copy, Arc::new(process), clock, options);
     let began = Instant::now();
-    let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
+    let SweepResult::Finished(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
     (swept, began.elapsed())
 }
 
@@ -125,8 +125,8 @@ async fn a_sweep_of_fifty_thousand_folders_ends_within_its_budget() {
     let (swept, took) = timed_folders(&world, source, options).await;
     assert!(took <= budget, "{took:?}");
     // Those that were found in the first quarter of the time are swept.
-    assert!(swept.flow_logs > 5_000 && swept.looked_at > 5_000, "{swept}");
-    assert_eq!((swept.outcome(), swept.unseen), (Outcome::Partly, 1), "{swept}");
+    assert!(swept.flow_logs > 5_000 && swept.scanned > 5_000, "{swept}");
+    assert_eq!((swept.outcome(), swept.failed_scans), (SweepOutcome::Partly, 1), "{swept}");
     assert_eq!(world.watermark(), hour(-1));
 }
 
@@ -165,7 +165,7 @@ async fn a_sweep_with_a_hanging_call_ends_within_its_budget() {
         let world = world().await.with_faults(Faults::at([(number, Action::Hang(When::Before))]));
         let sweeper = world.sweeper_named("a");
         let began = Instant::now();
-        let Sweep::Done(_) = sweeper.sweep().await else { panic!("no other sweep is under way") };
+        let SweepResult::Finished(_) = sweeper.sweep().await else { panic!("no other sweep is under way") };
         let took = began.elapsed();
         assert!(took <= SweeperOptions::default().budget, "{took:?} with call {number}, {call:?}, hanging");
     }

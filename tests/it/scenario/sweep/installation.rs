@@ -49,7 +49,7 @@ async fn a_missing_container_is_reported_and_does_not_stop_the_others() {
     let sweeper = world.sweeper_of(containers, &Arc::new(world.process("a")), SweeperOptions::default());
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.missing.as_slice(), swept.records), (&[nowhere.to_string()][..], 2));
-    assert!(!swept.saw_nothing());
+    assert!(!swept.scanned_nothing());
     assert_eq!(world.table.row(&CheckpointKey::of_sweep(&nowhere)), None, "it begins when it is there");
 }
 
@@ -80,6 +80,6 @@ async fn both_layouts_are_found_in_either_case_among_other_names() {
         world.blobs.put(&container(), name);
     }
     let swept = sweep(&world.sweeper_named("a")).await;
-    assert_eq!((swept.flow_logs, swept.listed, swept.unseen), (3, 3, 0), "{swept}");
+    assert_eq!((swept.flow_logs, swept.listed, swept.failed_scans), (3, 3, 0), "{swept}");
     assert_eq!(received(&world), sorted(all));
 }

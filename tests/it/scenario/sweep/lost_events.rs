@@ -97,7 +97,11 @@ async fn two_concurrent_sweeps_send_nothing_twice() {
     }
     let sweepers = ["a", "b"].map(|name| world.sweeper_named(name));
     let (first, second) = tokio::join!(sweep(&sweepers[0]), sweep(&sweepers[1]));
-    assert_eq!((first.failed, second.failed, first.unseen, second.unseen), (0, 0, 0, 0), "{first}\n{second}");
+    assert_eq!(
+        (first.failed, second.failed, first.failed_scans, second.failed_scans),
+        (0, 0, 0, 0),
+        "{first}\n{second}"
+    );
     assert_eq!(received(&world), sorted(all.clone()));
     let (first, second) = tokio::join!(sweep(&sweepers[0]), sweep(&sweepers[1]));
     assert_eq!((first.behind, second.behind), (0, 0));

@@ -19,7 +19,7 @@ use crate::support::faults::{Action, Call, When};
 use crate::support::records::{content, own_records};
 use crate::support::world::{MemorySweeper, World};
 use flowlog_forwarder::hour::Hour;
-use flowlog_forwarder::sweep::{Sweep, Swept};
+use flowlog_forwarder::sweep::{SweepReport, SweepResult};
 
 /// The hour so many hours after nine o'clock.
 fn hour(after: i64) -> Hour {
@@ -33,10 +33,10 @@ fn fail_sends(world: &World, sends: impl IntoIterator<Item = usize>) {
     }
 }
 
-async fn sweep(sweeper: &MemorySweeper) -> Swept {
+async fn sweep(sweeper: &MemorySweeper) -> SweepReport {
     match sweeper.sweep().await {
-        Sweep::Done(swept) => swept,
-        Sweep::UnderWay => panic!("no other sweep is under way"),
+        SweepResult::Finished(swept) => swept,
+        SweepResult::AlreadyRunning => panic!("no other sweep is under way"),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{fail_sends, hour, sweep, world_at};
 use crate::support::blobs::{NINE, blob_in};
 use crate::support::faults::{Action, Call, When};
 use crate::support::records::{own_records, records};
-use flowlog_forwarder::sweep::Outcome;
+use flowlog_forwarder::sweep::SweepOutcome;
 
 #[tokio::test]
 async fn a_failing_hub_keeps_the_hour_open_until_it_is_back() {
@@ -17,7 +17,7 @@ async fn a_failing_hub_keeps_the_hour_open_until_it_is_back() {
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.behind, swept.failed, swept.caught_up), (3, 3, 0), "{swept}");
     assert!(swept.first_failure.as_ref().unwrap().contains("PT1H.json"), "{swept}");
-    assert!(!swept.saw_nothing());
+    assert!(!swept.scanned_nothing());
     assert_eq!(world.watermark(), NINE);
     assert_eq!(sweep(&sweeper).await.records, 3);
     assert_eq!(world.watermark(), hour(1));
@@ -32,9 +32,9 @@ async fn unreachable_storage_is_reported_and_moves_no_watermark() {
     world.faults.all_of(Call::List, "", Action::Fail(When::After));
     world.forget_calls();
     let swept = sweep(&sweeper).await;
-    assert!(swept.saw_nothing(), "{swept}");
+    assert!(swept.scanned_nothing(), "{swept}");
     assert!(swept.to_string().contains("injected"), "{swept}");
-    assert_eq!((swept.outcome(), world.watermark()), (Outcome::Failed, hour(-1)));
+    assert_eq!((swept.outcome(), world.watermark()), (SweepOutcome::Failed, hour(-1)));
     assert_eq!(world.blobs.take_lists(), 1 + 5, "the walk, and five hours of the flow log that is known");
 
     world.faults.clear();
@@ -42,7 +42,7 @@ async fn unreachable_storage_is_reported_and_moves_no_watermark() {
     world.faults.all_of(Call::List, &format!("{broken}/y="), Action::Fail(When::After));
     let swept = sweep(&sweeper).await;
     assert_eq!(
-        (swept.saw_nothing(), swept.records, swept.unseen),
+        (swept.scanned_nothing(), swept.records, swept.failed_scans),
         (false, 2, 5),
         "one flow log, five hours: {swept}"
     );

@@ -8,7 +8,7 @@ use crate::support::world::World;
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::{SweeperOptions, Swept};
+use flowlog_forwarder::sweep::{SweepReport, SweeperOptions};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ enum Step {
 }
 
 /// Sweeps `world` once, and returns the steps, in order.
-async fn sweep_steps(world: &World, options: SweeperOptions) -> (Swept, Vec<Step>) {
+async fn sweep_steps(world: &World, options: SweeperOptions) -> (SweepReport, Vec<Step>) {
     let swept = sweep(&world.sweeper_with(&Arc::new(world.process("a")), options)).await;
     let answered = world.faults.answered().into_iter();
     let steps = answered.filter_map(|Answered { call, target, items }| match call {
@@ -60,7 +60,8 @@ async fn listing_waits_while_many_blobs_wait_to_be_forwarded() {
     for nic in 0..6_000 {
         world.commit_raw(&blob_in(nic % 20, NINE, nic), one.clone());
     }
-    let (swept, steps) = sweep_steps(&world, SweeperOptions { page: 100, ..SweeperOptions::default() }).await;
+    let (swept, steps) =
+        sweep_steps(&world, SweeperOptions { page_size: 100, ..SweeperOptions::default() }).await;
     assert_eq!((swept.behind, swept.caught_up), (6_000, 6_000), "{swept}");
     let (mut waiting, mut most) = (0, 0);
     for step in steps {
@@ -126,7 +127,7 @@ proptest! {
                 put(&container().blob(&name).unwrap(), None).await;
             }
             let process = Arc::new(world.process("a"));
-            let options = SweeperOptions { page, ..SweeperOptions::default() };
+            let options = SweeperOptions { page_size: page, ..SweeperOptions::default() };
             let swept = sweep(&world.sweeper_with(&process, options)).await;
             assert_eq!((swept.listed, swept.behind), (blobs.len() as u64, behind));
             assert_eq!(sweep(&world.sweeper(&process)).await.behind, 0);

@@ -6,7 +6,7 @@ use crate::support::records::{own_records, records};
 use crate::support::world::World;
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::Outcome;
+use flowlog_forwarder::sweep::SweepOutcome;
 use std::sync::Arc;
 
 fn has_lines(text: &str, lines: &[&str]) {
@@ -28,7 +28,7 @@ async fn every_sweep_reports_a_broken_blob() {
     let sweeper = world.sweeper(&process);
     for _ in 0..2 {
         let swept = sweep(&sweeper).await;
-        assert_eq!((swept.broken, swept.is_worrying(), swept.outcome()), (1, true, Outcome::Done));
+        assert_eq!((swept.broken, swept.needs_attention(), swept.outcome()), (1, true, SweepOutcome::Done));
         assert!(swept.to_string().contains(&format!(", 1 broken (first: {blob})")), "{swept}");
     }
     has_lines(&process.metrics().text(), &["flowlog_broken_blobs 1"]);
@@ -45,7 +45,11 @@ async fn a_sweep_reports_whether_some_or_all_of_it_failed() {
     let sweeper = world.sweeper(&process);
     fail_sends(&world, [0, 1, 2, 4]);
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.outcome(), swept.failed, swept.still_behind()), (Outcome::Failed, 3, 3), "{swept}");
+    assert_eq!(
+        (swept.outcome(), swept.failed, swept.still_behind()),
+        (SweepOutcome::Failed, 3, 3),
+        "{swept}"
+    );
     has_lines(
         &process.metrics().text(),
         &[
@@ -55,10 +59,14 @@ async fn a_sweep_reports_whether_some_or_all_of_it_failed() {
         ],
     );
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.outcome(), swept.failed, swept.still_behind()), (Outcome::Partly, 1, 1), "{swept}");
+    assert_eq!(
+        (swept.outcome(), swept.failed, swept.still_behind()),
+        (SweepOutcome::Partly, 1, 1),
+        "{swept}"
+    );
     assert!(swept.to_string().contains(", oldest not forwarded 09:30:00Z (0 min ago)"), "{swept}");
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.outcome(), swept.is_worrying()), (Outcome::Done, false), "{swept}");
+    assert_eq!((swept.outcome(), swept.needs_attention()), (SweepOutcome::Done, false), "{swept}");
     let at = NINE.number() * 3_600 + 30 * 60;
     has_lines(
         &process.metrics().text(),
@@ -79,12 +87,12 @@ async fn two_hours_without_any_blob_are_reported() {
     // Before the first blob of all, nobody misses any.
     world.commit(&blob_in(1, hour(-9), 1), &own_records(9, 1));
     world.set_clock(NINE, 30);
-    assert!(!sweep(&sweeper).await.is_worrying());
+    assert!(!sweep(&sweeper).await.needs_attention());
     world.commit(&blob_in(1, NINE, 1), &records(2));
     for (after, is_silent) in [(0, false), (1, false), (2, true), (3, true)] {
         world.set_clock(hour(after), 40);
         let swept = sweep(&sweeper).await;
-        assert_eq!((swept.silent.len() == 1, swept.is_worrying()), (is_silent, is_silent), "{swept}");
+        assert_eq!((swept.silent.len() == 1, swept.needs_attention()), (is_silent, is_silent), "{swept}");
     }
     world.commit(&blob_in(1, hour(4), 1), &records(2));
     world.set_clock(hour(4), 40);

@@ -7,7 +7,7 @@ use crate::support::records::{own_records, records};
 use crate::support::world::{MemoryForwarder, World};
 use flowlog_forwarder::flow_log::Container;
 use flowlog_forwarder::forward::{Completion, ForwarderOptions};
-use flowlog_forwarder::sweep::{Outcome, Sweep, SweeperOptions, Swept};
+use flowlog_forwarder::sweep::{SweepOutcome, SweepReport, SweepResult, SweeperOptions};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use url::Url;
@@ -66,8 +66,8 @@ async fn a_sweep_without_time_starts_nothing() {
     let options = SweeperOptions { budget: Duration::ZERO, ..SweeperOptions::default() };
     let hurried = world.sweeper_with(&Arc::new(world.process("b")), options);
     let swept = sweep(&hurried).await;
-    assert_eq!((swept.looked_at, swept.left_over, swept.records), (0, 6, 0), "{swept}");
-    assert!(!swept.saw_nothing(), "nothing failed");
+    assert_eq!((swept.scanned, swept.left_over, swept.records), (0, 6, 0), "{swept}");
+    assert!(!swept.scanned_nothing(), "nothing failed");
     assert_eq!(world.watermark(), hour(-1), "hours that nobody looked at are not passed");
     assert_eq!(sweep(&sweeper).await.records, 2);
     assert_eq!(world.watermark(), hour(3));
@@ -88,11 +88,11 @@ async fn a_stopping_process_starts_no_more_work() {
         tokio::task::yield_now().await;
     }
     process.stop();
-    let Sweep::Done(swept) = first.await.unwrap() else { panic!("no other sweep is under way") };
+    let SweepResult::Finished(swept) = first.await.unwrap() else { panic!("no other sweep is under way") };
     assert!(swept.records < 100 && swept.left_over > 0, "{swept}");
     assert_eq!((swept.failed, swept.records + swept.left_over), (0, 100), "{swept}");
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.looked_at, swept.left_over, swept.outcome()), (0, 2, Outcome::Done), "{swept}");
+    assert_eq!((swept.scanned, swept.left_over, swept.outcome()), (0, 2, SweepOutcome::Done), "{swept}");
     let swept = sweep(&world.sweeper_named("b")).await;
     assert_eq!((world.received().len(), swept.failed), (100, 0), "{swept}");
 }
@@ -128,6 +128,6 @@ async fn a_second_sweep_of_one_process_returns_at_once() {
     let first = tokio::spawn(async move { other.sweep().await });
     // Until its first call.
     tokio::task::yield_now().await;
-    assert_eq!(sweeper.sweep().await, Sweep::UnderWay);
-    assert!(matches!(first.await.unwrap(), Sweep::Done(Swept { records: 1, .. })));
+    assert_eq!(sweeper.sweep().await, SweepResult::AlreadyRunning);
+    assert!(matches!(first.await.unwrap(), SweepResult::Finished(SweepReport { records: 1, .. })));
 }
