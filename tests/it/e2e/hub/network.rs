@@ -21,7 +21,7 @@ async fn a_silent_server_costs_only_the_connect_timeout() {
     let error = hub.send(batch(0), within(1000)).await.unwrap_err();
     let HubError::Unreachable { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("100ms"), "{reason}");
-    // More than one attempt was made, and each one ended with its socket.
+    // There were several attempts, and each closed its socket.
     for _ in 0..2 {
         let (stream, _) = listener.accept().await.unwrap();
         let mut bytes = Vec::new();
@@ -83,7 +83,7 @@ async fn a_silent_network_is_replaced_by_a_new_connection() {
         Arc::new(EventHub::new(address, access, Options { stall: Duration::from_millis(300), ..quick() }));
     it.hub.send(batch(0), soon()).await.unwrap();
     freeze.store(true, Ordering::SeqCst);
-    // Far more than the sockets' buffers hold: the connection's task is stuck in a write, too.
+    // Far more than the buffers of the sockets hold: writes block, too.
     let origin = Arc::new(origin());
     let batches: Vec<Batch> =
         (1..9).map(|number| batch_of(&origin, number * 1_000_000, 1, 1_000_000)).collect();
@@ -98,7 +98,7 @@ async fn an_idle_connection_stays_and_a_silent_one_is_replaced_before_a_send() {
     let (mut address, access) = it.rig.hub_access();
     let (port, freeze) = freezer(address.port).await;
     address.port = port;
-    // Only the idle timeout can help here: a stall would be noticed after the deadline.
+    // Only the idle timeout can help: a stall is noticed after the deadline.
     let options = Options { idle_timeout: Duration::from_secs(2), stall: Duration::from_mins(10), ..quick() };
     it.hub = Arc::new(EventHub::new(address, access, options));
     it.hub.send(batch(0), soon()).await.unwrap();

@@ -50,7 +50,11 @@ async fn a_missing_container_is_reported_and_does_not_stop_the_others() {
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.missing.as_slice(), swept.records), (&[nowhere.to_string()][..], 2));
     assert!(!swept.scanned_nothing());
-    assert_eq!(world.table.row(&CheckpointKey::of_sweep(&nowhere)), None, "it begins when it is there");
+    assert_eq!(
+        world.table.row(&CheckpointKey::of_sweep(&nowhere)),
+        None,
+        "its watermark begins once it exists"
+    );
 }
 
 #[tokio::test]
