@@ -35,7 +35,7 @@ struct Transient {
 }
 
 /// Plays a fault that strikes a few times, while another blob has its own events.
-async fn pass(Transient { name, at, fault, unknown }: Passing) {
+async fn pass(Transient { name, at, fault, unknown }: Transient) {
     let scene = Scene::start().await;
     scene.rig.set_hub(json!({"maxMessageSize": 65_536})).await;
     let handler = scene.handler().await;
