@@ -14,7 +14,7 @@ use crate::azure::watermark_copy::AzureWatermarkCopy;
 use crate::checkpoint::BlobVersion;
 use crate::clock::Clock;
 use crate::config::{Config, SWEEP_SCHEDULE};
-use crate::flow_log::{Sources, timely};
+use crate::flow_log::{Sources, check_hour};
 use crate::forward::lease_store::LeaseStore;
 use crate::forward::{Forwarder, ForwarderOptions};
 use crate::host::event::Commit;
@@ -87,7 +87,7 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
 /// A name that no other process has or had: two claims are told apart by it.
 fn worker_name() -> String {
     // Without randomness the process id still tells this instance's processes apart.
-    format!("{}-{}", random::hex(), std::process::id())
+    format!("{}-{}", random::id(), std::process::id())
 }
 
 /// Forwards the commits of blobs that the settings name, and sweeps.
@@ -123,7 +123,7 @@ impl<P: SweepPorts> Functions for Handler<P> {
                 return Handled::Nothing(reason.to_string());
             }
         };
-        if let Err(reason) = timely(&blob, self.clock.now(), self.retention) {
+        if let Err(reason) = check_hour(&blob, self.clock.now(), self.retention) {
             return Handled::Refused(format!("{blob}: {reason}"));
         }
         let wanted =

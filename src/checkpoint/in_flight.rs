@@ -8,7 +8,7 @@ pub struct Bounds {
     pub max_body: u64,
     /// Whether messages carry a partition key, one for each network interface.
     pub by_nic: bool,
-    /// Which rules packed the records: see [`crate::message::batch::LAYOUT`].
+    /// Which rules packed the records: see [`crate::message::batch::PACKING_VERSION`].
     pub layout: u32,
 }
 

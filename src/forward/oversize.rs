@@ -7,7 +7,7 @@ use super::read_on::Next;
 use super::run::{Run, StopReason};
 use super::{ForwardError, Forwarder};
 use crate::flow_log::cut::Cutter;
-use crate::message::split::{Divider, Skeleton, SplitError, Survey, split};
+use crate::message::split::{Layout, LayoutPass, SplitError, SplitPass, split};
 use crate::ports::Ports;
 use std::ops::Range;
 
@@ -95,10 +95,10 @@ impl<P: Ports> Forwarder<P> {
     async fn divide(
         &self,
         run: &mut Run<'_, P::Hub>,
-        skeleton: Skeleton,
+        skeleton: Layout,
     ) -> Result<OversizeOutcome, ForwardError> {
         let range = skeleton.range();
-        let mut divider = Divider::new(skeleton);
+        let mut divider = SplitPass::new(skeleton);
         let mut reader = self.reader(run, range.clone());
         loop {
             let window = match self.next(run, &mut reader, run.times.read_until).await? {
@@ -120,7 +120,7 @@ impl<P: Ports> Forwarder<P> {
     }
 
     async fn survey(&self, run: &mut Run<'_, P::Hub>, start: u64) -> Result<Surveyed, ForwardError> {
-        let mut survey = Survey::new(start, run.max_body);
+        let mut survey = LayoutPass::new(start, run.max_body);
         let mut reader = self.reader(run, start..run.length);
         let deadline = run.times.survey_until();
         loop {
@@ -144,7 +144,7 @@ impl<P: Ports> Forwarder<P> {
 /// What a first reading of a record found.
 enum Surveyed {
     /// It can be split.
-    Splits(Skeleton),
+    Splits(Layout),
     /// It can't.
     Ends(SplitError),
     /// It does not end in this version.

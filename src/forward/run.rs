@@ -16,7 +16,7 @@ use crate::flow_log::FlowLogBlob;
 use crate::flow_log::cut::Cutter;
 use crate::flow_log::rope::Rope;
 use crate::forward::lease_store::LoadedRow;
-use crate::message::batch::{Added, Batcher, Packer};
+use crate::message::batch::{Batcher, Packed, Packer};
 use crate::ports::Ports;
 use crate::ports::hub::Hub;
 use std::time::Instant;
@@ -231,9 +231,9 @@ impl<P: Ports> Forwarder<P> {
                     break 'read StopReason::Doubt;
                 }
                 match packer.add(&record) {
-                    Added::Fits => {}
-                    Added::Full(plan) => run.outbound.add(run.blob, plan, &mut cutter).await?,
-                    Added::NeverFits(before) => {
+                    Packed::Fits => {}
+                    Packed::Full(plan) => run.outbound.add(run.blob, plan, &mut cutter).await?,
+                    Packed::NeverFits(before) => {
                         if let Some(plan) = before {
                             run.outbound.add(run.blob, plan, &mut cutter).await?;
                         }
@@ -243,7 +243,7 @@ impl<P: Ports> Forwarder<P> {
             }
             self.save_now_and_then(run).await?;
             if let Some(start) = cutter.open_record()
-                && cutter.pushed_to() - start > HELD.max(packer.max_record())
+                && cutter.input_end() - start > HELD.max(packer.max_record())
             {
                 break StopReason::Endless(start);
             }
@@ -263,7 +263,7 @@ impl<P: Ports> Forwarder<P> {
         // not full is left for the next run to pack, with the bounds that it would have had here; but
         // a run that has sent nothing would get nowhere, and ends a message early. A long gap ends a message
         // in any case.
-        let behind_gap = cutter.passed_to().filter(|_| reached == StopReason::Budget);
+        let behind_gap = cutter.gap_resume_offset().filter(|_| reached == StopReason::Budget);
         let ends = reached != StopReason::Budget
             || behind_gap.is_some()
             || self.may_end_a_message_early(run, &packer).await?;

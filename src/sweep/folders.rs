@@ -1,6 +1,6 @@
 //! What a folder's name says: a flow log's year, a folder on the way there, or somebody else's.
 
-use crate::flow_log::Kind;
+use crate::flow_log::LogKind;
 use crate::hour::Hour;
 
 /// A folder that holds one flow log's years.
@@ -36,11 +36,8 @@ pub(super) fn what_is(folder: &str, child: &str) -> Below {
     let name = child.strip_prefix(folder).unwrap_or(child).trim_end_matches('/');
     match name.split_once('=') {
         key if folder.is_empty() => {
-            let is_root = |kind: Kind| {
-                let root = kind.prefix().split_once('=').map(|(root, _)| root);
-                key.zip(root).is_some_and(|((key, _), root)| root.eq_ignore_ascii_case(key))
-            };
-            if is_root(Kind::VNet) || is_root(Kind::Nsg) { Below::Folder } else { Below::Foreign }
+            let is_root = key.is_some_and(|(key, _)| LogKind::with_root_key(key).is_some());
+            if is_root { Below::Folder } else { Below::Foreign }
         }
         Some(("y", year)) if is_year(year) => Below::Year { upper: false },
         Some(("Y", year)) if is_year(year) => Below::Year { upper: true },

@@ -34,7 +34,7 @@ impl Kind {
     }
 
     fn key(self, container: &Container) -> CheckpointKey {
-        CheckpointKey { row: self.row().to_owned(), ..CheckpointKey::of_sweep(container) }
+        CheckpointKey { row: self.row().to_owned(), ..container.sweep_key() }
     }
 
     /// The row: the number in place of a byte offset, and in words for people who read the table.
@@ -66,7 +66,7 @@ impl Marks {
         table: &impl CheckpointTable,
         container: &Container,
     ) -> Result<Self, StoreError> {
-        let partition = CheckpointKey::of_sweep(container).partition;
+        let partition = container.sweep_key().partition;
         let rows = Rows::Of { partition, rows: "a".to_owned().."z".to_owned() };
         let (mut marks, mut after) = (Self::default(), None);
         loop {
@@ -131,6 +131,6 @@ mod tests {
         let row = Kind::Watermark.encode(&container, 498_705);
         assert_eq!(row.blob, "http://127.0.0.1:10000/account/logs: all before 2026-11-22T09Z is forwarded");
         assert_eq!(row.progress.offset, 498_705);
-        assert_eq!(Kind::Watermark.key(&container), CheckpointKey::of_sweep(&container), "as it always was");
+        assert_eq!(Kind::Watermark.key(&container), container.sweep_key(), "as it always was");
     }
 }

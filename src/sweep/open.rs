@@ -7,7 +7,7 @@ use super::marks::{Kind, Marks};
 use super::place::{Memory, Place};
 use super::report::Swept;
 use super::{Sweeper, Times};
-use crate::flow_log::{CheckpointKey, Container};
+use crate::flow_log::Container;
 use crate::hour::Hour;
 use crate::ports::SweepPorts;
 use crate::ports::blobs::ListError;
@@ -150,7 +150,7 @@ impl<P: SweepPorts> Sweeper<P> {
         if !self.put(container, marks, Kind::Watermark, hour.number(), deadline).await? {
             // Another process was quicker.
             *marks = in_time(deadline, Marks::load(&self.table, container)).await?;
-            let key = CheckpointKey::of_sweep(container);
+            let key = container.sweep_key();
             return marks.hour(Kind::Watermark).ok_or(ScanError::Checkpoints(StoreError::Conflict { key }));
         }
         self.put(container, marks, Kind::Beginning, hour.number(), deadline).await?;
