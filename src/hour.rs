@@ -82,22 +82,20 @@ pub struct Retention {
 
 impl Retention {
     /// The fewest days: yesterday's hours must not lose their rows while they are looked at.
-    pub const LEAST_DAYS: u16 = 2;
-    /// The days when nothing else is said.
-    pub const DEFAULT_DAYS: u16 = 7;
+    pub const MIN_DAYS: u16 = 2;
 
-    /// [`Retention::DEFAULT_DAYS`].
-    pub const DEFAULT: Self = Self { days: Self::DEFAULT_DAYS };
+    /// A week.
+    pub const DEFAULT: Self = Self { days: 7 };
 
-    /// A retention of `days`, or of [`Retention::LEAST_DAYS`] when that is more.
+    /// A retention of `days`, or of [`Retention::MIN_DAYS`] when that is more.
     #[must_use]
     pub fn of_days(days: u16) -> Self {
-        Self { days: days.max(Self::LEAST_DAYS) }
+        Self { days: days.max(Self::MIN_DAYS) }
     }
 
     /// The days.
     #[must_use]
-    pub fn days(self) -> u16 {
+    pub const fn days(self) -> u16 {
         self.days
     }
 
