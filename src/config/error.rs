@@ -59,7 +59,7 @@ pub enum Reason {
     #[error("has no effect beside the connection string {connection}: remove one of them")]
     IdentityBesideConnectionString { connection: String },
     #[error(
-        "is not supported: remove it. The forwarder uses a managed identity; a user-assigned one is set in {client_id}"
+        "is not supported: remove it. The forwarder uses a managed identity; for a user-assigned one, set {client_id}"
     )]
     UnsupportedCredential { client_id: String },
 
@@ -82,20 +82,24 @@ pub enum Reason {
     )]
     ExtraInAddress { part: &'static str },
     #[error(
-        "has a privatelink host name, for which no certificate is valid: remove `.privatelink` from it. Inside the virtual \
+        "has a privatelink name, for which no certificate is valid: remove `.privatelink` from it. Inside the virtual \
          network, DNS resolves the remaining name to the private endpoint"
     )]
     PrivateLink,
     #[error("has a path beyond the service: remove the path")]
     HasPath,
-    #[error("is the address of the {found} service: write the {expected} service's, with `.{expected}.` in the host name")]
+    #[error(
+        "is the address of the {found} service: write the {expected} service's, with `.{expected}.` in the host name"
+    )]
     OtherService { found: String, expected: &'static str },
-    #[error("is not set and can't be derived from {from}: set it to the address of the account's {service} service")]
+    #[error(
+        "is not set and can't be derived from {from}: set it to the address of the account's {service} service"
+    )]
     NotDerivable { from: String, service: &'static str },
 
     #[error("is not a connection string: {0}. Copy it again from the Azure portal")]
     ConnectionString(#[from] Malformed),
-    #[error("has a part {key} that {reason}")]
+    #[error("(its {key}) {reason}")]
     Part { key: &'static str, reason: Box<Reason> },
     #[error("has no address of the {service} service: add {key}=…")]
     NoEndpoint { service: &'static str, key: &'static str },
@@ -108,7 +112,9 @@ pub enum Reason {
     NotANamespace,
     #[error("has a wrong port: it must be a number from 1 to 65535")]
     WrongPort,
-    #[error("and the EntityPath in {connection} name different hubs: make them the same, or remove one of them")]
+    #[error(
+        "and the EntityPath in {connection} name different hubs: make them the same, or remove one of them"
+    )]
     TwoHubs { connection: String },
 }
 

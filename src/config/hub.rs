@@ -42,7 +42,13 @@ pub(super) fn hub(reader: &mut Reader<'_>) -> Option<HubSettings> {
             return None;
         }
     };
-    Some(HubSettings { host: connection.namespace.host, port, tls: connection.tls, name, access: connection.access })
+    Some(HubSettings {
+        host: connection.namespace.host,
+        port,
+        tls: connection.tls,
+        name,
+        access: connection.access,
+    })
 }
 
 fn require_name(reader: &mut Reader<'_>) {
@@ -66,7 +72,7 @@ fn connection(reader: &mut Reader<'_>) -> Option<HubConnection> {
             return Some(HubConnection::with_identity(namespace, identity));
         }
         (false, false) => {
-            reader.report_missing(&EVENT_HUB, format!("set {namespace} to send by managed identity"));
+            reader.report_missing(&EVENT_HUB, format!("set {namespace} to use a managed identity"));
         }
     }
     None

@@ -102,9 +102,7 @@ impl Namespace {
         let authority = Url::parse(&format!("https://{value}")).map_err(|_| Reason::NotANamespace)?;
         // Not `authority.port()`, which drops 443, the default of https.
         let port = match value.rsplit_once(':') {
-            Some((_, port)) if !port.ends_with(']') => {
-                Some(port.parse().map_err(|_| Reason::WrongPort)?)
-            }
+            Some((_, port)) if !port.ends_with(']') => Some(port.parse().map_err(|_| Reason::WrongPort)?),
             _ => None,
         };
         match (authority.host_str(), port) {

@@ -22,10 +22,8 @@ pub(super) fn identity(reader: &mut Reader<'_>, connection: &str) -> Identity {
 pub(super) fn refuse_identity(reader: &mut Reader<'_>, connection: &str) {
     for name in [CREDENTIAL.of(connection), CLIENT_ID.of(connection)] {
         if reader.is_set(&name) {
-            reader.report(
-                &name,
-                Reason::IdentityBesideConnectionString { connection: connection.to_owned() },
-            );
+            reader
+                .report(&name, Reason::IdentityBesideConnectionString { connection: connection.to_owned() });
         }
     }
 }

@@ -51,7 +51,7 @@ pub enum LogFormat {
 
 /// A valid log filter.
 pub(super) const LOG_FILTER: &str =
-    "`error`, `warn`, `info`, `debug` or `trace`, or `target=level` pairs, separated by commas";
+    "a level (`error`, `warn`, `info`, `debug` or `trace`) or `target=level` pairs, separated by commas";
 
 /// Checks that `value` is [`LOG_FILTER`] and does not hide the forwarder's own errors.
 pub(super) fn log_filter(value: &str) -> Result<String, Reason> {

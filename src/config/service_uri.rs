@@ -109,7 +109,12 @@ pub(super) fn derive(uri: &Url, from: Service) -> Option<Url> {
 }
 
 /// The address of `service` of an account by name, in the cloud whose storage domain is `suffix`.
-pub(super) fn account_uri(scheme: &str, account: &str, service: Service, suffix: &str) -> Result<Url, Reason> {
+pub(super) fn account_uri(
+    scheme: &str,
+    account: &str,
+    service: Service,
+    suffix: &str,
+) -> Result<Url, Reason> {
     let suffix = suffix.trim_matches('.');
     service_uri(&format!("{scheme}://{account}.{}.{suffix}", service.label()), service)
 }

@@ -28,7 +28,7 @@ pub(super) static SOURCE_BLOB_SERVICES: Setting<Vec<Url>> = Setting {
     name: "blobServiceUri",
     meaning: "the storage accounts that hold the flow logs, read by managed identity",
     allowed: Allowed::Checked {
-        text: "blob service addresses, separated by commas",
+        text: "a comma-separated list of blob service addresses",
         parse: |value| value.split(',').map(|uri| secure_service_uri(uri.trim(), Service::Blob)).collect(),
     },
     default: Unset::Described(""),
@@ -38,7 +38,7 @@ pub(super) static CONTAINERS: Setting<Vec<String>> = Setting {
     name: "FLOWLOG_CONTAINERS",
     meaning: "containers whose blobs are forwarded; add `insights-logs-networksecuritygroupflowevent` for NSG flow logs",
     allowed: Allowed::Text {
-        text: "container names of 3 to 63 lower-case letters, digits and hyphens, separated by commas",
+        text: "a comma-separated list of container names, each of 3 to 63 lower-case letters, digits and hyphens",
         parse: containers,
     },
     default: Unset::Value(VNET_CONTAINER),

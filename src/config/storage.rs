@@ -64,7 +64,7 @@ pub(super) fn checkpoints(reader: &mut Reader<'_>) -> Option<CheckpointStorage> 
     if !own && !is_given(reader, HOST_STORAGE.name) {
         let (own, host) = (CHECKPOINT_STORAGE.name, HOST_STORAGE.name);
         let alternative = format!(
-            "set {} to use it by managed identity, or {host} in either form: the Functions host's own storage is used \
+            "set {} to use a managed identity, or {host} in either form: the Functions host's own storage is used \
              when {own} is not set",
             BLOB_SERVICE.of(own)
         );
@@ -132,7 +132,11 @@ fn is_given(reader: &Reader<'_>, name: &str) -> bool {
 enum Form {
     ConnectionString,
     /// By managed identity; whether each of these parts is set.
-    Identity { blob: bool, table: bool, account: bool },
+    Identity {
+        blob: bool,
+        table: bool,
+        account: bool,
+    },
 }
 
 impl Form {
@@ -161,7 +165,7 @@ impl Form {
 }
 
 fn report_missing(reader: &mut Reader<'_>, connection: &Setting<StorageConnection>) {
-    let alternative = format!("set {} to read it by managed identity", BLOB_SERVICE.of(connection.name));
+    let alternative = format!("set {} to use a managed identity", BLOB_SERVICE.of(connection.name));
     reader.report_missing(connection, alternative);
 }
 

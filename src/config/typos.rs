@@ -14,11 +14,8 @@ const MIN_LENGTH: usize = 12;
 /// case and separators (`FLOWLOG_STORAGE_blobServiceUri`), or by at most [`MAX_EDITS`] edits.
 pub(super) fn report_typos(reader: &mut Reader<'_>, given: impl IntoIterator<Item = String>) {
     let known = known();
-    let unset: Vec<(&String, String)> = known
-        .iter()
-        .filter(|name| !reader.is_set(name))
-        .map(|name| (name, normalized(name)))
-        .collect();
+    let unset: Vec<(&String, String)> =
+        known.iter().filter(|name| !reader.is_set(name)).map(|name| (name, normalized(name))).collect();
     for name in given.into_iter().filter(|name| !known.contains(name)) {
         let typo = normalized(&name);
         let similar = unset.iter().find(|(_, letters)| *letters == typo).or_else(|| {
