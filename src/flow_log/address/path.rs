@@ -23,7 +23,7 @@ pub(super) struct Path {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotFlowLog {
     /// The last segment is another file.
-    #[error("is not a {FILE_NAME}")]
+    #[error("is not a PT1H.json")]
     OtherFile,
     /// No flow log has such a name, and a service may resolve it to another blob.
     #[error(
