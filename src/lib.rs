@@ -63,6 +63,7 @@ pub mod azure;
 pub mod config;
 
 pub mod clock;
+mod hex;
 pub mod hour;
 mod memory;
 pub mod metrics;

@@ -6,7 +6,7 @@ use super::failure;
 use super::own_container::own_container;
 use super::storage::StorageSetupError;
 use crate::config::CheckpointStorage;
-use crate::flow_log::{CheckpointKey, Container};
+use crate::flow_log::Container;
 use crate::hour::Hour;
 use crate::ports::watermark_copy::{WatermarkCopy, WatermarkCopyError};
 use azure_core::http::RequestContent;
@@ -53,7 +53,7 @@ impl AzureWatermarkCopy {
     }
 
     fn blob(&self, container: &Container) -> BlobClient {
-        self.container.blob_client(&format!("{}.json", CheckpointKey::of_sweep(container).partition))
+        self.container.blob_client(&format!("{}.json", container.sweep_key().partition))
     }
 
     async fn upload(&self, container: &Container, text: &[u8]) -> azure_core::Result<()> {

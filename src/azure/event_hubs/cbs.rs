@@ -35,7 +35,7 @@ impl Cbs {
     /// Attaches both links. Their names are new each time: a name is free again only when both sides have
     /// seen the last link end.
     pub(super) async fn attach(session: &mut SessionHandle<()>) -> Result<Self, Fault> {
-        let reply_to = format!("flowlog-forwarder-cbs-{}", random::hex());
+        let reply_to = format!("flowlog-forwarder-cbs-{}", random::id());
         let sender = Sender::attach(session, format!("{reply_to}-requests"), "$cbs").await?;
         let receiver = Receiver::builder()
             .name(reply_to.as_str())

@@ -130,7 +130,7 @@ impl Connector {
         let mut session = Session::begin(&mut connection).await?;
         let sender = Sender::attach(
             &mut session,
-            format!("flowlog-forwarder-{}", random::hex()),
+            format!("flowlog-forwarder-{}", random::id()),
             self.address.hub.as_str(),
         )
         .await?;
@@ -152,7 +152,7 @@ impl Connector {
         let (stream, cut) = stream::connect(&self.address, attempt).await?;
         let idle = u32::try_from(self.options.idle_timeout.as_millis()).unwrap_or(u32::MAX);
         let connection = Connection::builder()
-            .container_id(format!("flowlog-forwarder-{}", random::hex()))
+            .container_id(format!("flowlog-forwarder-{}", random::id()))
             .hostname(self.address.host.as_str())
             .max_frame_size(LONGEST_FRAME)
             .sasl_profile(SaslProfile::Anonymous)

@@ -1,15 +1,15 @@
-//! What a record begins with.
+//! The name of a record's first member.
 
-use super::is_space;
+use super::json::is_space;
 use memchr::memchr2;
 
-/// Longer names are not given: no flow log has one.
+/// Longest name returned, bytes; those of flow logs are shorter.
 const LONGEST: usize = 64;
 
-/// The name of the first member of `record`, as written between its quotes. Storage blocks that begin with
-/// records of the same kind have the same one, while a block that only looks like it mostly has another.
+/// The name of the first member of `record`, as written between its quotes. It tells whether a storage block
+/// really begins with a record: records of one kind begin with the same name.
 ///
-/// `None` when `record` is no object, has no member, or begins with a name of more than 64 bytes.
+/// `None` when `record` is not an object, has no member, or its first name has more than 64 bytes.
 #[must_use]
 pub fn first_key(record: &[u8]) -> Option<&[u8]> {
     let inside = record.strip_prefix(b"{")?;
@@ -22,7 +22,7 @@ pub fn first_key(record: &[u8]) -> Option<&[u8]> {
         if name[end] == b'"' {
             return Some(&name[..end]);
         }
-        // The byte behind a backslash ends nothing.
+        // An escaped byte does not end the name.
         end += 2;
     }
 }
@@ -35,7 +35,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_name_is_the_one_that_was_written(
+        fn the_first_name_is_returned_as_written(
             name in text(), before in space(), after in space(), rest in object(value().boxed()),
         ) {
             let record = format!("{{{before}{name}{after}:{rest}}}");
@@ -48,14 +48,14 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_search_for_a_first_name_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        fn any_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             let record = [b"{\"".as_slice(), &bytes].concat();
             prop_assert!(first_key(&record).is_none_or(|name| name.len() <= 64 && record[2..].starts_with(name)));
         }
     }
 
     #[test]
-    fn a_first_name_of_more_than_64_bytes_is_none() {
+    fn a_name_of_more_than_64_bytes_is_not_returned() {
         let record = |length: usize| format!("{{ \"{}\":1}}", "n".repeat(length));
         assert_eq!(first_key(record(64).as_bytes()), Some("n".repeat(64).as_bytes()));
         assert_eq!(first_key(record(65).as_bytes()), None);
