@@ -8,21 +8,19 @@ use super::memory_budget::{FULL, Reservation};
 use super::open::Opened;
 use super::run::RunResult;
 use super::{Completion, ForwardError, Forwarded, Forwarder};
+use crate::backoff::Backoff;
 use crate::checkpoint::lease::RunEnd;
 use crate::checkpoint::{BlobVersion, Checkpoint, InFlightRange};
 use crate::flow_log::FlowLogBlob;
 use crate::forward::lease_store::{Claimed, LoadedRow, Release};
 use crate::ports::Ports;
-use crate::random;
 use futures_util::FutureExt as _;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
-/// About the wait after a row changed under us; it doubles each time.
-const FIRST_WAIT: Duration = Duration::from_millis(5);
-/// Where that doubling ends.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// The waits before a row that changed meanwhile is loaded again.
+const STALE_ROW: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(2));
 
 /// An attempt on behalf of an event, for which the sweep makes way.
 struct EventUnderWay<'f>(Option<&'f watch::Sender<usize>>);
@@ -127,8 +125,8 @@ impl<P: Ports> Forwarder<P> {
                     return Ok(());
                 }
                 Ok(Round::Stale) => {
+                    tokio::time::sleep(STALE_ROW.jittered(stale)).await;
                     stale += 1;
-                    tokio::time::sleep(back_off(stale)).await;
                     let loaded = within(blob, times, Awaited::Table, self.leases.load(blob)).await?;
                     seen = loaded.map_err(ForwardError::checkpoint(blob))?;
                     continue;
@@ -232,10 +230,4 @@ pub(super) async fn within<T>(
 ) -> Result<T, ForwardError> {
     let done = timeout_at(times.send_until.into(), work).await;
     done.map_err(|_| ForwardError::out_of_time(blob, times, awaited))
-}
-
-/// How long to wait before a row is looked at again that has changed under us so many times in a row.
-fn back_off(times: u32) -> Duration {
-    let wait = FIRST_WAIT.saturating_mul(1 << times.min(16)).min(LONGEST_WAIT);
-    wait.mul_f64(0.5 + random::fraction() / 2.0)
 }

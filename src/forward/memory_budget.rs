@@ -8,6 +8,7 @@
 use super::deadlines::Caller;
 use crate::forward::plan::{AHEAD, WINDOW};
 use crate::memory::{FIRST_READS, FIRST_READS_OF_SWEEP, LONG_READS};
+use crate::ports::hub::MAX_BYTES_IN_FLIGHT;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 const KIB: u64 = 1 << 10;
@@ -35,7 +36,7 @@ pub(super) struct Shape {
 }
 
 /// As fast as one connection gets.
-pub(super) const FULL: Shape = Shape { window: WINDOW, in_flight: 8 << 20 };
+pub(super) const FULL: Shape = Shape { window: WINDOW, in_flight: MAX_BYTES_IN_FLIGHT };
 
 /// For an event that comes while another run works at full speed; and for the sweep, so that what it reads
 /// and sends does not stand in front of events for long.

@@ -3,15 +3,12 @@
 use super::deadlines::Deadlines;
 use crate::flow_log::fingerprint::Fingerprint;
 use crate::message::Batch;
-use crate::ports::hub::{Hub, HubError};
+use crate::ports::hub::{Hub, HubError, MAX_BATCHES_IN_FLIGHT};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use std::time::Instant;
 use tokio::time::timeout_at;
-
-/// How many batches one run has under way. Enough to cover a round trip of 50 ms at 300 MB/s.
-const BATCHES: usize = 16;
 
 /// What a message takes in memory beside its body, bytes: its pieces, and its properties as encoded.
 const MESSAGE_OVERHEAD: usize = 1 << 10;
@@ -79,7 +76,7 @@ impl<'h, H: Hub> SendPipeline<'h, H> {
     /// for a checkpoint can only say "everything up to here".
     pub(super) async fn launch(&mut self, batch: Batch, mark: Position) -> Result<(), HubError> {
         let size = batch.messages.iter().map(|message| message.body.len() + MESSAGE_OVERHEAD).sum();
-        while self.under_way.len() >= BATCHES || (self.bytes > 0 && self.bytes + size > self.most_bytes) {
+        while self.under_way.len() >= MAX_BATCHES_IN_FLIGHT || (self.bytes > 0 && self.bytes + size > self.most_bytes) {
             if let Some(landing) = self.under_way.next().await {
                 self.land(landing)?;
             }
@@ -92,7 +89,7 @@ impl<'h, H: Hub> SendPipeline<'h, H> {
         let (hub, deadline, given_up) = (self.hub, self.deadline, self.given_up);
         let landing = async move {
             let sent = timeout_at(given_up.into(), hub.send(batch, deadline)).await;
-            let result = sent.unwrap_or_else(|_| Err(HubError::silent()));
+            let result = sent.unwrap_or_else(|_| Err(HubError::overdue()));
             Landing { mark, size, accepted, result }
         };
         self.under_way.push_back(landing.boxed());

@@ -4,34 +4,39 @@ use crate::message::{Batch, Limits, Origin};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// Sends batches to one Event Hub.
+/// The most batches in flight: enough to cover a round trip of 50 ms at 300 MB/s.
+pub const MAX_BATCHES_IN_FLIGHT: usize = 16;
+/// The most bytes in flight.
+pub const MAX_BYTES_IN_FLIGHT: usize = 8 << 20;
+
+/// Sends batches to one event hub.
 ///
-/// Implementations retry what passes (throttling, a lost connection) until the deadline, and never
-/// report success for anything but the hub's *accepted*.
+/// Implementations retry transient failures (throttling, a lost connection) until the deadline, and report
+/// success only for the hub's *accepted*.
 pub trait Hub: Send + Sync {
     /// The limits in force for messages of `origin`; attaches to the hub when not attached yet.
     ///
     /// # Errors
-    /// When the hub can't be reached, or refuses us, before `deadline`.
+    /// When the hub can't be reached before `deadline`, or refuses us.
     fn limits(
         &self,
         origin: &Origin,
         deadline: Instant,
     ) -> impl Future<Output = Result<Limits, HubError>> + Send;
 
-    /// Sends one batch; ready when the hub has accepted it. Many sends may be under way at once:
-    /// they are transferred in the order in which the futures are first polled.
+    /// Sends one batch and waits until the hub has accepted it. Many sends may be in flight at once; batches
+    /// are transferred in the order in which the futures are first polled.
     ///
     /// # Errors
-    /// When the hub refused the batch, or did not accept it before `deadline`. The batch may
-    /// nevertheless have arrived when the error is [`HubError::Unsettled`].
+    /// When the hub refused the batch, or did not accept it before `deadline`. After
+    /// [`HubError::Unsettled`] the hub may hold the batch.
     fn send(&self, batch: Batch, deadline: Instant) -> impl Future<Output = Result<(), HubError>> + Send;
 }
 
 /// Why a batch was not accepted.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum HubError {
-    /// The namespace could not be reached, or the connection was lost, until the deadline.
+    /// The hub could not be reached before the deadline.
     #[error("event hub {hub} can't be reached: {reason}")]
     Unreachable {
         /// The hub's address, without secrets.
@@ -39,26 +44,26 @@ pub enum HubError {
         /// The last failure.
         reason: String,
     },
-    /// The hub asked us to slow down until the deadline.
+    /// The hub throttled until the deadline.
     #[error("event hub {hub} is throttling: {reason}")]
     Busy {
         /// The hub's address.
         hub: String,
-        /// What the service said.
+        /// The service's text.
         reason: String,
-        /// How long the service wants us to wait before the next attempt.
+        /// How long to wait before the next attempt.
         retry_after: Duration,
     },
-    /// Our identity or key is not allowed to send there.
+    /// The hub refused our credential.
     #[error("event hub {hub} refuses {reason}")]
     Unauthorized {
         /// The hub's address.
         hub: String,
-        /// The credential, what the service said, and what to check.
+        /// The credential, the service's text, and what to check.
         reason: String,
     },
     /// The batch is larger than the link allows.
-    #[error("a batch of {size} bytes exceeds the {limit} bytes that event hub {hub} takes")]
+    #[error("a batch of {size} bytes exceeds the limit of event hub {hub}: {limit} bytes")]
     TooLarge {
         /// The hub's address.
         hub: String,
@@ -74,25 +79,25 @@ pub enum HubError {
         hub: String,
         /// The AMQP error condition.
         condition: String,
-        /// What the service said.
+        /// The service's text.
         description: String,
     },
-    /// No answer before the deadline: the batch may or may not have arrived.
+    /// No answer before the deadline: the hub may hold the batch.
     #[error("event hub {hub} did not settle the batch in time: {reason}")]
     Unsettled {
         /// The hub's address.
         hub: String,
-        /// What was known at the deadline.
+        /// The last failure, or what was missing at the deadline.
         reason: String,
     },
 }
 
 impl HubError {
-    /// A send that did not end at its deadline.
-    pub(crate) fn silent() -> Self {
+    /// For a send whose future did not finish at its deadline.
+    pub(crate) fn overdue() -> Self {
         Self::Unsettled {
             hub: "(unknown)".to_owned(),
-            reason: "the send did not end at its deadline".to_owned(),
+            reason: "the send did not finish at its deadline".to_owned(),
         }
     }
 }
