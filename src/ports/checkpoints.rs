@@ -10,7 +10,7 @@ use std::ops::Range;
 pub struct RowVersion(pub String);
 
 /// Keeps checkpoint rows with compare-and-swap on each.
-pub trait CheckpointStore: Send + Sync {
+pub trait CheckpointStore: Send + Sync + 'static {
     /// The row and its version; none when there is none.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ pub const MAX_BYTES_IN_FLIGHT: usize = 8 << 20;
 ///
 /// Implementations retry transient failures (throttling, a lost connection) until the deadline, and report
 /// success only for the hub's *accepted*.
-pub trait Hub: Send + Sync {
+pub trait Hub: Send + Sync + 'static {
     /// The limits in force for messages of `origin`; attaches to the hub when not attached yet.
     ///
     /// # Errors

@@ -17,11 +17,11 @@ pub trait Ports: Send + Sync + 'static {
     /// Reads blobs.
     type Blobs: BlobReader;
     /// Keeps checkpoint rows.
-    type Checkpoints: CheckpointStore + 'static;
+    type Checkpoints: CheckpointStore;
     /// Accepts batches.
-    type Hub: Hub + 'static;
+    type Hub: Hub;
     /// Keeps bytes that can't be forwarded.
-    type Quarantine: Quarantine + 'static;
+    type Quarantine: Quarantine;
 }
 
 /// The implementations that a sweeper works with: it also lists blobs and scans rows.

@@ -40,7 +40,7 @@ impl ItemName {
 }
 
 /// Keeps items.
-pub trait Quarantine: Send + Sync {
+pub trait Quarantine: Send + Sync + 'static {
     /// Takes piece number `piece` (from 0) of the item's bytes. Nothing shows before
     /// [`Quarantine::finish`], so a broken attempt leaves nothing behind.
     ///

@@ -1,0 +1,103 @@
+//! Two processes of the real binary; one is killed at a chosen moment, and the other and its successor
+//! make good what it left.
+
+use crate::support::judge::{Recovery, Row, Verdict, show};
+use crate::support::process::{Answer, Scene};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use serde_json::{Value, json};
+
+/// What is awaited when the process is killed, and whether it still happens after the takeover.
+#[derive(Clone, Debug)]
+enum Moment {
+    /// The hub's answer to a transfer: a fault of the hub.
+    Transfer(Value),
+    /// An answer of storage or table, whose request goes on before the takeover: a fault of storage.
+    Before(Value),
+    /// The same, and the request goes on after it.
+    After(Value),
+}
+
+/// How many scenarios are played at once.
+const AT_ONCE: usize = 4;
+/// Makes records of about 4 KB: sixteen fit a transfer of 64 KB.
+const TUPLES: usize = 40;
+
+/// Kills a process at `moment` in the middle of a delta, and has the rest delivered as Event Grid would:
+/// to the other process first, which leaves it to the dead owner until its claim has run out.
+async fn play(moment: Moment) -> Verdict {
+    let scene = Scene::start().await;
+    scene.set(json!({"maxMessageSize": 65_536})).await;
+    let (mut first, second) = (scene.handler().await, scene.handler().await);
+    let (mut struck, mut other) = (scene.hour(1).await, scene.hour(2).await);
+    let begin = scene.commit(&mut struck, 3, TUPLES).await;
+    assert_eq!(first.deliver(&begin).await, Answer::Done, "{}", first.last_lines());
+
+    let delta = scene.commit(&mut struck, 100, TUPLES).await;
+    match &moment {
+        Moment::Transfer(fault) => scene.hub_fault(fault.clone()).await,
+        Moment::Before(fault) | Moment::After(fault) => scene.storage_fault(&struck, fault.clone()).await,
+    }
+    let reached = async {
+        match &moment {
+            Moment::Transfer(fault) if fault["action"] == "hold" => scene.until("held", 1).await,
+            Moment::Transfer(_) => scene.until("unanswered", 1).await,
+            Moment::Before(_) | Moment::After(_) => scene.until_held(&struck).await,
+        }
+    };
+    tokio::select! {
+        answer = first.deliver(&delta) => panic!("{moment:?}: {answer:?} came first\n{}", first.last_lines()),
+        () = reached => first.kill().await,
+    }
+    match moment {
+        Moment::Transfer(_) => scene.end_hub_faults().await,
+        Moment::Before(_) => scene.let_go(&struck).await,
+        Moment::After(_) => {}
+    }
+
+    let successor = scene.handler().await;
+    let elsewhere = scene.commit(&mut other, 5, TUPLES).await;
+    scene.persist(&second, &elsewhere).await;
+    scene.persist(&second, &delta).await;
+    let last = scene.commit(&mut struck, 20, TUPLES).await;
+    scene.persist(&successor, &last).await;
+    scene.outlive_claim(&struck).await;
+    scene.persist(&second, &last).await;
+    if let Moment::After(_) = moment {
+        scene.let_go(&struck).await;
+    }
+    scene.persist(&successor, &last).await;
+    scene.assert_at_rest(&[&struck, &other]).await;
+    let verdict = scene.verdict(&[&struck, &other]).await;
+    assert!(verdict.is_kept(), "{moment:?}: {verdict:?}");
+    verdict
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_killed_process_left_is_made_good_by_the_next() {
+    // The claim, and its release.
+    let update = |skip: u32| json!({"action": "hold", "kind": "table update", "skip": skip});
+    let read = json!({"action": "hold", "kind": "blob read"});
+    let storage = [read, update(0), update(1)];
+    let moments: Vec<Moment> = (0..6)
+        .map(|skip| Moment::Transfer(json!({"action": "hold", "skip": skip})))
+        .chain((0..6).map(|skip| {
+            Moment::Transfer(json!({"action": "swallow", "skip": skip, "count": 9, "store": skip % 2 == 0}))
+        }))
+        .chain(storage.clone().map(Moment::Before))
+        .chain(storage.map(Moment::After))
+        .collect();
+    let runs = moments.len();
+    let verdicts: Vec<Verdict> = stream::iter(moments).map(play).buffer_unordered(AT_ONCE).collect().await;
+    let mut sum = Verdict::default();
+    for verdict in verdicts {
+        sum += verdict;
+    }
+    assert!(sum.repeated > 0, "no moment came between a send and its checkpoint");
+    show(&Row {
+        fault: "SIGKILL of one of two processes",
+        runs,
+        verdict: sum,
+        recovered: Recovery::Deliveries(3),
+    });
+}

@@ -1,0 +1,242 @@
+//! What is no record goes to quarantine, and as little of it as can be: one broken block costs one block.
+
+use crate::support::samples::{blob_in, content};
+use crate::support::world::{World, play, records};
+use flowlog_forwarder::checkpoint::{BlobVersion, GRACE};
+use flowlog_forwarder::flow_log::FlowLogBlob;
+use flowlog_forwarder::forward::Completion;
+use flowlog_forwarder::hour::Hour;
+use proptest::prelude::*;
+
+/// 2026-11-22T09Z
+const NINE: Hour = Hour::new(498_705);
+const TEN: Hour = Hour::new(498_706);
+
+fn blob() -> FlowLogBlob {
+    blob_in(1, NINE, 1)
+}
+
+/// A world at this minute of the blob's hour.
+fn world(minute: u64) -> World {
+    let world = World::default();
+    world.set_clock(NINE, minute);
+    world
+}
+
+/// The blocks of a blob as Network Watcher lays them out, `per_block` records in each.
+fn blocks(records: &[String], per_block: usize) -> Vec<String> {
+    let mut blocks = vec!["{\"records\":[".to_owned()];
+    for (number, some) in records.chunks(per_block).enumerate() {
+        let comma = if number == 0 { "" } else { "," };
+        blocks.push(format!("{comma}{}", some.join(",")));
+    }
+    blocks.push("]}".to_owned());
+    blocks
+}
+
+fn commit_blocks(world: &World, blocks: &[String]) -> BlobVersion {
+    let length = blocks.iter().map(|block| block.len() as u64).sum();
+    BlobVersion { etag: world.blobs.commit_blocks(&blob(), blocks), length }
+}
+
+/// What quarantine holds, as text.
+fn kept(world: &World) -> Vec<String> {
+    let items = world.quarantine.items().into_iter();
+    items.map(|(_, bytes)| String::from_utf8(bytes).unwrap()).collect()
+}
+
+/// A record that lacks a quote: from there on, strings read as structure and structure as strings.
+fn without_quote(record: &str) -> String {
+    record.replacen("\",\"macAddress", ",\"macAddress", 1)
+}
+
+#[tokio::test]
+async fn a_record_without_an_end_is_quarantined_after_its_hour_and_grace() {
+    let all = records(5);
+    for (what, cut) in [("in a string", "0,443,6,O"), ("between brackets", "\",\"flowRecords\"")] {
+        let world = world(30);
+        let whole = content(&all);
+        let torn = whole[..whole.rfind(cut).unwrap()].to_owned();
+        let commit = world.commit_raw(&blob(), torn.clone());
+        let process = world.process(what);
+        let done = play(&process, &blob(), &commit).await.unwrap();
+        assert!(done.broken && done.end == Completion::Complete, "{what}: {done:?}");
+        world.set_clock(TEN, 0);
+        play(&process, &blob(), &commit).await.unwrap();
+        assert_eq!(kept(&world).len(), 0, "{what}: another commit may finish it");
+        world.set_clock(TEN, GRACE.as_secs() / 60);
+        let done = play(&process, &blob(), &commit).await.unwrap();
+        assert!(done.broken, "{what}");
+        let start = torn.rfind("{\"time\"").unwrap();
+        assert_eq!(kept(&world), [&torn[start..]], "{what}");
+        for _ in 0..3 {
+            play(&process, &blob(), &commit).await.unwrap();
+        }
+        assert_eq!(world.quarantine.finished(), 1, "{what}: once");
+    }
+}
+
+#[tokio::test]
+async fn an_unfinished_record_that_changes_after_its_hour_has_the_grace_again() {
+    let (world, all) = (world(30), records(3));
+    let process = world.process("a");
+    let whole = content(&all);
+    let torn = |less: usize| whole[..whole.len() - less].to_owned();
+    play(&process, &blob(), &world.commit_raw(&blob(), torn(30))).await.unwrap();
+    world.set_clock(TEN, 9);
+    let commit = world.commit_raw(&blob(), torn(20));
+    play(&process, &blob(), &commit).await.unwrap();
+    world.set_clock(TEN, 18);
+    play(&process, &blob(), &commit).await.unwrap();
+    assert_eq!(kept(&world).len(), 0);
+    world.set_clock(TEN, 19);
+    play(&process, &blob(), &commit).await.unwrap();
+    assert_eq!(kept(&world).len(), 1);
+    // The rest comes after all.
+    let done = play(&process, &blob(), &world.commit_raw(&blob(), whole)).await.unwrap();
+    assert!(!done.broken, "{done:?}");
+    assert_eq!(world.received(), all);
+}
+
+#[tokio::test]
+async fn a_sweep_quarantines_an_unfinished_record_and_says_that_it_is_broken() {
+    let world = world(30);
+    let process = std::sync::Arc::new(world.process("a"));
+    let sweeper = world.sweeper(&process);
+    let mut torn = records(40);
+    torn[2] = without_quote(&torn[2]);
+    world.commit_raw(&blob(), content(&torn));
+    for minute in [35, 55] {
+        world.set_clock(NINE, minute);
+        sweeper.sweep().await;
+    }
+    world.set_clock(TEN, 30);
+    sweeper.sweep().await;
+    let end = blob().hour_end();
+    let row = world.table.row(&blob().checkpoint_key()).unwrap();
+    assert!(row.progress.is_broken() && row.progress.owes_quarantine_to(end, u64::MAX).is_none(), "{row:?}");
+    // Put there in one piece, it has no blocks: everything from the third record on.
+    assert_eq!(world.received(), torn[..2]);
+    assert!(kept(&world)[0].starts_with(&torn[2]) && kept(&world)[0].ends_with("]}"));
+}
+
+#[tokio::test]
+async fn one_broken_block_costs_one_block() {
+    for garble in [
+        |block: &str| without_quote(block),
+        |block: &str| block.replacen('}', "]", 1),
+        |block: &str| block[..block.len() * 2 / 3].to_owned(),
+        |block: &str| "x".repeat(block.len()),
+    ] {
+        let (world, all) = (world(30), records(12));
+        let process = world.process("a");
+        let mut blocks = blocks(&all, 2);
+        blocks[3] = garble(&blocks[3]);
+        let commit = commit_blocks(&world, &blocks);
+        // What reads as a string to the end waits for its hour to be over.
+        play(&process, &blob(), &commit).await.unwrap();
+        world.set_clock(TEN, 10);
+        let done = play(&process, &blob(), &commit).await.unwrap();
+        assert!(done.broken, "never counted as up to date");
+        let kept = kept(&world);
+        let good: Vec<String> = all.iter().filter(|record| !kept[0].contains(*record)).cloned().collect();
+        assert_eq!(kept.len(), 1);
+        assert!(blocks[3].contains(kept[0].trim_start_matches(',')), "{kept:?}");
+        let received = world.received();
+        assert!(received.len() >= 10, "{} of 12 arrived", received.len());
+        assert!(received.iter().all(|record| good.contains(record)));
+        let row = world.table.row(&blob().checkpoint_key()).unwrap();
+        // And the comma before it.
+        assert!(row.progress.set_aside - kept[0].len() as u64 <= 1, "{row:?}");
+        assert_eq!((row.progress.broken, row.claim, row.in_flight), (None, None, None));
+    }
+}
+
+#[tokio::test]
+async fn good_blocks_behind_a_break_are_forwarded_as_they_come() {
+    let (world, all) = (world(30), records(10));
+    let process = world.process("a");
+    let mut broken = all.clone();
+    broken[3] = broken[3].replacen('}', "]", 1);
+    for count in 4..=10 {
+        let commit = commit_blocks(&world, &blocks(&broken[..count], 1));
+        let done = play(&process, &blob(), &commit).await.unwrap();
+        assert!(done.broken && done.end == Completion::Complete, "{count}: {done:?}");
+    }
+    let expected = [&all[..3], &all[4..]].concat();
+    assert_eq!(world.received(), expected);
+    assert!(
+        kept(&world).iter().all(|item| item.contains(&broken[3]) || item.contains("g-3")),
+        "{:?}",
+        kept(&world)
+    );
+}
+
+#[tokio::test]
+async fn a_blob_that_is_no_flow_log_is_not_searched_for_records() {
+    let world = world(30);
+    let blocks = ["<html>".to_owned(), records(1)[0].clone()];
+    let done = play(&world.process("a"), &blob(), &commit_blocks(&world, &blocks)).await.unwrap();
+    assert_eq!((done.records, kept(&world)), (0, vec![blocks.concat()]));
+}
+
+#[tokio::test]
+async fn other_members_of_the_root_are_tolerated() {
+    let all = records(3);
+    let list = all.join(",");
+    for whole in [
+        format!("{{\"version\":1,\"records\":[{list}]}}"),
+        format!("{{\"records\":[{list}],\"version\":{{\"a\":[1,\"]}}\"]}}}}"),
+    ] {
+        let world = world(30);
+        let done = play(&world.process("a"), &blob(), &world.commit_raw(&blob(), whole)).await.unwrap();
+        assert!(!done.broken);
+        assert_eq!((world.received(), kept(&world).len()), (all.clone(), 0));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn whatever_one_block_holds_the_others_arrive_and_every_byte_is_somewhere(
+        counts in proptest::collection::vec(1usize..4, 2..7),
+        which in any::<prop::sample::Index>(),
+        junk in proptest::collection::vec(any::<u8>(), 1..300),
+    ) {
+        let all = records(u32::try_from(counts.iter().sum::<usize>()).unwrap());
+        let (mut layout, mut at) = (vec![b"{\"records\":[".to_vec()], 0);
+        for (number, count) in counts.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
+            layout.push(format!("{comma}{}", all[at..at + count].join(",")).into_bytes());
+            at += count;
+        }
+        layout.push(b"]}".to_vec());
+        let broken = 1 + which.index(counts.len());
+        layout[broken] = junk;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let world = world(30);
+            let process = world.process("a");
+            let length = layout.iter().map(|block| block.len() as u64).sum();
+            let commit = BlobVersion { etag: world.blobs.commit_blocks(&blob(), &layout), length };
+            play(&process, &blob(), &commit).await.unwrap();
+            world.set_clock(TEN, 10);
+            play(&process, &blob(), &commit).await.unwrap();
+            // What is junk inside brackets may pass for a record: so bodies are searched as they are.
+            let received = world.hub.bodies().concat();
+            let received = String::from_utf8_lossy(&received);
+            let mut from = 0;
+            for (number, count) in counts.iter().enumerate() {
+                if number + 1 != broken {
+                    for record in &all[from..from + count] {
+                        assert_eq!(received.matches(record.as_str()).count(), 1);
+                    }
+                }
+                from += count;
+            }
+            let row = world.table.row(&blob().checkpoint_key()).unwrap();
+            assert_eq!((row.claim.clone(), row.in_flight), (None, None));
+            assert!(row.settles(&commit.etag, blob().hour_end(), u64::MAX), "{row:?}");
+        });
+    }
+}

@@ -1,0 +1,157 @@
+//! Records that fit no message, and bytes that are no records.
+
+use crate::support::memory_hub::MemoryHub;
+use crate::support::samples::{blob, content, record};
+use crate::support::world::{World, play, records};
+use flowlog_forwarder::flow_log::FlowLogBlob;
+use flowlog_forwarder::forward::{Completion, ForwarderOptions};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// 2026-11-22T10:00:00Z: the sample blobs' hour is over.
+const HOUR_OVER: u64 = 1_795_341_600_000;
+
+fn small() -> World {
+    World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() }
+}
+
+/// The tuples of these records, in order, and what surrounds them.
+fn tuples(records: &[String]) -> Vec<(Value, String)> {
+    let mut all = Vec::new();
+    for record in records {
+        let mut surroundings: Value = serde_json::from_str(record).unwrap();
+        let tuples = surroundings["flowRecords"]["flows"][0]["flowGroups"][0]["flowTuples"].take();
+        let texts: Vec<String> = serde_json::from_value(tuples).unwrap();
+        all.extend(texts.into_iter().map(|tuple| (surroundings.clone(), tuple)));
+    }
+    all
+}
+
+/// A record that no part of can be split off: one member of `size` bytes.
+fn lump(size: usize) -> String {
+    format!("{{\"category\":\"FlowLogFlowEvent\",\"lump\":\"{}\"}}", "x".repeat(size))
+}
+
+async fn all_arrives_over_two_commits(world: &World, all: &[String], options: ForwarderOptions) {
+    let process = world.process_with("a", options.clone());
+    let blob = blob(1);
+    let half = all.len() / 2;
+    play(&process, &blob, &world.commit(&blob, &all[..half])).await.unwrap();
+    let rest = world.commit(&blob, all);
+    let done = play(&world.process_with("b", options), &blob, &rest).await.unwrap();
+    assert_eq!((done.end, done.rewritten, done.quarantined), (Completion::Complete, None, 0));
+    assert_eq!(done.records, (all.len() - half) as u64, "the parts of a record count once");
+    assert_eq!(tuples(&world.received()), tuples(all));
+    let ids = world.hub.ids();
+    assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len(), "ids are unique");
+}
+
+#[tokio::test]
+async fn a_record_too_large_for_a_message_is_split_and_each_tuple_arrives_once() {
+    let sizes = [3, 200, 1, 90, 2, 2, 400, 400];
+    let all: Vec<String> = (0u32..).zip(sizes).map(|(number, tuples)| record(number, tuples)).collect();
+    for window in [700, 1 << 20] {
+        all_arrives_over_two_commits(
+            &small(),
+            &all,
+            ForwarderOptions { window, ..ForwarderOptions::default() },
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_record_too_long_to_be_held_is_split_as_it_streams_by() {
+    let all =
+        [record(0, 2), record(1, 160_000), record(2, 2), record(3, 170_000), record(4, 1), record(5, 3)];
+    assert!(all[1].len() > 8 << 20);
+    all_arrives_over_two_commits(&World::default(), &all, ForwarderOptions::default()).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_split_is_quarantined_whole_and_the_rest_goes_on() {
+    for (world, size, window) in [(small(), 9_000, 1_000), (World::default(), 9 << 20, 4 << 20)] {
+        let (blob, lump) = (blob(1), lump(size));
+        let all = [record(0, 2), lump.clone(), record(2, 2)];
+        let process = world.process_with("a", ForwarderOptions { window, ..ForwarderOptions::default() });
+        let done = play(&process, &blob, &world.commit(&blob, &all)).await.unwrap();
+        assert_eq!((done.records, done.quarantined, done.end), (2, 1, Completion::Complete));
+        let more = [&all[..], &[record(3, 1)]].concat();
+        play(&process, &blob, &world.commit(&blob, &more)).await.unwrap();
+        assert_eq!(world.received(), [record(0, 2), record(2, 2), record(3, 1)]);
+        let items = world.quarantine.items();
+        assert_eq!(items.len(), 1);
+        let (note, bytes) = &items[0];
+        assert_eq!(bytes, lump.as_bytes());
+        assert_eq!((note.blob.clone(), note.range.end - note.range.start), (blob.url(), lump.len() as u64));
+        assert!(note.reason.contains("no flows to split at"), "{}", note.reason);
+    }
+}
+
+#[tokio::test]
+async fn a_lone_record_that_cannot_be_split_is_quarantined_once() {
+    let (world, blob) = (small(), blob(1));
+    for process in ["a", "b"] {
+        let commit = world.commit(&blob, &[lump(9_000)]);
+        play(&world.process(process), &blob, &commit).await.unwrap();
+    }
+    assert_eq!(world.quarantine.finished(), 1);
+    assert!(world.received().is_empty());
+}
+
+async fn broken_stays_quarantined(
+    world: &World,
+    blob: &FlowLogBlob,
+    good: usize,
+    raw: impl Fn(usize) -> String,
+) {
+    for minute in 1..=5 {
+        let commit = world.commit_raw(blob, raw(minute));
+        let done = play(&world.process("a"), blob, &commit).await.unwrap();
+        assert_eq!(done.end, Completion::Complete);
+        assert_eq!(world.quarantine.finished(), 1, "once, not once a minute");
+    }
+    assert_eq!(world.received(), records(2)[..good]);
+    let last = world.commit_raw(blob, raw(6));
+    play(&world.process("a"), blob, &last).await.unwrap();
+    assert_eq!(world.quarantine.finished(), 1, "nor at the last commit within the hour");
+    world.now.store(HOUR_OVER, Ordering::Relaxed);
+    for _ in 0..3 {
+        // As the sweep would: nothing has been committed since.
+        play(&world.process("a"), blob, &last).await.unwrap();
+    }
+    assert_eq!(world.quarantine.finished(), 2, "and once more, whole, when the hour is over");
+    let mut items = world.quarantine.items();
+    items.sort_by_key(|(_, bytes)| bytes.len());
+    assert_eq!(items.len(), 2, "each under a name of its own");
+    for ((_, bytes), whole) in items.iter().zip([raw(1), raw(6)]) {
+        let start = if good == 0 { 0 } else { whole.find(", 5").unwrap() };
+        assert_eq!(bytes, &whole.as_bytes()[start..]);
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_breaks_off_is_quarantined_from_there_on() {
+    let raw = |minute: usize| {
+        let rest = "}".repeat(minute);
+        format!("{{\"records\":[{},{}, 5, {rest}", records(2)[0], records(2)[1])
+    };
+    broken_stays_quarantined(&World::default(), &blob(1), 2, raw).await;
+}
+
+#[tokio::test]
+async fn a_blob_that_is_broken_from_the_start_is_quarantined_once() {
+    let raw = |minute: usize| format!("<html>{}", "not a flow log ".repeat(minute));
+    broken_stays_quarantined(&World::default(), &blob(1), 0, raw).await;
+}
+
+#[tokio::test]
+async fn a_broken_blob_that_is_mended_is_forwarded() {
+    let (world, blob) = (World::default(), blob(1));
+    let process = world.process("a");
+    let torn = content(&records(1)).replace("]}]}]}}]}", "]}]}]}}]!");
+    play(&process, &blob, &world.commit_raw(&blob, torn)).await.unwrap();
+    play(&process, &blob, &world.commit(&blob, &records(3))).await.unwrap();
+    assert_eq!(world.received(), records(3));
+}

@@ -1,0 +1,227 @@
+//! Starts the rig (Azurite, the Event Hubs stand-in, the simulator) and talks to its control API.
+//!
+//! Most tests share one rig, each with a hub and blobs of its own; a test that breaks what others
+//! use starts one for itself. A rig ends when this process does, for then its standard input closes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use flowlog_forwarder::azure::blob::AzureBlobs;
+use flowlog_forwarder::azure::event_hubs::{HubAccess, HubAddress};
+use flowlog_forwarder::azure::quarantine::AzureQuarantine;
+use flowlog_forwarder::azure::storage::http_client;
+use flowlog_forwarder::azure::table::AzureTable;
+use flowlog_forwarder::config::Config;
+use flowlog_forwarder::flow_log::FlowLogBlob;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// A running rig and this test's place in it.
+pub struct Rig {
+    running: Arc<Running>,
+    number: u32,
+    http: reqwest::Client,
+}
+
+struct Running {
+    endpoints: Value,
+    process: std::sync::Mutex<Child>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut process = self.process.lock().unwrap();
+        drop(process.stdin.take());
+        let _ = process.wait();
+    }
+}
+
+fn launch(flags: &[&str]) -> Running {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rig");
+    let mut process = Command::new("node")
+        .arg("rig.mjs")
+        .args(flags)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node starts: is Node 20 installed?");
+    let mut line = String::new();
+    let output = process.stdout.take().expect("piped");
+    BufReader::new(output).read_line(&mut line).expect("the rig prints its endpoints");
+    let endpoints = serde_json::from_str(&line).expect("the rig came up: run `make rig` first");
+    Running { endpoints, process: process.into() }
+}
+
+/// The configuration that these settings make; of two of one name the later counts.
+fn read(settings: &[(&str, String)]) -> Config {
+    let find = |name: &str| settings.iter().rfind(|(key, _)| *key == name).map(|(_, value)| value.clone());
+    Config::from_lookup(find).unwrap()
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(1);
+
+impl Rig {
+    /// A place in the rig that most tests share.
+    pub async fn start() -> Self {
+        static SHARED: OnceLock<Arc<Running>> = OnceLock::new();
+        let running = tokio::task::spawn_blocking(|| {
+            Arc::clone(SHARED.get_or_init(|| Arc::new(launch(&["--storage-proxy"]))))
+        });
+        Self::place_in(running.await.unwrap())
+    }
+
+    /// A rig for one test alone, with these flags.
+    pub async fn own(flags: &'static [&'static str]) -> Self {
+        Self::place_in(tokio::task::spawn_blocking(move || Arc::new(launch(flags))).await.unwrap())
+    }
+
+    fn place_in(running: Arc<Running>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self { running, number, http: reqwest::Client::new() }
+    }
+
+    /// Another place in the same rig.
+    pub fn beside(&self) -> Self {
+        Self::place_in(Arc::clone(&self.running))
+    }
+
+    /// Whether the rig printed such an endpoint.
+    pub fn has(&self, endpoint: &str) -> bool {
+        self.running.endpoints[endpoint].is_string()
+    }
+
+    /// One of the endpoints that the rig printed.
+    pub fn endpoint(&self, name: &str) -> &str {
+        self.running.endpoints[name].as_str().unwrap_or_else(|| panic!("the rig has no {name}"))
+    }
+
+    /// The hub of this test alone.
+    pub fn hub(&self) -> String {
+        format!("flow-{}", self.number)
+    }
+
+    /// The settings with which the handler reaches this rig.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("FLOWLOG_STORAGE", self.endpoint("storageConnection").to_owned()),
+            ("CHECKPOINT_STORAGE", self.endpoint("hostConnection").to_owned()),
+            ("EVENT_HUB_CONNECTION", self.endpoint("hubConnection").to_owned()),
+            ("EVENT_HUB_NAME", self.hub()),
+        ]
+    }
+
+    /// The same, read.
+    pub fn config(&self) -> Config {
+        read(&self.settings())
+    }
+
+    /// The settings with which the handler reaches a rig with TLS and identity, and shows no secret.
+    pub fn identity_settings(&self) -> Vec<(&'static str, String)> {
+        [
+            ("FLOWLOG_STORAGE__blobServiceUri", "blob"),
+            ("CHECKPOINT_STORAGE__blobServiceUri", "hostBlob"),
+            ("CHECKPOINT_STORAGE__tableServiceUri", "hostTable"),
+            ("EVENT_HUB_CONNECTION__fullyQualifiedNamespace", "hubTlsHost"),
+            ("IDENTITY_ENDPOINT", "identityEndpoint"),
+            ("IDENTITY_HEADER", "identityHeader"),
+            ("SSL_CERT_FILE", "caFile"),
+        ]
+        .map(|(setting, endpoint)| (setting, self.endpoint(endpoint).to_owned()))
+        .into_iter()
+        .chain([("EVENT_HUB_NAME", self.hub())])
+        .collect()
+    }
+
+    pub fn blobs(&self) -> AzureBlobs {
+        AzureBlobs::new(&self.config().sources, &http_client().unwrap()).unwrap()
+    }
+
+    pub fn table(&self) -> AzureTable {
+        AzureTable::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
+    }
+
+    /// The address of this test's hub, and how to be let in.
+    pub fn hub_access(&self) -> (HubAddress, HubAccess) {
+        self.hub_access_by(self.endpoint("hubConnection"))
+    }
+
+    /// The same with another connection string.
+    pub fn hub_access_by(&self, connection: &str) -> (HubAddress, HubAccess) {
+        let mut settings = self.settings();
+        settings.push(("EVENT_HUB_CONNECTION", connection.to_owned()));
+        let hub = read(&settings).hub;
+        (HubAddress::of(&hub), HubAccess::of(&hub.access).unwrap())
+    }
+
+    pub fn quarantine(&self) -> AzureQuarantine {
+        AzureQuarantine::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
+    }
+
+    /// The content of a blob in the checkpoint account, if it is there.
+    pub async fn host_blob(&self, container: &str, name: &str) -> Option<Vec<u8>> {
+        let url = format!("{}/{container}/{name}{}", self.endpoint("hostBlob"), self.endpoint("hostSas"));
+        let answer = self.http.get(url).send().await.unwrap();
+        if answer.status() == 404 {
+            return None;
+        }
+        Some(answer.error_for_status().unwrap().bytes().await.unwrap().to_vec())
+    }
+
+    /// A blob of this test alone: its NIC's number is made of the test's and `nic`.
+    pub fn blob(&self, nic: u32) -> FlowLogBlob {
+        let config = self.config();
+        let mac = format!("6045BD{:03X}{nic:03X}", self.number);
+        crate::support::samples::fresh_blob_of(&config.sources[0].blob_service, &mac)
+    }
+
+    /// Calls the control API.
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let url = format!("{}{path}", self.endpoint("control"));
+        let mut request = self.http.request(method.parse().unwrap(), url);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Puts `content` as the whole of `blob` and returns its `ETag`.
+    pub async fn put_blob(&self, blob: &FlowLogBlob, content: &[u8]) -> String {
+        let request = self.http.put(self.signed(blob)).header("x-ms-blob-type", "BlockBlob");
+        let answer = request.body(content.to_vec()).send().await.unwrap().error_for_status().unwrap();
+        answer.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned()
+    }
+
+    /// Commits `blocks` as the whole of `blob`, in order, and returns its `ETag`.
+    pub async fn put_blocks(&self, blob: &FlowLogBlob, blocks: impl IntoIterator<Item = Bytes>) -> String {
+        let url = self.signed(blob);
+        let mut list = String::from("<BlockList>");
+        for (number, block) in blocks.into_iter().enumerate() {
+            // Base64 of twelve digits, all ids equally long, as the service asks.
+            let id = STANDARD.encode(format!("{number:012}"));
+            list.extend(["<Latest>", &id, "</Latest>"]);
+            let request = self.http.put(format!("{url}&comp=block&blockid={id}")).body(block);
+            request.send().await.unwrap().error_for_status().unwrap();
+        }
+        list.push_str("</BlockList>");
+        let request = self.http.put(format!("{url}&comp=blocklist")).body(list);
+        let answer = request.send().await.unwrap().error_for_status().unwrap();
+        answer.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned()
+    }
+
+    pub async fn delete_blob(&self, blob: &FlowLogBlob) {
+        self.http.delete(self.signed(blob)).send().await.unwrap().error_for_status().unwrap();
+    }
+
+    fn signed(&self, blob: &FlowLogBlob) -> String {
+        format!("{blob}{}", self.endpoint("storageSas"))
+    }
+}
