@@ -3,11 +3,11 @@
 
 mod answer;
 
-use crate::azure::{AzurePorts, describe_error};
 use crate::azure::event_hubs::{EventHub, HubAccess, HubAddress, HubOptions};
 use crate::azure::storage::{
     AzureBlobs, AzureQuarantine, AzureTable, AzureWatermarkCopy, StorageSetupError, http_client,
 };
+use crate::azure::{AzurePorts, describe_error};
 use crate::checkpoint::BlobVersion;
 use crate::clock::Clock;
 use crate::config::{Config, SWEEP_SCHEDULE};

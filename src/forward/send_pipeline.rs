@@ -76,7 +76,9 @@ impl<'h, H: Hub> SendPipeline<'h, H> {
     /// for a checkpoint can only say "everything up to here".
     pub(super) async fn launch(&mut self, batch: Batch, mark: Position) -> Result<(), HubError> {
         let size = batch.messages.iter().map(|message| message.body.len() + MESSAGE_OVERHEAD).sum();
-        while self.under_way.len() >= MAX_BATCHES_IN_FLIGHT || (self.bytes > 0 && self.bytes + size > self.most_bytes) {
+        while self.under_way.len() >= MAX_BATCHES_IN_FLIGHT
+            || (self.bytes > 0 && self.bytes + size > self.most_bytes)
+        {
             if let Some(landing) = self.under_way.next().await {
                 self.land(landing)?;
             }

@@ -87,7 +87,10 @@ impl EventHub {
             Some(commands) => match commands.send(command) {
                 Ok(()) => return,
                 Err(SendError(command)) => {
-                    tracing::error!(hub = self.hub, "the event hub's task ended unexpectedly: starting a new one");
+                    tracing::error!(
+                        hub = self.hub,
+                        "the event hub's task ended unexpectedly: starting a new one"
+                    );
                     command
                 }
             },

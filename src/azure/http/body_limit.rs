@@ -69,7 +69,8 @@ fn limited(body: AsyncResponseBody, limit: BodyLimit) -> impl Stream<Item = azur
         let Some(bytes) = *left else { return std::future::ready(None) };
         let next = piece.and_then(|piece| {
             *left = bytes.checked_sub(piece.len() as u64);
-            let too_long = || Error::with_error(ErrorKind::Other, AnswerTooLong(limit), "the answer is too long");
+            let too_long =
+                || Error::with_error(ErrorKind::Other, AnswerTooLong(limit), "the answer is too long");
             left.is_some().then_some(piece).ok_or_else(too_long)
         });
         std::future::ready(Some(next))

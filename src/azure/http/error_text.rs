@@ -27,7 +27,9 @@ pub fn describe_error(error: &Error) -> String {
         let may_hold_url = inner.is::<reqwest::Error>() || inner.is::<Error>();
         if !may_hold_url {
             text = format!("{text}: {inner}");
-        } else if let Some(answer) = inner.downcast_ref::<Error>().and_then(|inner| describe_answer(inner.kind())) {
+        } else if let Some(answer) =
+            inner.downcast_ref::<Error>().and_then(|inner| describe_answer(inner.kind()))
+        {
             text = format!("{text}: {answer}");
         }
     }

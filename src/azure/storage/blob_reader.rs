@@ -78,7 +78,8 @@ impl BlobReader for AzureBlobs {
             pieces.push(piece);
             Ok(pieces)
         });
-        let bytes = pieces.await.map_err(|error| failed(account.describe(blob.container(), &error)))?.finish();
+        let bytes =
+            pieces.await.map_err(|error| failed(account.describe(blob.container(), &error)))?.finish();
         let expected = blob_length.min(range.end).saturating_sub(range.start);
         if bytes.len() as u64 != expected {
             return Err(failed(format!("the answer has {} bytes instead of {expected}", bytes.len())));

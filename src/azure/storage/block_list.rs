@@ -6,8 +6,8 @@ use super::account::Account;
 use crate::azure::http::{BodyLimit, status};
 use crate::flow_log::FlowLogBlob;
 use crate::ports::blobs::ReadError;
-use azure_core::http::headers::HeaderName;
 use azure_core::http::Url;
+use azure_core::http::headers::HeaderName;
 use azure_core::xml::from_xml;
 use serde::Deserialize;
 

@@ -88,12 +88,11 @@ pub(super) fn client_options(
 ) -> Result<ClientOptions, StorageSetupError> {
     let authorization: Arc<dyn Policy> = match access {
         StorageAccess::Identity(identity) => {
-            let tokens = managed_identity::tokens(identity, TOKEN_SCOPE).map_err(|error| {
-                StorageSetupError::Sdk {
+            let tokens =
+                managed_identity::tokens(identity, TOKEN_SCOPE).map_err(|error| StorageSetupError::Sdk {
                     what: "setting up the managed identity",
                     reason: describe_error(&error),
-                }
-            })?;
+                })?;
             Arc::new(Bearer(tokens))
         }
         StorageAccess::Key { account, key } => Arc::new(

@@ -28,10 +28,11 @@ impl BlobListing for AzureBlobs {
         let account = self.account(container.account()).map_err(failed)?;
         let bytes = PAGE_FRAME + u64::from(names.at_most) * PER_NAME;
         let limit = BodyLimit { bytes, what: "a page of this many names" };
-        let answer = account.get_xml(url(container, names), limit).await.map_err(|error| match status(&error) {
-            Some(404) => ListError::NoContainer { container: container.to_string() },
-            _ => failed(account.describe(container.name(), &error)),
-        })?;
+        let answer =
+            account.get_xml(url(container, names), limit).await.map_err(|error| match status(&error) {
+                Some(404) => ListError::NoContainer { container: container.to_string() },
+                _ => failed(account.describe(container.name(), &error)),
+            })?;
         let page = read_page(answer.body()).map_err(failed)?;
         if page.next.is_some() && page.next.as_deref() == names.marker {
             return Err(failed("the answer repeats its marker: the listing would never end".to_owned()));

@@ -39,7 +39,10 @@ impl OwnContainer {
     }
 
     /// Runs `write`; when the container does not exist, creates it and runs `write` again.
-    pub(super) async fn write(&self, write: impl AsyncFn() -> azure_core::Result<()>) -> azure_core::Result<()> {
+    pub(super) async fn write<F>(&self, write: impl Fn() -> F) -> azure_core::Result<()>
+    where
+        F: Future<Output = azure_core::Result<()>>,
+    {
         match write().await {
             // On a write, 404 means that the container is missing.
             Err(error) if status(&error) == Some(404) => match self.client.create(None).await {

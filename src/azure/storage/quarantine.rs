@@ -55,7 +55,7 @@ impl AzureQuarantine {
 
 impl Quarantine for AzureQuarantine {
     async fn stage(&self, item: &ItemName, piece: u32, bytes: Rope) -> Result<(), QuarantineError> {
-        let stage = async || {
+        let stage = || async {
             let client = self.blob(item, "bin").block_blob_client();
             let body = RequestContent::from(bytes.to_bytes().to_vec());
             client.stage_block(&block_id(piece), bytes.len() as u64, body, None).await.map(drop)
@@ -85,8 +85,8 @@ impl Quarantine for AzureQuarantine {
         };
         let text = serde_json::to_vec_pretty(&stored)
             .map_err(|error| QuarantineError { item: item.as_str().to_owned(), reason: error.to_string() })?;
-        let upload = self.blob(item, "json").upload(RequestContent::from(text), None);
-        upload.await.map(drop).map_err(self.error(item))
+        let note = self.blob(item, "json");
+        note.upload(RequestContent::from(text), None).await.map(drop).map_err(self.error(item))
     }
 }
 

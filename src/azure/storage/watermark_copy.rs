@@ -79,8 +79,9 @@ impl WatermarkCopy for AzureWatermarkCopy {
             hours_since_1970: hour.number(),
         };
         let text = serde_json::to_vec_pretty(&stored).map_err(|error| failed(error.to_string()))?;
-        let upload =
-            async || self.blob(container).upload(RequestContent::from(text.clone()), None).await.map(drop);
+        let upload = || async {
+            self.blob(container).upload(RequestContent::from(text.clone()), None).await.map(drop)
+        };
         self.container.write(upload).await.map_err(|error| failed(self.container.describe(&error)))
     }
 }

@@ -1,9 +1,9 @@
 //! Storage endpoints that answer without an end: what is read of it, and what is said.
 
 use crate::support::samples;
-use flowlog_forwarder::azure::blob::AzureBlobs;
+use flowlog_forwarder::azure::storage::AzureBlobs;
+use flowlog_forwarder::azure::storage::AzureTable;
 use flowlog_forwarder::azure::storage::http_client;
-use flowlog_forwarder::azure::table::AzureTable;
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::config::Config;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};

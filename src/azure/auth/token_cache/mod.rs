@@ -216,7 +216,10 @@ async fn run_renewal(guard: RenewalGuard) {
                 let reason = text.strip_prefix("no token: ").unwrap_or(&text).to_owned();
                 Failure { reason, refused }
             }
-            Err(_) => Failure { reason: format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs()), refused: false },
+            Err(_) => Failure {
+                reason: format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs()),
+                refused: false,
+            },
         };
         let left = shared.state.borrow().valid().map(|cached| (cached.expires - Instant::now()).as_secs());
         if warned.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL) {

@@ -68,9 +68,10 @@ impl HubAccess {
     /// When the environment has no identity service that the SDK supports.
     pub fn of(settings: &config::HubAccess) -> azure_core::Result<Self> {
         Ok(match settings {
-            config::HubAccess::Identity(identity) => {
-                Self::Identity { tokens: managed_identity::tokens(identity, HUB_SCOPE)?, client_id: identity.client_id.clone() }
-            }
+            config::HubAccess::Identity(identity) => Self::Identity {
+                tokens: managed_identity::tokens(identity, HUB_SCOPE)?,
+                client_id: identity.client_id.clone(),
+            },
             config::HubAccess::Key { name, key } => Self::Key { name: name.clone(), key: key.clone() },
             config::HubAccess::Signature(signature) => Self::Signature(signature.clone()),
         })

@@ -80,7 +80,12 @@ impl Backlog {
     pub(super) fn on_not_accepted(&mut self, number: u64, request: SendRequest, fault: &Fault, limit: usize) {
         request.responder.set_not_accepted();
         if let Fault::Transient(_) | Fault::Busy { .. } = fault {
-            tracing::debug!(hub = self.hub, number, reason = fault.reason(), "the hub did not accept a batch");
+            tracing::debug!(
+                hub = self.hub,
+                number,
+                reason = fault.reason(),
+                "the hub did not accept a batch"
+            );
             self.gate.on_failure(fault, self.config.options.busy_wait);
             request.responder.record_failure(self.current_error(fault));
             self.queue.put_back(number, request);

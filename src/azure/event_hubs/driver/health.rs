@@ -128,8 +128,14 @@ mod tests {
         }
         let logged = lines.take();
         assert_eq!(logged.len(), 3, "{logged:?}");
-        assert!(logged[0].contains("no link to the event hub at ns:5671, stage TCP: timed out"), "{logged:?}");
-        assert!(logged[1].contains("after 61 attempts in 60 s; last failure: ns:5671, stage TCP"), "{logged:?}");
+        assert!(
+            logged[0].contains("no link to the event hub at ns:5671, stage TCP: timed out"),
+            "{logged:?}"
+        );
+        assert!(
+            logged[1].contains("after 61 attempts in 60 s; last failure: ns:5671, stage TCP"),
+            "{logged:?}"
+        );
         assert!(logged[2].contains("after 121 attempts in 120 s"), "{logged:?}");
         assert_eq!((metrics.failures.get(), metrics.connected.get()), (130, 0));
         health.attached(1 << 20);

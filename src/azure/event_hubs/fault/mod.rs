@@ -107,7 +107,9 @@ impl Fault {
     /// The reason alone, for logs.
     pub(super) fn reason(&self) -> String {
         match self {
-            Self::Transient(reason) | Self::Busy { reason, .. } | Self::Unauthorized(reason) => reason.clone(),
+            Self::Transient(reason) | Self::Busy { reason, .. } | Self::Unauthorized(reason) => {
+                reason.clone()
+            }
             Self::TooLarge => "amqp:link:message-size-exceeded".to_owned(),
             Self::Refused { condition, description } => format!("{condition}: {description}"),
         }

@@ -71,9 +71,7 @@ pub(in crate::azure) enum EntityError {
     #[error("the row is not a checkpoint: {0}")]
     Json(#[from] serde_json::Error),
     #[error("the row's {property} is not a whole number")]
-    Number {
-        property: &'static str,
-    },
+    Number { property: &'static str },
     /// Without its version a row can't be changed safely.
     #[error("the row has no ETag")]
     NoVersion,

@@ -150,8 +150,7 @@ impl CheckpointStore for AzureTable {
             Err(error) if status(&error) == Some(404) => Ok(None),
             Err(error) => Err(failed(self.describe(&error))),
             Ok(answer) => {
-                let version =
-                    version(&answer).ok_or_else(|| failed("the answer has no ETag".to_owned()))?;
+                let version = version(&answer).ok_or_else(|| failed("the answer has no ETag".to_owned()))?;
                 let row = Entity::decode(answer.body()).map_err(|error| failed(error.to_string()))?;
                 Ok(Some((row, version)))
             }
@@ -194,7 +193,8 @@ impl CheckpointTable for AzureTable {
         };
         let mut url = self.url(&format!("{TABLE}()"));
         url.set_query(Some(&query(rows, after, at_most)));
-        let answer = match self.send_accepting(MINIMAL_METADATA, ONE_PAGE, Method::Get, url, None, None).await {
+        let answer = match self.send_accepting(MINIMAL_METADATA, ONE_PAGE, Method::Get, url, None, None).await
+        {
             // No table yet.
             Err(error) if status(&error) == Some(404) => return Ok(RowPage::default()),
             answer => answer.map_err(|error| failed(self.describe(&error)))?,
@@ -210,7 +210,10 @@ impl CheckpointTable for AzureTable {
         }
         let decoded = read_rows(answer.body()).map_err(|error| failed(error.to_string()))?;
         let readable = decoded.into_iter().filter_map(|row| {
-            row.inspect_err(|(key, error)| tracing::warn!(%key, "skipped a checkpoint row that can't be read: {error}")).ok()
+            row.inspect_err(
+                |(key, error)| tracing::warn!(%key, "skipped a checkpoint row that can't be read: {error}"),
+            )
+            .ok()
         });
         Ok(RowPage { rows: readable.collect(), next })
     }
@@ -220,9 +223,11 @@ impl CheckpointTable for AzureTable {
             Ok(_) => Ok(()),
             Err(error) => Err(match status(&error) {
                 Some(412 | 404) => StoreError::Conflict { key: key.clone() },
-                _ => {
-                    StoreError::Failed { key: key.clone(), operation: "deleting", reason: self.describe(&error) }
-                }
+                _ => StoreError::Failed {
+                    key: key.clone(),
+                    operation: "deleting",
+                    reason: self.describe(&error),
+                },
             }),
         }
     }

@@ -174,7 +174,8 @@ impl Reader<'_> {
         let mut read = || if is_short { self.byte().map(usize::from) } else { self.number() };
         let size = read()?;
         let width = if is_short { 1 } else { 4 };
-        let end = self.at.checked_add(size).filter(|end| *end <= self.body.len()).ok_or(FrameError::Values)?;
+        let end =
+            self.at.checked_add(size).filter(|end| *end <= self.body.len()).ok_or(FrameError::Values)?;
         let left = if is_short { self.byte().map(usize::from)? } else { self.number()? };
         // Nearly all values take at least a byte: a larger count is false and would cause a long loop.
         if size < width || left > size - width {
