@@ -37,7 +37,7 @@ impl Account {
         let mut request = Request::new(url, Method::Get);
         request.insert_header("accept", "application/xml");
         request.insert_header("x-ms-version", API_VERSION);
-        self.pipeline.send(&Context::new().with_value(limit), &mut request, succeed_on(&[200])).await
+        self.pipeline.send(&Context::new().with_value(limit), &mut request, Some(succeed_on(&[200]))).await
     }
 
     /// The text of `error`, of a request about `container`.

@@ -59,12 +59,12 @@ pub(super) fn pipeline(options: ClientOptions) -> Pipeline {
     Pipeline::new(name, version, options, Vec::new(), Vec::new(), None)
 }
 
-/// Makes a request of [`pipeline`] fail unless its answer has one of `statuses`.
-pub(super) fn succeed_on(statuses: &'static [u16]) -> Option<PipelineSendOptions> {
-    Some(PipelineSendOptions {
+/// Options of [`pipeline`] that make a request fail unless its answer has one of `statuses`.
+pub(super) fn succeed_on(statuses: &'static [u16]) -> PipelineSendOptions {
+    PipelineSendOptions {
         check_success: CheckSuccessOptions { success_codes: statuses },
         ..PipelineSendOptions::default()
-    })
+    }
 }
 
 /// Downloads `range` in one request; the SDK's default splits it.

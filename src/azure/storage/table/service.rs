@@ -111,7 +111,7 @@ impl AzureTable {
             request.set_body(body);
         }
         let context = Context::new().with_value(limit);
-        let answer = self.pipeline.send(&context, &mut request, succeed_on(&[200, 201, 204])).await;
+        let answer = self.pipeline.send(&context, &mut request, Some(succeed_on(&[200, 201, 204]))).await;
         if let Some(clock) = &self.clock
             && let Some(time) = service_time(&answer)
         {
