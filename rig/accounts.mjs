@@ -1,8 +1,12 @@
-// The storage accounts of the rig and their connection strings.
+// The rig's storage accounts and credentials.
 
 import { createHash, createHmac } from "node:crypto";
 
-/** The emulator's well-known account holds the flow logs; the other is the function app's own (checkpoints). */
+/** The key that the hub stand-in accepts. */
+export const HUB_KEY_NAME = "RootManageSharedAccessKey";
+export const HUB_KEY = "SAS_KEY_VALUE";
+
+/** The emulator's well-known account holds the flow logs; the other is the function app's host storage. */
 export const ACCOUNTS = {
   devstoreaccount1: "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
   hoststore: createHash("sha512").update("flowlog-forwarder rig: hoststore").digest("base64"),
@@ -16,14 +20,14 @@ export const NSG_CONTAINER = "insights-logs-networksecuritygroupflowevent";
 /** The value of Azurite's AZURITE_ACCOUNTS. */
 export const azuriteAccounts = Object.entries(ACCOUNTS).map(([name, key]) => `${name}:${key}`).join(";");
 
-/** @param {{blob: string, table: string}} endpoints the services' roots, without the account */
+/** @param {{blob: string, table: string}} endpoints root URLs of the services, without the account */
 export function connectionString(account, { blob, table }) {
   const protocol = new URL(blob).protocol.replace(":", "");
   return `DefaultEndpointsProtocol=${protocol};AccountName=${account};AccountKey=${ACCOUNTS[account]};`
     + `BlobEndpoint=${blob}/${account};TableEndpoint=${table}/${account};`;
 }
 
-/** An account SAS for blob and table, all that a test needs, good for a day. Begins with `?`. */
+/** An account SAS with the permissions that tests need for blobs and tables, valid for one day. Begins with `?`. */
 export function accountSas(account, protocol = "https,http") {
   const fields = {
     sp: "rwdlacu", ss: "bt", srt: "sco", st: "", se: new Date(Date.now() + 86_400_000).toISOString().replace(/\.\d+/, ""),

@@ -1,16 +1,16 @@
-// Azurite as a child process. Run as a script it is that child: Azurite itself, on a leash.
+// Starts Azurite as a child process. Run as a script, this file is the child: Azurite, exiting with its parent.
 
 import { fileURLToPath } from "node:url";
 import { azuriteAccounts } from "./accounts.mjs";
-import { endWithParent, release, spawnScript } from "./leash.mjs";
+import { exitWithParent, spawnScript, stopChild } from "./child-process.mjs";
 
 const SELF = fileURLToPath(import.meta.url);
 const LISTENING = /Azurite (Blob|Table) service is successfully listening at (\S+)/g;
 
 /**
- * Starts Azurite on free ports. With `tls` it speaks https and takes bearer tokens as well (`--oauth basic`).
- * @param {{tls?: {files: {cert: string, key: string}}, location?: string}} options `location`: keep data there, not in memory
- * @returns {Promise<{blob: string, table: string, stop: () => Promise<void>}>} the services' roots
+ * Starts Azurite on free ports. With `tls` it serves https and also accepts bearer tokens (`--oauth basic`).
+ * @param {{tls?: {files: {cert: string, key: string}}, location?: string}} options `location`: data directory, instead of memory
+ * @returns {Promise<{blob: string, table: string, stop: () => Promise<void>}>} the root URLs of the services
  */
 export async function startAzurite({ tls, location } = {}) {
   const args = ["--silent", "--skipApiVersionCheck", "--disableTelemetry"];
@@ -29,12 +29,12 @@ export async function startAzurite({ tls, location } = {}) {
     child.stdout.on("data", onOutput);
     child.stderr.on("data", onOutput);
     child.on("error", reject);
-    child.on("exit", (code) => reject(new Error(`Azurite ended (exit code ${code}) before it listened:\n${output}`)));
+    child.on("exit", (code) => reject(new Error(`Azurite exited with code ${code} before it listened:\n${output}`)));
   });
-  return { ...roots, stop: () => release(child) };
+  return { ...roots, stop: () => stopChild(child) };
 }
 
 if (process.argv[1] === SELF) {
-  endWithParent(() => {});
+  exitWithParent(() => {});
   await import("azurite/dist/src/azurite.js");
 }

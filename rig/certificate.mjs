@@ -1,4 +1,4 @@
-// A certificate authority for one run, and a server certificate for 127.0.0.1 and localhost signed by it.
+// A throw-away certificate authority, and a server certificate for 127.0.0.1 and localhost.
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000;
 
 const named = (name) => [{ name: "commonName", value: name }];
 
-/** Writes `ca.pem`, `cert.pem` and `key.pem` into `directory`; returns their paths as `files`, and their texts. */
+/** Writes `ca.pem`, `cert.pem` and `key.pem` into `directory`; returns their paths as `files`, and their contents. */
 export async function makeCertificate(directory) {
   const common = {
     keyType: "ec", curve: "P-256", algorithm: "sha256",

@@ -1,7 +1,8 @@
-// The rig's control API: HTTP and JSON on loopback. The table in README.md is its documentation.
+// The rig's control API: HTTP and JSON on loopback. README.md documents it.
 
 import { createServer } from "node:http";
 import { eventsOf } from "./hub/report.mjs";
+import { close, listen } from "./loopback.mjs";
 
 class NotFound extends Error {}
 
@@ -12,14 +13,14 @@ async function readJson(request) {
   return text === "" ? {} : JSON.parse(text);
 }
 
-const wanted = (service, flag) => {
-  if (!service) throw new NotFound(`the rig runs without it: start it with ${flag}`);
+const required = (service, flag) => {
+  if (!service) throw new NotFound(`not available: start the rig with ${flag}`);
   return service;
 };
 
 const buffers = (list) => list?.map((text) => Buffer.from(text, "base64"));
 
-/** Every route: method, path, what it does with `(rig, params, body, query)`. A Buffer is answered as it is. */
+/** Every route: method, path, and `handle(rig, params, body, query)`. A Buffer is sent as it is, anything else as JSON. */
 const ROUTES = [
   ["GET", "/endpoints", ({ endpoints }) => endpoints],
 
@@ -28,10 +29,10 @@ const ROUTES = [
   ["DELETE", "/hub/faults", async ({ hub }, _, __, query) => {
     const name = query.get("hub") ?? undefined;
     hub.faults.clear(name);
-    if (name === undefined) await hub.comeBack();
-    return { answered: hub.intake.release(name) };
+    if (name === undefined) await hub.bringUp();
+    return { answered: hub.ingress.release(name) };
   }],
-  ["POST", "/hub/release", ({ hub }, _, body) => ({ answered: hub.intake.release(body.hub) })],
+  ["POST", "/hub/release", ({ hub }, _, body) => ({ answered: hub.ingress.release(body.hub) })],
   ["POST", "/hub/settings", ({ hub }, _, { hub: name, ...settings }) => {
     hub.store.configure(name, settings);
     return hub.store.defaults;
@@ -39,7 +40,7 @@ const ROUTES = [
   ["GET", "/hub/tokens", ({ hub }) => ({ ...hub.counters, last: hub.lastToken ?? null })],
   ["GET", "/hub/:hub/events", ({ hub }, { hub: name }, _, query) => eventsOf(hub.store.hub(name), query)],
   ["GET", "/hub/:hub/stats", ({ hub }, { hub: name }) => ({
-    ...hub.store.hub(name).counters, ...hub.counters, openConnections: hub.openConnections, held: hub.intake.heldCount(name),
+    ...hub.store.hub(name).counters, ...hub.counters, openConnections: hub.openConnections, held: hub.ingress.heldCount(name),
   })],
   ["DELETE", "/hub/:hub", ({ hub }, { hub: name }) => {
     hub.store.hub(name).reset();
@@ -58,21 +59,21 @@ const ROUTES = [
     (await watcher.records(query.get("blob"))).map((bytes) => bytes.toString("base64"))],
 
   ["GET", "/storage/requests", ({ proxy }, _, __, query) =>
-    wanted(proxy, "--storage-proxy").report({ log: query.has("log"), path: query.get("path") ?? "" })],
-  ["DELETE", "/storage/requests", ({ proxy }) => wanted(proxy, "--storage-proxy").reset()],
-  ["GET", "/storage/faults", ({ proxy }) => wanted(proxy, "--storage-proxy").faults.list()],
-  ["POST", "/storage/faults", ({ proxy }, _, body) => ({ id: wanted(proxy, "--storage-proxy").faults.add(body).id })],
+    required(proxy, "--storage-proxy").report({ log: query.has("log"), path: query.get("path") ?? "" })],
+  ["DELETE", "/storage/requests", ({ proxy }) => required(proxy, "--storage-proxy").reset()],
+  ["GET", "/storage/faults", ({ proxy }) => required(proxy, "--storage-proxy").faults.list()],
+  ["POST", "/storage/faults", ({ proxy }, _, body) => ({ id: required(proxy, "--storage-proxy").faults.add(body).id })],
   ["DELETE", "/storage/faults", ({ proxy }, _, __, query) => {
     const id = query.get("id");
-    wanted(proxy, "--storage-proxy").faults.clear(id === null ? undefined : Number(id));
+    required(proxy, "--storage-proxy").faults.clear(id === null ? undefined : Number(id));
     return { released: id === null ? proxy.release() : 0 };
   }],
-  ["POST", "/storage/release", ({ proxy }, _, body) => ({ released: wanted(proxy, "--storage-proxy").release(body.path) })],
+  ["POST", "/storage/release", ({ proxy }, _, body) => ({ released: required(proxy, "--storage-proxy").release(body.path) })],
 
-  ["GET", "/identity", ({ identity }) => wanted(identity, "--identity").report()],
-  ["POST", "/identity", ({ identity }, _, body) => wanted(identity, "--identity").configure(body)],
+  ["GET", "/identity", ({ identity }) => required(identity, "--identity").report()],
+  ["POST", "/identity", ({ identity }, _, body) => required(identity, "--identity").configure(body)],
   ["DELETE", "/identity", ({ identity }) => {
-    wanted(identity, "--identity").reset();
+    required(identity, "--identity").reset();
     return {};
   }],
 ].map(([method, path, handle]) => ({
@@ -82,7 +83,7 @@ const ROUTES = [
 async function addHubFault(hub, body) {
   const fault = hub.faults.add(body);
   const affected = {
-    gone: () => hub.goAway(body.forMs),
+    gone: () => hub.takeDown(body.forMs),
     "close-connections": () => hub.closeConnections(body.condition, body.description),
     "drop-connections": () => hub.dropConnections(),
     "detach-links": () => hub.detachLinks(body),
@@ -100,7 +101,7 @@ async function route(rig, request) {
       return handle(rig, params, await readJson(request), searchParams);
     }
   }
-  throw new NotFound(`${request.method} ${pathname}: no such call; rig/README.md lists them`);
+  throw new NotFound(`${request.method} ${pathname} does not exist; rig/README.md lists the calls`);
 }
 
 const statusOf = (error) => {
@@ -121,12 +122,5 @@ export async function startControl(rig, port = 0) {
       response.end(JSON.stringify({ error: error.message }));
     }
   });
-  await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
-  return {
-    url: `http://127.0.0.1:${server.address().port}`,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { url: `http://127.0.0.1:${await listen(server, port)}`, close: () => close(server) };
 }

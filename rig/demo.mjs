@@ -1,25 +1,27 @@
-// Plays an hour of flow logs through the forwarder, on real components and with no cloud, and proves what arrived.
+// Plays an hour of flow logs through the forwarder on the local rig, and verifies what arrived in the hub.
 
 import { access, constants } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { play, prepare } from "./demo/hour.mjs";
-import { Ledger } from "./demo/ledger.mjs";
+import { Verifier } from "./demo/verifier.mjs";
 import { readBack } from "./demo/read-back.mjs";
 import { bytes, count, Screen } from "./demo/screen.mjs";
+import { BINARY, HUB, settings } from "./forwarder.mjs";
 import { FunctionsHost } from "./host.mjs";
+import { DEFAULTS } from "./hub/store.mjs";
 import { startRig } from "./rig.mjs";
 
-const HUB = "flowlogs";
-const MAX_MESSAGE_BYTES = 1_048_576;
-const READ_AT_MOST = 1.05;
-const LAST_WORDS = 5;
-const LINE_LENGTH = 400;
-const DEFAULT_HANDLER = fileURLToPath(new URL("../target/release/flowlog-forwarder", import.meta.url));
+const MAX_MESSAGE_BYTES = DEFAULTS.maxMessageSize;
+/** The hour that the ratio of bytes read to bytes delivered is checked for. */
+const DEFAULT_HOUR = { nics: 6, commits: 60 };
+const MAX_READ_RATIO = 1.05;
+const SHOWN_LOG_LINES = 5;
+const MAX_LINE_LENGTH = 400;
 
 const OPTIONS = {
-  handler: { type: "string", default: DEFAULT_HANDLER },
+  handler: { type: "string", default: BINARY },
   file: { type: "string", default: process.env.FILE || undefined },
   nics: { type: "string" },
   commits: { type: "string" },
@@ -29,54 +31,45 @@ const OPTIONS = {
 };
 
 const HELP = `node demo.mjs [option…]
-  --handler PATH   the forwarder's binary (${DEFAULT_HANDLER})
-  --file PATH      play this PT1H.json, cut at its record boundaries, instead of a generated hour (or FILE=PATH)
-  --nics N         network interfaces, one blob each (6)
-  --commits N      commits of each in the hour (60)
-  --seed N         of everything random (1)
-  --lose P         the part of the events that never arrive, 0 to 1; the sweep must find what they told (0.05)
+  --handler PATH   the forwarder's binary (${BINARY})
+  --file PATH      play this PT1H.json, cut at record boundaries, instead of a generated hour (or FILE=PATH)
+  --nics N         network interfaces, one blob each (${DEFAULT_HOUR.nics})
+  --commits N      commits to each blob in the hour (${DEFAULT_HOUR.commits})
+  --seed N         seed of all random data (1)
+  --lose P         share of the events that are lost, 0 to 1; the sweep must forward their records (0.05)
 `;
 
 class UsageError extends Error {}
 
 function wholeNumber(text, name) {
-  if (!/^[1-9]\d*$/.test(text)) throw new UsageError(`--${name} takes a number from 1 on, not '${text}'`);
+  if (!/^[1-9]\d*$/.test(text)) throw new UsageError(`--${name} must be a whole number above 0, not '${text}'`);
   return Number(text);
 }
 
-/** The settings that the forwarder gets: the rig's own, nothing else. */
-const settings = ({ storageConnection, hostConnection, hubConnection, container }) => ({
-  FLOWLOG_STORAGE: storageConnection,
-  FLOWLOG_CONTAINERS: container,
-  AzureWebJobsStorage: hostConnection,
-  EVENT_HUB_CONNECTION: hubConnection,
-  EVENT_HUB_NAME: HUB,
-  RUST_LOG: process.env.RUST_LOG ?? "warn",
-  LOG_FORMAT: "text",
-});
-
 /**
- * Plays the hour and judges it.
+ * Plays the hour and verifies the result.
  * @param {{handler: {command: string, args?: string[]}, screen: Screen, nics?: number, commits?: number, seed?: unknown,
- *   file?: string, lose?: number}} what
+ *   file?: string, lose?: number}} options
  * @returns {Promise<{ok: boolean, verdict: object, figures: object, problems: string[]}>}
  */
-export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, file, lose = 0 }) {
+export async function demo({ handler, screen, nics = DEFAULT_HOUR.nics, commits = DEFAULT_HOUR.commits, seed = 1, file, lose = 0 }) {
   let log = "";
   const rig = await startRig({ storageProxy: true, seed, maxMessageSize: MAX_MESSAGE_BYTES });
   let host;
   try {
     const { watcher, endpoints, proxy } = rig;
-    const ledger = new Ledger(MAX_MESSAGE_BYTES);
+    const verifier = new Verifier(MAX_MESSAGE_BYTES);
     const { minutes, interfaces } = await prepare({ watcher, nics, commits, seed, file });
-    host = await FunctionsHost.start({ ...handler, env: settings(endpoints), onOutput: (text) => { log = (log + text).slice(-20_000); } });
+    host = await FunctionsHost.start({
+      ...handler, env: settings(endpoints, process.env.RUST_LOG), onOutput: (text) => { log = (log + text).slice(-20_000); },
+    });
     proxy.reset();
 
     const played = file === undefined ? `${count(nics)} network interfaces, ${commits} commits each` : file;
     screen.heading(`Playing an hour of flow logs: ${played}`);
     const started = Date.now();
     const tally = await play({
-      watcher, host, ledger, interfaces, seed, lose, maxMessageBytes: MAX_MESSAGE_BYTES,
+      watcher, host, verifier, interfaces, seed, lose, maxMessageBytes: MAX_MESSAGE_BYTES,
       onMinute: (progress) => screen.progress(progress, minutes),
     });
     let sweep;
@@ -84,21 +77,21 @@ export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, 
     const seconds = (Date.now() - started) / 1000;
     const storage = proxy.report();
     screen.line("Reading the hub back with Microsoft's @azure/event-hubs client…");
-    await readBack(endpoints.hubConnection, HUB, (body) => ledger.receive(body));
+    await readBack(endpoints.hubConnection, HUB, (body) => verifier.receive(body));
 
-    const verdict = ledger.verdict();
+    const verdict = verifier.verdict();
     const figures = {
-      ...tally, seconds, messages: ledger.messages, delivered: ledger.messageBytes, read: storage.blobReadBytes,
-      readPerDelivered: storage.blobReadBytes / Math.max(1, ledger.messageBytes), calls: storage.requests, host: host.counts,
+      ...tally, seconds, messages: verifier.messages, delivered: verifier.messageBytes, read: storage.blobReadBytes,
+      readPerDelivered: storage.blobReadBytes / Math.max(1, verifier.messageBytes), calls: storage.requests, host: host.counts,
     };
-    const judgedOnReading = file === undefined && nics === 6 && commits === 60;
-    const problems = problemsOf({ verdict, figures, sweep, judgedOnReading, ledger });
+    const limitsReading = file === undefined && nics === DEFAULT_HOUR.nics && commits === DEFAULT_HOUR.commits;
+    const problems = problemsOf({ verdict, figures, sweep, limitsReading, verifier });
     report(screen, verdict, figures);
     screen.verdict(problems.length === 0, problems.length === 0 ? ["Every record arrived, once, byte for byte."] : problems);
     if (problems.length > 0 && log.trim() !== "") {
       screen.line();
-      screen.line("The forwarder's last words:");
-      for (const line of log.trim().split("\n").slice(-LAST_WORDS)) screen.line(`  ${line.slice(0, LINE_LENGTH)}`);
+      screen.line("The forwarder's last log lines:");
+      for (const line of log.trim().split("\n").slice(-SHOWN_LOG_LINES)) screen.line(`  ${line.slice(0, MAX_LINE_LENGTH)}`);
     }
     return { ok: problems.length === 0, verdict, figures, problems };
   } finally {
@@ -107,17 +100,17 @@ export async function demo({ handler, screen, nics = 6, commits = 60, seed = 1, 
   }
 }
 
-function problemsOf({ verdict, figures, sweep, judgedOnReading, ledger }) {
+function problemsOf({ verdict, figures, sweep, limitsReading, verifier }) {
   const problems = [];
   if (verdict.missing > 0) problems.push(`LOST: ${count(verdict.missing)} records were committed and never arrived.`);
   if (verdict.duplicates > 0) problems.push(`DOUBLED: ${count(verdict.duplicates)} records arrived more than once.`);
   if (verdict.altered > 0) problems.push(`ALTERED: ${count(verdict.altered)} records arrived with bytes that were never committed.`);
-  if (verdict.malformed > 0) problems.push(`MALFORMED: ${count(verdict.malformed)} messages are not {"records":[…]}; the first: ${ledger.malformed[0]}`);
-  if (judgedOnReading && figures.readPerDelivered > READ_AT_MOST) {
-    problems.push(`WASTEFUL: ${figures.readPerDelivered.toFixed(3)} bytes were read for each byte delivered; ${READ_AT_MOST} is the most for this hour.`);
+  if (verdict.malformed > 0) problems.push(`MALFORMED: ${count(verdict.malformed)} messages are not of the form {"records":[…]}; the first: ${verifier.malformed[0]}`);
+  if (limitsReading && figures.readPerDelivered > MAX_READ_RATIO) {
+    problems.push(`WASTEFUL: ${figures.readPerDelivered.toFixed(3)} bytes were read for each byte delivered; at most ${MAX_READ_RATIO} are allowed in this hour.`);
   }
   const [first] = figures.givenUp;
-  if (first) problems.push(`FAILED: ${count(figures.givenUp.length)} events were given up after their retries; the first: ${first.reason}`);
+  if (first) problems.push(`FAILED: ${count(figures.givenUp.length)} events failed in all their deliveries; the first: ${first.reason}`);
   if (sweep && !sweep.ok) problems.push(`FAILED: the sweep: ${sweep.reason}`);
   return problems;
 }
@@ -159,15 +152,15 @@ async function main() {
   const handler = resolve(values.handler);
   const file = values.file === undefined ? undefined : resolve(values.file);
   await access(handler, constants.X_OK).catch(() => {
-    throw new UsageError(`there is no program at ${handler}: build it with 'cargo build --release', or name another with --handler`);
+    throw new UsageError(`no executable at ${handler}: run 'cargo build --release', or name another binary with --handler`);
   });
   if (file !== undefined) {
     await access(file, constants.R_OK).catch(() => {
-      throw new UsageError(`${file} cannot be read: FILE or --file names a PT1H.json`);
+      throw new UsageError(`cannot read ${file}: FILE or --file must name a PT1H.json`);
     });
   }
   const lose = Number(values.lose);
-  if (!(lose >= 0 && lose <= 1)) throw new UsageError(`--lose takes a number from 0 to 1, not '${values.lose}'`);
+  if (!(lose >= 0 && lose <= 1)) throw new UsageError(`--lose must be a number from 0 to 1, not '${values.lose}'`);
   const { ok } = await demo({
     handler: { command: handler }, screen: new Screen(), file, lose, seed: values.seed,
     nics: values.nics === undefined ? undefined : wholeNumber(values.nics, "nics"),

@@ -1,33 +1,33 @@
-// A Functions host stand-in: starts a custom handler as the host does, hands it events as the host does, and judges
-// its answers as the host and Event Grid do.
+// A stand-in for the Functions host and for Event Grid: starts a custom handler, invokes it, validates its responses, and
+// delivers an event again after a failure.
 
 import { randomUUID } from "node:crypto";
 import { Agent, request as requestHttp } from "node:http";
 import { createServer } from "node:net";
-import { release, spawnGuarded } from "./leash.mjs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { spawnSupervised, stopChild } from "./child-process.mjs";
+import { close, listen } from "./loopback.mjs";
 
-const PROBE_EVERY_MS = 25;
-const EVENT_GRID_WAITS_MS = 30_000;
+const PROBE_INTERVAL_MS = 25;
+/** How long Event Grid waits for a response. */
+const EVENT_GRID_TIMEOUT_MS = 30_000;
 
-/** When Event Grid tries again, in seconds after a failure. */
-export const RETRY_SECONDS = [10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 43_200];
+/** Event Grid's waits between deliveries, seconds. */
+const RETRY_SECONDS = [10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 43_200];
 
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** A port of loopback that nobody listens on. */
+/** A free port on loopback. */
 export async function freePort() {
   const server = createServer();
-  await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
+  const port = await listen(server);
+  await close(server);
   return port;
 }
 
-// What a handler may know of the machine. Nothing else: settings meant for a real account must not leak into a test.
+// The only variables that a handler inherits: settings for a real account must not leak into a test.
 const INHERITED = ["PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "RUST_BACKTRACE"];
 const inherited = () => Object.fromEntries(INHERITED.filter((name) => name in process.env).map((name) => [name, process.env[name]]));
 
-/** How the host would put an Event Grid binding's value on the wire, by the binding's form. */
+/** The forms in which the host may send the value of an Event Grid binding. */
 const DATA_FORMS = {
   object: (event) => event,
   string: (event) => JSON.stringify(event),
@@ -51,17 +51,17 @@ function timerEnvelope(functionName) {
   };
 }
 
-/** What the host makes of an answer: `{ok, reason?}`. */
-export function judge({ status, contentType, body }) {
+/** Whether the host accepts a response: `{ok, reason?, answer?}`. */
+export function validate({ status, contentType, body }) {
   if (status < 200 || status > 299) return { ok: false, reason: `status ${status}: ${body.slice(0, 300)}` };
-  if (body.trim() === "" || body.trim() === "null") return { ok: false, reason: `status ${status} with an empty body: the host would wait for the function's timeout` };
+  if (body.trim() === "" || body.trim() === "null") return { ok: false, reason: `status ${status} with an empty body: the host would wait until the function times out` };
   if (!/^application\/json\b/i.test(contentType ?? "")) return { ok: false, reason: `content type '${contentType}', not application/json` };
   try {
     const answer = JSON.parse(body);
-    if (answer === null || typeof answer !== "object" || Array.isArray(answer)) throw new SyntaxError("no object");
+    if (answer === null || typeof answer !== "object" || Array.isArray(answer)) throw new SyntaxError("not an object");
     return { ok: true, answer };
   } catch (error) {
-    return { ok: false, reason: `the body is no JSON object: ${error.message}` };
+    return { ok: false, reason: `the body is not a JSON object: ${error.message}` };
   }
 }
 
@@ -76,12 +76,12 @@ export class FunctionsHost {
 
   /**
    * Starts a handler and waits until it answers.
-   * @param {{command: string, args?: string[], env?: object, onOutput?: (text: string) => void, readyWithinMs?: number}} how
+   * @param {{command: string, args?: string[], env?: object, onOutput?: (text: string) => void, readyWithinMs?: number}} options
    */
   static async start({ command, args = [], env = {}, onOutput = () => {}, readyWithinMs = 30_000 }) {
     const port = await freePort();
     const id = randomUUID();
-    const handler = await spawnGuarded(command, args, {
+    const handler = await spawnSupervised(command, args, {
       env: {
         ...inherited(), ...env, FUNCTIONS_CUSTOMHANDLER_PORT: String(port), FUNCTIONS_CUSTOMHANDLER_WORKER_ID: id,
         FUNCTIONS_HTTPWORKER_PORT: String(port), FUNCTIONS_HTTPWORKER_ID: id, FUNCTIONS_APP_ROOT_PATH: process.cwd(),
@@ -96,21 +96,21 @@ export class FunctionsHost {
       });
     }
     const host = new FunctionsHost(port, handler);
-    let ended;
-    handler.exited.then((how) => { ended = how; });
-    const giveUp = Date.now() + readyWithinMs;
+    let exit;
+    handler.exited.then((result) => { exit = result; });
+    const deadline = Date.now() + readyWithinMs;
     while (!(await host.#answers())) {
-      if (ended) throw new Error(`${command} ended (exit code ${ended.code}, signal ${ended.signal}) before it answered:\n${output}`);
-      if (Date.now() > giveUp) {
+      if (exit) throw new Error(`${command} exited (code ${exit.code}, signal ${exit.signal}) before it answered:\n${output}`);
+      if (Date.now() > deadline) {
         await host.stop();
         throw new Error(`${command} did not answer on port ${port} within ${readyWithinMs} ms:\n${output}`);
       }
-      await sleep(PROBE_EVERY_MS);
+      await sleep(PROBE_INTERVAL_MS);
     }
     return host;
   }
 
-  // Any answer at all means ready; only a refused connection means wait.
+  // Any response means ready; only a refused connection means not yet.
   #answers() {
     return new Promise((resolve) => {
       const probe = requestHttp({ host: "127.0.0.1", port: this.port, path: "/", method: "GET" }, (answer) => {
@@ -137,8 +137,8 @@ export class FunctionsHost {
         answer.on("end", () => resolve({ status: answer.statusCode, contentType: answer.headers["content-type"], body: Buffer.concat(chunks).toString("utf8") }));
         answer.on("error", reject);
       });
-      const impatience = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-      request.on("error", reject).on("close", () => clearTimeout(impatience));
+      const timeout = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      request.on("error", reject).on("close", () => clearTimeout(timeout));
       const text = JSON.stringify(envelope);
       request.write(text.slice(0, 20));
       request.end(text.slice(20));
@@ -149,7 +149,7 @@ export class FunctionsHost {
     this.counts.invocations += 1;
     let verdict;
     try {
-      verdict = judge(await this.#post(functionName, envelope, timeoutMs));
+      verdict = validate(await this.#post(functionName, envelope, timeoutMs));
     } catch (error) {
       verdict = { ok: false, reason: error.message };
     }
@@ -157,8 +157,8 @@ export class FunctionsHost {
     return verdict;
   }
 
-  /** One invocation for an event: `{ok, reason?, answer?}`. `form`: object, string, array or string-array. */
-  invoke(event, { functionName = "FlowLogBlobCreated", form = "object", timeoutMs = EVENT_GRID_WAITS_MS } = {}) {
+  /** One invocation with an event: `{ok, reason?, answer?}`. `form` is a key of `DATA_FORMS`. */
+  invoke(event, { functionName = "FlowLogBlobCreated", form = "object", timeoutMs = EVENT_GRID_TIMEOUT_MS } = {}) {
     return this.#invoke(functionName, eventEnvelope(functionName, event, form), timeoutMs);
   }
 
@@ -168,40 +168,39 @@ export class FunctionsHost {
   }
 
   /**
-   * Delivers an event as Event Grid does: again and again until it succeeds. `hurry` divides the waits between.
+   * Delivers an event as Event Grid does: repeatedly until it succeeds. `speedUp` divides the waits in between.
    * @returns {Promise<{ok: boolean, attempts: number, reason?: string}>}
    */
-  async deliver(event, { attempts = 30, hurry = 1, onAttempt = () => {}, ...how } = {}) {
+  async deliver(event, { attempts = 30, speedUp = 1, ...options } = {}) {
     this.counts.deliveries += 1;
     for (let attempt = 1; ; attempt += 1) {
-      onAttempt(attempt);
-      const { ok, reason } = await this.invoke(event, how);
+      const { ok, reason } = await this.invoke(event, options);
       if (ok) return { ok, attempts: attempt };
       if (attempt === attempts) {
         this.counts.givenUp += 1;
         return { ok, attempts: attempt, reason };
       }
       this.counts.retried += 1;
-      await sleep((RETRY_SECONDS[Math.min(attempt - 1, RETRY_SECONDS.length - 1)] * 1000) / hurry);
+      await sleep((RETRY_SECONDS[Math.min(attempt - 1, RETRY_SECONDS.length - 1)] * 1000) / speedUp);
     }
   }
 
-  /** Ends the handler as the host does on a crash or a restart: at once. */
+  /** Kills the handler, as a crash would. */
   async kill() {
     process.kill(this.handler.pid, "SIGKILL");
     return this.handler.exited;
   }
 
-  /** Asks the handler to end, and waits. */
+  /** Stops the handler gracefully and waits until it has exited. */
   async stop() {
     this.#agent.destroy();
-    await release(this.handler.child);
+    await stopChild(this.handler.child);
   }
 }
 
 /**
- * When an event reaches the handler, in commits from now: mostly once and at once; sometimes late (behind newer
- * ones), twice at once, or again later; with `lose`, sometimes never.
+ * Draws the deliveries of one event, each as a number of commits from now: mostly one at once, sometimes one late
+ * (after newer events), two at once, or one now and one later; none with probability `lose`.
  * @returns {number[]} one entry for each delivery
  */
 export function deliveriesOf(random, { late = 0.12, doubled = 0.08, again = 0.05, lose = 0 } = {}) {

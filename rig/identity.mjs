@@ -1,7 +1,8 @@
-// The managed-identity endpoint of App Service, on loopback: hands out tokens that are well-formed and unsigned.
+// A stand-in for the managed-identity endpoint of App Service. Its tokens are well-formed but unsigned.
 
 import { createServer } from "node:http";
 import { randomUUID } from "node:crypto";
+import { close, listen } from "./loopback.mjs";
 
 const API_VERSION = "2019-08-01";
 const TENANT = "72f988bf-0000-4000-8000-2d7cd011db47";
@@ -9,7 +10,7 @@ const SYSTEM_ASSIGNED = "11111111-0000-4000-8000-000000000000";
 
 const base64url = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-/** A JSON web token with the claims that Azurite and the hub look at. Its signature is not one. */
+/** An unsigned JSON web token with the claims that Azurite and the hub check. */
 export function makeToken({ audience, lifetimeSeconds, clientId = SYSTEM_ASSIGNED, issuer = `https://sts.windows.net/${TENANT}/` }) {
   const now = Math.floor(Date.now() / 1000);
   const claims = {
@@ -30,20 +31,18 @@ export class Identity {
 
   async listen(port = 0) {
     this.#server = createServer((request, response) => this.#answer(request, response));
-    await new Promise((resolve, reject) => this.#server.once("error", reject).listen(port, "127.0.0.1", resolve));
-    this.endpoint = `http://127.0.0.1:${this.#server.address().port}/msi/token`;
+    this.endpoint = `http://127.0.0.1:${await listen(this.#server, port)}/msi/token`;
     return this;
   }
 
   async close() {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await close(this.#server);
   }
 
-  /** Changes settings: `lifetimeSeconds`; the next `fail` requests answer `failStatus`; the next `hang` get no answer; `audience` to put a wrong one in. */
+  /** Changes `this.settings`; README.md describes them. */
   configure(settings) {
     for (const [name, value] of Object.entries(settings)) {
-      if (!(name in this.settings)) throw new RangeError(`no identity setting is called '${name}'; there are: ${Object.keys(this.settings).join(", ")}`);
+      if (!(name in this.settings)) throw new RangeError(`unknown identity setting '${name}'; known: ${Object.keys(this.settings).join(", ")}`);
       this.settings[name] = value ?? undefined;
     }
     return this.settings;
@@ -74,11 +73,11 @@ export class Identity {
     }
     if (this.settings.fail > 0) {
       this.settings.fail -= 1;
-      send(this.settings.failStatus, { statusCode: this.settings.failStatus, message: "asked for by the control API" });
+      send(this.settings.failStatus, { statusCode: this.settings.failStatus, message: "injected through the control API" });
     } else if (pathname !== new URL(this.endpoint).pathname || request.method !== "GET") {
-      send(404, { statusCode: 404, message: `ask GET ${this.endpoint}` });
+      send(404, { statusCode: 404, message: `use GET ${this.endpoint}` });
     } else if (request.headers["x-identity-header"] !== this.header) {
-      send(401, { statusCode: 401, message: "X-IDENTITY-HEADER is missing, or is not the value of IDENTITY_HEADER" });
+      send(401, { statusCode: 401, message: "X-IDENTITY-HEADER is missing or does not equal IDENTITY_HEADER" });
     } else if (searchParams.get("api-version") !== API_VERSION) {
       send(400, { statusCode: 400, message: `api-version must be ${API_VERSION}` });
     } else if (!resource) {

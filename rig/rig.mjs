@@ -1,31 +1,31 @@
-// Everything the forwarder talks to, on loopback, with no cloud. Run as a script it prints its endpoints as one line
-// of JSON when all is ready, and ends when its stdin closes.
+// Starts local stand-ins for every service that the forwarder uses. Run as a script, it prints its endpoints as one
+// line of JSON when everything is ready, and exits when its stdin closes.
 
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { accountSas, connectionString, FLOW_LOG_ACCOUNT, FLOW_LOG_CONTAINER, HOST_ACCOUNT } from "./accounts.mjs";
+import {
+  accountSas, connectionString, FLOW_LOG_ACCOUNT, FLOW_LOG_CONTAINER, HOST_ACCOUNT, HUB_KEY, HUB_KEY_NAME,
+} from "./accounts.mjs";
 import { startAzurite } from "./azurite.mjs";
 import { makeCertificate } from "./certificate.mjs";
 import { startControl } from "./control.mjs";
+import { exitWithParent } from "./child-process.mjs";
 import { HubServer } from "./hub/server.mjs";
+import { DEFAULTS } from "./hub/store.mjs";
 import { Identity } from "./identity.mjs";
-import { endWithParent } from "./leash.mjs";
 import { startStorageProxy } from "./storage-proxy.mjs";
 import { Watcher } from "./watcher/watcher.mjs";
-
-const KEY_NAME = "RootManageSharedAccessKey";
-const KEY = "SAS_KEY_VALUE";
 
 const OPTIONS = {
   tls: { type: "boolean", default: false },
   identity: { type: "boolean", default: false },
   "storage-proxy": { type: "boolean", default: false },
   location: { type: "string" },
-  partitions: { type: "string", default: "4" },
-  "max-message-size": { type: "string", default: "1048576" },
+  partitions: { type: "string", default: String(DEFAULTS.partitions) },
+  "max-message-size": { type: "string", default: String(DEFAULTS.maxMessageSize) },
   discard: { type: "boolean", default: false },
   seed: { type: "string", default: "1" },
   "control-port": { type: "string", default: "0" },
@@ -35,15 +35,15 @@ const OPTIONS = {
 };
 
 const HELP = `node rig.mjs [option…]
-  --tls                   Azurite speaks https and takes bearer tokens; the hub also listens for AMQP over TLS
-  --identity              the managed-identity endpoint of App Service
-  --storage-proxy         a counting proxy, with faults on demand, in front of Azurite
-  --location DIR          Azurite keeps its data in DIR, not in memory
-  --partitions N          of each hub (4)
-  --max-message-size N    bytes, of each hub (1048576)
-  --discard               the hubs count events and keep none
-  --seed N                of everything random (1)
-  --control-port, --hub-port, --hub-tls-port N     fixed ports, instead of free ones
+  --tls                   Azurite serves https only and accepts bearer tokens; the hub also listens for AMQP over TLS
+  --identity              also start the managed-identity endpoint of App Service
+  --storage-proxy         put a proxy before Azurite that counts requests and injects faults
+  --location DIR          Azurite keeps its data in DIR instead of in memory
+  --partitions N          partitions of each hub (${DEFAULTS.partitions})
+  --max-message-size N    largest message of each hub, bytes (${DEFAULTS.maxMessageSize})
+  --discard               the hubs count events but do not store them
+  --seed N                seed of all random data (1)
+  --control-port, --hub-port, --hub-tls-port N     use these ports instead of free ones
 `;
 
 async function certificateFor(stops) {
@@ -53,12 +53,12 @@ async function certificateFor(stops) {
 }
 
 /**
- * Starts the rig. Option names are those of the command line, in camel case.
- * @returns {Promise<{endpoints: object, stop: () => Promise<void>}>} and the parts: `hub, watcher, proxy, identity`
+ * Starts the rig. The options are those of the command line, in camel case.
+ * @returns {Promise<{endpoints: object, stop: () => Promise<void>}>} with the parts `hub, watcher, proxy, identity`
  */
 export async function startRig({
-  tls = false, identity = false, storageProxy = false, location, partitions = 4, maxMessageSize = 1_048_576, discard = false,
-  seed = 1, controlPort = 0, hubPort = 0, hubTlsPort = 0,
+  tls = false, identity = false, storageProxy = false, location, partitions = DEFAULTS.partitions,
+  maxMessageSize = DEFAULTS.maxMessageSize, discard = DEFAULTS.discard, seed = 1, controlPort = 0, hubPort = 0, hubTlsPort = 0,
 } = {}) {
   const stops = [];
   const stop = async () => {
@@ -74,7 +74,7 @@ export async function startRig({
     if (proxy) stops.push(proxy.close);
     const storage = { blob: proxy?.blob ?? azurite.blob, table: proxy?.table ?? azurite.table };
 
-    const hub = new HubServer({ keys: { [KEY_NAME]: KEY }, tls: certificate, defaults: { partitions, maxMessageSize, discard } });
+    const hub = new HubServer({ keys: { [HUB_KEY_NAME]: HUB_KEY }, tls: certificate, defaults: { partitions, maxMessageSize, discard } });
     const ports = await hub.listen({ port: hubPort, tlsPort: hubTlsPort });
     stops.push(() => hub.close());
 
@@ -98,7 +98,7 @@ export async function startRig({
       hostConnection: connectionString(HOST_ACCOUNT, storage),
       hostSas: accountSas(HOST_ACCOUNT),
       container: FLOW_LOG_CONTAINER,
-      hubConnection: `Endpoint=sb://127.0.0.1:${ports.port};SharedAccessKeyName=${KEY_NAME};SharedAccessKey=${KEY};UseDevelopmentEmulator=true;`,
+      hubConnection: `Endpoint=sb://127.0.0.1:${ports.port};SharedAccessKeyName=${HUB_KEY_NAME};SharedAccessKey=${HUB_KEY};UseDevelopmentEmulator=true;`,
       hubPort: ports.port,
       ...(tls ? { hubTlsPort: ports.tlsPort, hubTlsHost: `127.0.0.1:${ports.tlsPort}`, caFile: certificate.files.ca } : {}),
       ...(id ? { identityEndpoint: id.endpoint, identityHeader: id.header } : {}),
@@ -121,7 +121,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       seed: values.seed, controlPort: Number(values["control-port"]), hubPort: Number(values["hub-port"]),
       hubTlsPort: Number(values["hub-tls-port"]),
     });
-    endWithParent(rig.stop);
+    exitWithParent(rig.stop);
     process.stdout.write(`${JSON.stringify(rig.endpoints)}\n`);
   }
 }

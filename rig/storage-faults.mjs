@@ -1,6 +1,6 @@
-// Faults of storage, on demand.
+// Faults that the storage proxy injects. README.md documents their fields.
 
-import { CountedFault } from "./counted-fault.mjs";
+import { FaultRule } from "./fault-rule.mjs";
 
 export const STORAGE_ACTIONS = ["status", "hang", "hold", "delay", "date", "reset-before", "reset-after", "cut"];
 
@@ -10,17 +10,16 @@ export class StorageFaults {
   #list = [];
   #nextId = 1;
 
-  /** `{action, service?, kind?, method?, path? (regular expression), skip?, count?, forMs?, status?, code?, ms?, seconds?, bytes?}` */
   add(fault) {
     if (!STORAGE_ACTIONS.includes(fault.action)) {
-      throw new RangeError(`no storage fault is called '${fault.action}'; there are: ${STORAGE_ACTIONS.join(", ")}`);
+      throw new RangeError(`unknown storage fault '${fault.action}'; known: ${STORAGE_ACTIONS.join(", ")}`);
     }
-    const entry = new CountedFault(this.#nextId++, fault);
+    const entry = new FaultRule(this.#nextId++, fault);
     this.#list.push({ entry, pattern: new RegExp(fault.path ?? "") });
     return entry;
   }
 
-  /** Ends one fault, or all. */
+  /** Removes one fault, or all. */
   clear(id) {
     this.#list = this.#list.filter(({ entry }) => id !== undefined && entry.id !== id);
   }
@@ -30,18 +29,18 @@ export class StorageFaults {
   }
 
   /**
-   * What befalls this request: `{delayMs, dateSeconds, fault}`. Delays add up; the oldest shift of the date strikes, and
-   * the oldest of the other faults. Every one that it matches counts it.
+   * What to do to this request: `{delayMs, dateSeconds, fault}`. Every matching fault counts the request. Delays add up;
+   * of the `date` faults and of all others, the oldest one applies.
    */
   onRequest(request) {
     const due = this.#list
       .filter(({ entry, pattern }) => FILTERS.every((name) => (entry[name] ?? request[name]) === request[name]) && pattern.test(request.path))
-      .filter(({ entry }) => entry.see());
+      .filter(({ entry }) => entry.countMatch());
     const of = (...actions) => due.map(({ entry }) => entry).filter(({ action }) => actions.includes(action));
     return {
-      delayMs: of("delay").reduce((sum, delay) => sum + (delay.strike().ms ?? 0), 0),
-      dateSeconds: of("date")[0]?.strike().seconds,
-      fault: due.map(({ entry }) => entry).find(({ action }) => action !== "delay" && action !== "date")?.strike(),
+      delayMs: of("delay").reduce((sum, delay) => sum + (delay.trigger().ms ?? 0), 0),
+      dateSeconds: of("date")[0]?.trigger().seconds,
+      fault: due.map(({ entry }) => entry).find(({ action }) => action !== "delay" && action !== "date")?.trigger(),
     };
   }
 }

@@ -1,13 +1,14 @@
-// A reverse proxy in front of Azurite that counts what is asked of storage, and makes it fail on demand. It passes
-// everything on as it is, the Host header too, so that signatures hold.
+// A reverse proxy in front of Azurite that counts requests and injects faults. It forwards requests unchanged, including
+// the Host header, so that signatures stay valid.
 
 import { createServer as createHttp, Agent as HttpAgent, request as requestHttp } from "node:http";
 import { createServer as createHttps, Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { close, listen } from "./loopback.mjs";
 import { StorageFaults } from "./storage-faults.mjs";
 
 const LOG_LENGTH = 100_000;
 
-/** Names an operation in plain words: `blob read`, `put block`, `table merge`, … */
+/** The kind of a request: `blob read`, `put block`, `table merge`, … */
 export function kindOf(service, method, url) {
   const { pathname, searchParams } = new URL(url, "http://127.0.0.1");
   if (service === "table") {
@@ -45,12 +46,12 @@ function totals(log) {
   };
 }
 
-/** Sets the `Date` of an answer to be made, so many seconds from now. */
+/** Sets the `Date` of a response to `seconds` from now. */
 function shiftDate(response, seconds) {
   response.setHeader("Date", new Date(Date.now() + seconds * 1000).toUTCString());
 }
 
-/** The headers of the service's answer as they came, but for a date that is set already. */
+/** The upstream's headers, except that a `Date` already set on the response wins. */
 function headersOf({ rawHeaders }, response) {
   if (!response.hasHeader("Date")) return rawHeaders;
   const pairs = rawHeaders.flatMap((name, i) => (i % 2 === 0 && name.toLowerCase() !== "date" ? [[name, rawHeaders[i + 1]]] : []));
@@ -72,21 +73,17 @@ class StorageProxy {
   async serve(service, upstream) {
     const onRequest = (request, response) => this.#onRequest(service, new URL(upstream), request, response);
     const server = this.secure ? createHttps({ key: this.tls.key, cert: this.tls.cert }, onRequest) : createHttp(onRequest);
-    await new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
     this.servers.push(server);
-    return `${this.secure ? "https" : "http"}://127.0.0.1:${server.address().port}`;
+    return `${this.secure ? "https" : "http"}://127.0.0.1:${await listen(server)}`;
   }
 
   async close() {
     this.release();
-    await Promise.all(this.servers.map((server) => {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(resolve));
-    }));
+    await Promise.all(this.servers.map(close));
     this.agent.destroy();
   }
 
-  /** Lets go on what `hold` faults stopped, of requests whose path matches; returns how many. */
+  /** Resumes the requests that `hold` faults stopped and whose path matches; returns their number. */
   release(path = "") {
     const pattern = new RegExp(path);
     const due = this.#held.filter((held) => pattern.test(held.path));
@@ -95,7 +92,7 @@ class StorageProxy {
     return due.length;
   }
 
-  /** What was asked, of paths that match. */
+  /** Counts of the requests whose path matches. */
   report({ log = false, path = "" } = {}) {
     const pattern = new RegExp(path);
     const asked = this.log.filter((entry) => pattern.test(entry.path));
@@ -136,7 +133,7 @@ class StorageProxy {
   #refuse({ status = 503, code = "ServerBusy" }, entry, request, response) {
     entry.status = status;
     const refuse = () => {
-      const body = `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>asked for by a fault of the rig</Message></Error>`;
+      const body = `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>injected by the rig</Message></Error>`;
       response.writeHead(status, { "x-ms-error-code": code, "Content-Type": "application/xml" });
       response.end(request.method === "HEAD" ? undefined : body);
     };
@@ -177,7 +174,7 @@ class StorageProxy {
   }
 }
 
-/** Starts the proxy for both services; resolves to itself with `blob` and `table`, the roots to use instead. */
+/** Starts a proxy for both services; `blob` and `table` of the result are the root URLs to use instead. */
 export async function startStorageProxy({ blob, table, tls }) {
   const proxy = new StorageProxy(tls);
   const roots = { blob: await proxy.serve("blob", blob), table: await proxy.serve("table", table) };

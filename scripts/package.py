@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Builds what is published to Azure: `dist/flowlog-forwarder.zip`, and the same as a folder.
+"""Builds the package for Azure: `dist/flowlog-forwarder.zip`, and the same as a folder.
 
     scripts/package.py build [--arch x86_64|aarch64] [--binary FILE] [--out DIR]
     scripts/package.py sbom  [--out DIR]
 
-The binary is linked against an old glibc, so that it starts wherever Functions run it. The zip depends on the
-commit and the tools alone: files in fixed order, with fixed modes, dated as SOURCE_DATE_EPOCH says or else as the
-commit. Python 3.9 or newer, without packages; what it needs beside Rust it installs under `target/package`.
+The binary is linked against an old glibc, so that it starts on every image of the Functions host. The zip is
+reproducible: fixed order and modes of the files, dated SOURCE_DATE_EPOCH or else the time of the commit. Needs Rust and
+Python 3.9; installs all other tools under `target/package`.
 """
 
 import argparse
@@ -27,32 +27,32 @@ NAME = "flowlog-forwarder"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 TOOLS = TARGET / "package"
 
-# The oldest glibc that the binary runs with: Debian 11's. Newer ones run it as well.
+# The oldest glibc that can run the binary: Debian 11's.
 GLIBC = "2.31"
 TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
 
-# Zig brings a linker and libc stubs for every glibc, so no old distribution is needed to build for one.
+# Zig includes a linker and stubs for every glibc version, so the build needs no old distribution.
 BUILD_TOOLS = ["cargo-zigbuild==0.24.0", "ziglang==0.17.1"]
 CYCLONEDX = "0.5.9"
 
-# A zip knows no earlier time.
+# The earliest time of the zip format, 1980-01-01.
 EARLIEST = 315_532_800
 
 
 class Failure(Exception):
-    """Something is missing or wrong; the text says what to do."""
+    """An error whose text says what to do."""
 
 
 def run(*command, **options):
     done = subprocess.run([str(part) for part in command], check=False, **options)
     if done.returncode != 0:
-        raise Failure(f"`{' '.join(str(part) for part in command)}` ended with {done.returncode}")
+        raise Failure(f"`{' '.join(str(part) for part in command)}` exited with {done.returncode}")
     return done
 
 
 def epoch():
-    """When the package says that it was made. Not fixed for good: some ways of publishing copy only files whose
-    time has changed."""
+    """The time stamp of all files. It changes with each commit, because some ways of publishing copy only files with a
+    new time stamp."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if not given:
         log = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -61,24 +61,24 @@ def epoch():
 
 
 def contents(binary):
-    """Every file of the package: its name, where it comes from, and whether it is run."""
+    """The files of the package: name, source, and whether it is executable."""
     functions = sorted(ROOT.glob("*/function.json"))
     if not functions:
-        raise Failure(f"no folder in {ROOT} holds a function.json")
+        raise Failure(f"no folder in {ROOT} has a function.json")
     files = [("host.json", ROOT / "host.json", False), (NAME, Path(binary), True)]
     files += [(f"{path.parent.name}/{path.name}", path, False) for path in functions]
     return sorted(files)
 
 
 def pack(binary, zip_path, folder, when):
-    """Writes the zip and the folder. Whatever was there before is gone afterwards."""
+    """Writes the zip and the folder, replacing existing ones."""
     zip_path.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as package:
-        for name, source, is_run in contents(binary):
-            data, mode = source.read_bytes(), 0o755 if is_run else 0o644
+        for name, source, is_executable in contents(binary):
+            data, mode = source.read_bytes(), 0o755 if is_executable else 0o644
             entry = zipfile.ZipInfo(name, time.gmtime(when)[:6])
-            entry.create_system = 3  # Unix: only then are the modes read.
+            entry.create_system = 3  # Unix, or the modes would be ignored.
             entry.external_attr = (stat.S_IFREG | mode) << 16
             package.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
             copy = folder / name
@@ -95,7 +95,7 @@ def has_std(triple):
 
 
 def build_tools():
-    """The folder with cargo-zigbuild and zig, installed once for each set of versions."""
+    """Installs cargo-zigbuild and zig, once for each set of versions, and returns their folder."""
     home = TOOLS / "venv"
     installed = home / "installed"
     wanted = "\n".join(BUILD_TOOLS)
@@ -107,8 +107,7 @@ def build_tools():
 
 
 def remapped():
-    """Flags that keep this machine's folders out of the binary: they would tell who built it, and two builds would
-    differ."""
+    """Compiler flags that keep this machine's paths out of the binary, for privacy and reproducible builds."""
     home = os.environ.get("CARGO_HOME", Path.home() / ".cargo")
     own = os.environ.get("CARGO_ENCODED_RUSTFLAGS")
     flags = own.split("\x1f") if own else os.environ.get("RUSTFLAGS", "").split()
@@ -118,7 +117,7 @@ def remapped():
 def compile_binary(arch):
     triple = TRIPLES[arch]
     if not has_std(triple):
-        raise Failure(f"Rust's standard library for {triple} is missing. Install it with: rustup target add {triple}")
+        raise Failure(f"Rust's standard library for {triple} is not installed. Run: rustup target add {triple}")
     environment = {**os.environ, "CARGO_ENCODED_RUSTFLAGS": remapped()}
     environment["PATH"] = f"{build_tools()}{os.pathsep}{environment['PATH']}"
     run("cargo", "zigbuild", "--release", "--locked", "--target", f"{triple}.{GLIBC}", cwd=ROOT, env=environment)
@@ -136,7 +135,7 @@ def build(arch, binary, out):
 
 
 def sbom(out):
-    """Lists what is linked into the binary, as CycloneDX."""
+    """Lists the crates in the binary, as CycloneDX."""
     tool = TOOLS / f"cyclonedx-{CYCLONEDX}"
     if not (tool / "bin" / "cargo-cyclonedx").exists():
         run("cargo", "install", "cargo-cyclonedx", "--locked", "--version", CYCLONEDX, "--root", tool,
@@ -144,7 +143,7 @@ def sbom(out):
     made = ROOT / f"{NAME}.cdx.json"
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch())}
     environment["PATH"] = f"{tool / 'bin'}{os.pathsep}{environment['PATH']}"
-    # What ends up in the binary, and the macros that wrote parts of it: no build scripts' or tests' dependencies.
+    # Includes procedural macros, but no dependencies of build scripts or tests.
     run("cargo", "cyclonedx", "--format", "json", "--spec-version", "1.5", "--no-build-deps", "--all-features",
         "--target", TRIPLES["x86_64"], "--override-filename", f"{NAME}.cdx", cwd=ROOT, env=environment)
     text = made.read_text().replace(f"file://{ROOT}", f"file:///{NAME}")
@@ -158,15 +157,15 @@ def sbom(out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    building = commands.add_parser("build", help="the zip and the folder")
+    building = commands.add_parser("build", help="build the zip and the folder")
     building.add_argument("--arch", choices=sorted(TRIPLES), default="x86_64")
     building.add_argument("--binary", type=Path, help="package this binary instead of building one")
-    listing = commands.add_parser("sbom", help="the software bill of materials")
+    listing = commands.add_parser("sbom", help="write the software bill of materials")
     for command in building, listing:
         command.add_argument("--out", type=Path, default=ROOT / "dist")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     try:
-        build(asked.arch, asked.binary, asked.out) if asked.command == "build" else sbom(asked.out)
+        build(options.arch, options.binary, options.out) if options.command == "build" else sbom(options.out)
     except Failure as failure:
         sys.exit(f"package: {failure}")
 

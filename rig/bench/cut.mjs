@@ -1,12 +1,12 @@
-// The cutter's benchmark: GB/s by function and shape, from divan's table.
+// Runs the cutter's benchmark and parses divan's table: GB/s by function and shape.
 
 import { output } from "./build.mjs";
 
 const UNITS = { K: 1e-6, M: 1e-3, G: 1, T: 1e3 };
-// fastest, slowest, median, mean
+// Columns: fastest, slowest, median, mean.
 const MEDIAN = 2;
 
-/** The medians in divan's table, whatever functions and shapes it has: `{function: {shape: GB/s}}`. */
+/** The medians in divan's table: `{function: {shape: GB/s}}`. */
 export function parse(text) {
   const table = {};
   let [name, shape] = [];
@@ -28,7 +28,7 @@ export function parse(text) {
 export async function cut(program, progress) {
   const text = await output(program, ["--bench", "--bytes-format", "decimal"], { env: { ...process.env, NO_COLOR: "1" }, timeoutMs: 600_000 });
   const table = parse(text);
-  if (!table.cutter) throw new Error("divan's table names no cutter");
+  if (!table.cutter) throw new Error("divan's table has no cutter");
   progress(`  ${JSON.stringify(table)}`);
   return table;
 }

@@ -1,27 +1,21 @@
-// A rig and a handler to measure, each in a process of its own, so that what measures does not compete with what is
-// measured more than it must.
+// Starts a rig and a forwarder, each in its own process, so that the benchmark disturbs them as little as possible.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { spawnScript, stopChild } from "../child-process.mjs";
+import { BINARY, HUB, settings } from "../forwarder.mjs";
 import { FunctionsHost } from "../host.mjs";
-import { release, spawnScript } from "../leash.mjs";
-import { HANDLER } from "./build.mjs";
 
-export const HUB = "flowlogs";
 const RIG = fileURLToPath(new URL("../rig.mjs", import.meta.url));
 
-export const settings = (endpoints) => ({
-  FLOWLOG_STORAGE: endpoints.storageConnection, FLOWLOG_CONTAINERS: endpoints.container,
-  AzureWebJobsStorage: endpoints.hostConnection, EVENT_HUB_CONNECTION: endpoints.hubConnection, EVENT_HUB_NAME: HUB,
-  // As in Azure. With it the SDK walks the stack for each header that is not there.
-  RUST_LOG: "warn", LOG_FORMAT: "text", RUST_BACKTRACE: "0",
-});
+// Off, as in Azure: with backtraces, the SDK walks the stack for each header that is absent.
+export const environment = (endpoints) => ({ ...settings(endpoints), RUST_BACKTRACE: "0" });
 
-/** Starts a handler of its own, and gives also what it took: `{host, peak(), cpu()}`, bytes and seconds. */
+/** `{host, peak(), cpu()}`: peak memory in bytes, CPU time in seconds. */
 async function startHandler(endpoints, command) {
-  const host = await FunctionsHost.start({ command, env: settings(endpoints) });
+  const host = await FunctionsHost.start({ command, env: environment(endpoints) });
   const { pid } = host.handler;
   return {
     host,
@@ -31,8 +25,8 @@ async function startHandler(endpoints, command) {
   };
 }
 
-/** Lets `work` use a handler, of another program than the present one if told, and ends it whatever comes of that. */
-export async function withHandler({ endpoints }, work, command = HANDLER) {
+/** Runs `work` with a new forwarder process, and stops it afterwards. */
+export async function withHandler({ endpoints }, work, command = BINARY) {
   const handler = await startHandler(endpoints, command);
   try {
     return await work(handler);
@@ -41,7 +35,7 @@ export async function withHandler({ endpoints }, work, command = HANDLER) {
   }
 }
 
-/** The rig's control API. */
+/** Calls the rig's control API. */
 async function control({ endpoints }, method, path, body) {
   const answer = await fetch(endpoints.control + path, { method, body: body && JSON.stringify(body) });
   const result = await answer.json();
@@ -49,7 +43,7 @@ async function control({ endpoints }, method, path, body) {
   return result;
 }
 
-/** Lets `work` use a rig, whose hubs keep nothing, and ends it whatever comes of that. */
+/** Runs `work` with a new rig whose hubs discard events, and stops it afterwards. */
 export async function withRig(work, ...options) {
   const child = spawnScript(RIG, ["--discard", ...options], { stdio: ["pipe", "pipe", "inherit"] });
   try {
@@ -58,18 +52,18 @@ export async function withRig(work, ...options) {
     const rig = { endpoints: JSON.parse(line), control: (...call) => control(rig, ...call) };
     return await work(rig);
   } finally {
-    await release(child);
+    await stopChild(child);
   }
 }
 
 export const hubStats = (rig) => rig.control("GET", `/hub/${HUB}/stats`);
 
-/** Delivers an event until all of the blob has arrived; gives the seconds that its invocations took. */
+/** Delivers an event until all of the blob has arrived; returns the total seconds of the invocations. */
 export async function deliver(rig, host, event, length) {
   const before = (await hubStats(rig)).bytes;
   let seconds = 0;
   for (let deliveries = 0; deliveries === 0 || (await hubStats(rig)).bytes - before < length; deliveries += 1) {
-    if (deliveries === 40) throw new Error("it does not get on");
+    if (deliveries === 40) throw new Error("not forwarded within 40 deliveries");
     const started = performance.now();
     await invoke(host, event);
     seconds += (performance.now() - started) / 1000;
@@ -77,7 +71,7 @@ export async function deliver(rig, host, event, length) {
   return seconds;
 }
 
-/** One invocation; fails when it does. */
+/** Invokes the function once; throws if it fails. */
 export async function invoke(host, event) {
   const { ok, reason } = await host.invoke(event);
   if (!ok) throw new Error(reason);

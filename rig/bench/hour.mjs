@@ -1,23 +1,24 @@
-// An hour of a few interfaces through one process, with everything counted that is asked of storage; and the same hour
-// as two other designs have it: the naive one, by arithmetic, and one that keeps its checkpoints in leased blobs, played.
+// Forwards an hour of a few interfaces and counts every storage call; then counts the calls of two other designs for the
+// same hour: the naive one, by arithmetic, and one with checkpoints in leased blobs, by making its calls.
 
 import { BlobServiceClient } from "@azure/storage-blob";
 import { HOUR, macOf } from "./blobs.mjs";
-import { atOnce } from "./figures.mjs";
 import { hubStats, invoke, withHandler, withRig } from "./handler.mjs";
+import { runConcurrently } from "./tasks.mjs";
 
 const [NICS, COMMITS] = [20, 60];
-export const UNIT = 65_536;
+/** Event Hubs charges ingress by units of this size, bytes. */
+const UNIT = 65_536;
 const LEASE_SECONDS = 60;
 
 /** Requests per event, by kind. */
 const perEvent = ({ byKind }, events) => Object.fromEntries(Object.entries(byKind).map(([kind, { requests }]) => [kind, requests / events]));
 
 /**
- * The same commits with a checkpoint blob for each flow log, whose lease is the claim and whose metadata, as in
- * Microsoft's checkpoint stores, is the checkpoint: acquire, get properties, read what is new, set metadata, release.
+ * Makes the calls of a design with one checkpoint blob for each flow log. Its lease is the claim, its metadata the
+ * checkpoint, as in Microsoft's checkpoint stores: acquire, get properties, read the new bytes, set metadata, release.
  */
-export async function leases({ endpoints }, logs) {
+async function leases({ endpoints }, logs) {
   const container = BlobServiceClient.fromConnectionString(endpoints.hostConnection).getContainerClient("leases");
   const source = BlobServiceClient.fromConnectionString(endpoints.storageConnection);
   await container.createIfNotExists();
@@ -44,7 +45,7 @@ async function play(rig, progress) {
   let delivered = 0;
   await withHandler(rig, async ({ host }) => {
     for (let minute = 0; minute < COMMITS; minute += 1) {
-      const made = await atOnce(NICS, logs, ({ blob }) => rig.control("POST", "/watcher/append", { blob, records: 2, tuples: 100 }));
+      const made = await runConcurrently(NICS, logs, ({ blob }) => rig.control("POST", "/watcher/append", { blob, records: 2, tuples: 100 }));
       await Promise.all(made.map(({ event }) => invoke(host, event)));
       made.forEach(({ contentLength, appended }, i) => {
         logs[i].lengths.push(contentLength);

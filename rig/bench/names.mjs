@@ -1,11 +1,11 @@
-// What the page and the plots call what is measured.
+// Labels for the page and the plots.
 
 export const CONTENDERS = {
   whole: "forwarder", read: "ranged GETs alone", send: "AMQP sends alone", both: "both at once, by two programs",
-  python: "vendors' function, made incremental and split: Python", node: "the same in JavaScript",
+  python: "vendors' incremental function: Python", node: "the same in JavaScript",
 };
 
-/** The same, where there is less room. */
+/** Shorter labels, for the plots. */
 export const SHORT = {
   whole: "forwarder", read: "GETs alone", send: "sends alone", both: "both at once", python: "vendors' split, Python", node: "vendors' split, JavaScript",
 };
@@ -17,7 +17,7 @@ export const FUNCTIONS = {
 
 export const DESIGNS = { forwarder: "forwarder", leases: "checkpoints in leased blobs", naive: "naive function" };
 
-/** The functions that a table of divan's has: those known first, in this order, then whatever else there is. */
+/** The functions in divan's table: first those above, in their order, then all others. */
 export const functionsOf = (cut) => [...Object.keys(FUNCTIONS).filter((name) => name in cut), ...Object.keys(cut).filter((name) => !(name in FUNCTIONS))];
 export const functionName = (name) => FUNCTIONS[name] ?? `\`${name}\``;
 export const shapesOf = (cut) => [...new Set(Object.values(cut).flatMap((shapes) => Object.keys(shapes)))];

@@ -1,11 +1,11 @@
-// The page's plots, as SVG texts: the same figures give the same bytes.
+// Renders the page's plots as SVG; the same figures give the same bytes.
 
 import * as echarts from "echarts";
 import { DESIGNS, functionName, functionsOf, shapesOf, SHORT, sizeName } from "./names.mjs";
 
 const MIB = 2 ** 20;
 const [WIDTH, HEIGHT] = [860, 420];
-// Told apart by those who see no colours, too (Okabe and Ito).
+// Distinguishable with colour blindness (Okabe and Ito).
 const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#666666", "#b8a800"];
 const INK = "#222222";
 
@@ -16,14 +16,14 @@ const axis = (name, more) => ({
 const categories = (data, name) => axis(name, { type: "category", data, nameGap: 30, splitLine: { show: false } });
 const values = (name, more) => axis(name, { type: "value", ...more });
 
-// Where bars on a logarithmic scale begin.
+// The start of bars on a logarithmic scale.
 const floorOf = (list) => 10 ** Math.floor(Math.log10(Math.min(...list)));
 
 const short = (n) => (n === undefined || n === null ? "" : Number(n.toPrecision(n >= 100 ? 3 : 2)).toString());
 const label = { show: true, position: "top", fontSize: 10, color: INK, formatter: ({ value }) => short(Array.isArray(value) ? value[1] : value) };
 
-/** Without what moves under a mouse; and with ids counted from 0, for the library goes on counting from chart to chart. */
-function still(svg) {
+/** Removes hover styles, and numbers the ids from 0: the library counts on from chart to chart. */
+function normalize(svg) {
   const ids = new Map();
   return svg.replace(/<style .*?<\/style>\n?/gs, "").replace(/ (?:class|ecmeta_\w+)="[^"]*"/g, "").replace(/\bzr\d+-\w+\b/g, (id) => {
     if (!ids.has(id)) ids.set(id, `id-${ids.size}`);
@@ -31,7 +31,7 @@ function still(svg) {
   });
 }
 
-/** Renders on white, which both of GitHub's themes can show. */
+/** Renders on white, which is readable in both of GitHub's themes. */
 function render({ title, ...option }) {
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
   try {
@@ -41,7 +41,7 @@ function render({ title, ...option }) {
       legend: { bottom: 8, left: "center", itemGap: 26, textStyle: { fontSize: 12, color: INK } },
       grid: { left: 76, right: 28, top: 56, bottom: 96 }, ...option,
     });
-    return `${still(chart.renderToSVGString()).trim()}\n`;
+    return `${normalize(chart.renderToSVGString()).trim()}\n`;
   } finally {
     chart.dispose();
   }
@@ -52,7 +52,7 @@ const line = (name, data, position = "top") => ({ name, type: "line", symbolSize
 const from = (n) => ({ min: n, startValue: n });
 const plain = (text) => text.replaceAll("`", "");
 
-/** Each plot: its file, what it shows in words, and how it is drawn, or nothing where there are no figures. */
+/** The plots: file name, alternative text, and `draw`, which returns a false value without figures. */
 const PLOTS = [
   {
     name: "catch-up", alt: "Catching up: MB/s by blob size, for the forwarder, its limits and the vendors' functions",
@@ -97,6 +97,6 @@ const PLOTS = [
   },
 ];
 
-/** `[{name, alt, svg}]`, of what was measured. */
+/** `[{name, alt, svg}]` for the measured parts. */
 export const plots = (figures) => PLOTS.map(({ name, alt, draw }) => ({ name, alt, option: draw(figures) }))
   .filter(({ option }) => option).map(({ option, ...plot }) => ({ ...plot, svg: render(option) }));

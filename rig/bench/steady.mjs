@@ -1,35 +1,37 @@
-// A thousand interfaces, a commit a minute each: how many events one process takes when it gets the next as soon as it
-// has answered one, how long an answer takes at a given pace, and what an event costs.
+// Steady state of a thousand interfaces with a commit a minute each: events a second of one process in a closed loop,
+// latency at a fixed pace, and calls per event.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { HOUR, macOf } from "./blobs.mjs";
-import { atOnce, median, quantile, sleep } from "./figures.mjs";
 import { hubStats, invoke, withHandler, withRig } from "./handler.mjs";
+import { median, quantile } from "./statistics.mjs";
+import { runConcurrently } from "./tasks.mjs";
 
 const NICS = 1000;
-const AT_ONCE = 64;
-/** How much faster than in life the commits come, in the paced rounds, as long as that stays below saturation. */
+const CONCURRENCY = 64;
+/** Multiples of real time for the paced rounds; the fastest one below saturation is used. */
 const PACES = [10, 5, 2, 1];
 const BELOW_SATURATION = 0.7;
 const COMMIT = { records: 2, tuples: 100 };
 const REAL_PER_SECOND = NICS / 60;
 
-/** The multiple of real time to pace at, for a process that takes so many events a second. */
+/** The multiple of real time to pace at, for a process that handles `perSecond` events a second. */
 export const paceFor = (perSecond) => PACES.find((pace) => pace * REAL_PER_SECOND <= BELOW_SATURATION * perSecond);
 
-const blobs = (rig) => atOnce(16, Array.from({ length: NICS }, (_, i) => macOf(i)), async (mac) =>
+const blobs = (rig) => runConcurrently(16, Array.from({ length: NICS }, (_, i) => macOf(i)), async (mac) =>
   (await rig.control("POST", "/watcher/blobs", { mac, hour: HOUR })).blob);
 
-/** One commit more of every blob, all before the clock starts; gives the events. */
-const commits = async (rig, ids) => (await atOnce(16, ids, (blob) => rig.control("POST", "/watcher/append", { blob, ...COMMIT }))).map(({ event }) => event);
+/** Commits once to every blob, before the clock starts; returns the events. */
+const commits = async (rig, ids) => (await runConcurrently(16, ids, (blob) => rig.control("POST", "/watcher/append", { blob, ...COMMIT }))).map(({ event }) => event);
 
-/** So many at once, the next as soon as one is answered: `{seconds, cpu}`. */
+/** Invokes with a fixed number of events in flight: `{seconds, cpu}`. */
 async function closedLoop({ host, cpu }, events) {
   const [before, started] = [cpu(), performance.now()];
-  await atOnce(AT_ONCE, events, (event) => invoke(host, event));
+  await runConcurrently(CONCURRENCY, events, (event) => invoke(host, event));
   return { seconds: (performance.now() - started) / 1000, cpu: cpu() - before };
 }
 
-/** At a fixed pace, whatever the answers: how long each took, in ms from when it was due. */
+/** Invokes at a fixed pace, without waiting for answers; returns the latencies, ms from the scheduled time. */
 async function openLoop({ host }, events, perSecond) {
   const started = performance.now();
   return Promise.all(events.map(async (event, i) => {
@@ -40,17 +42,17 @@ async function openLoop({ host }, events, perSecond) {
   }));
 }
 
-/** Rates and times, with nothing between the handler and what it talks to. */
+/** Rates and latencies, without the storage proxy. */
 async function timed({ runs, progress }) {
   return withRig(async (rig) => {
     const ids = await blobs(rig);
     progress(`  ${NICS} blobs prepared`);
     return withHandler(rig, async (handler) => {
-      // The first commit also makes each blob's checkpoint.
+      // Warms up: creates the checkpoints.
       await closedLoop(handler, await commits(rig, ids));
       const closed = [];
       for (let n = 0; n < runs; n += 1) closed.push(await closedLoop(handler, await commits(rig, ids)));
-      progress(`  ${AT_ONCE} at once: ${JSON.stringify(closed)}`);
+      progress(`  ${CONCURRENCY} at once: ${JSON.stringify(closed)}`);
       const perSecond = median(closed.map(({ seconds }) => NICS / seconds));
       const result = { perSecond, cpuMs: median(closed.map(({ cpu }) => (cpu / NICS) * 1000)), pace: paceFor(perSecond) };
       if (result.pace !== undefined) {
@@ -67,7 +69,7 @@ async function timed({ runs, progress }) {
 
 const HUB_CALLS = { transfers: "hub transfer", attaches: "hub attach", putTokens: "hub put-token", connections: "hub connection" };
 
-/** What an event asks for, by kind: the same round once more, with a proxy in between that counts. */
+/** Calls per event, by kind: another round, through the storage proxy, which counts them. */
 async function counted() {
   return withRig(async (rig) => {
     const ids = await blobs(rig);
@@ -85,8 +87,8 @@ async function counted() {
   }, "--storage-proxy");
 }
 
-export async function steady(how) {
-  const result = { nics: NICS, atOnce: AT_ONCE, runs: how.runs, ...(await timed(how)), kinds: await counted() };
-  how.progress(`  ${JSON.stringify(result)}`);
+export async function steady({ runs, progress }) {
+  const result = { nics: NICS, atOnce: CONCURRENCY, runs, ...(await timed({ runs, progress })), kinds: await counted() };
+  progress(`  ${JSON.stringify(result)}`);
   return result;
 }

@@ -1,17 +1,17 @@
-// The vendors' function with Microsoft's client for JavaScript, made incremental and split, as vendors.py is:
-// `node vendors.mjs URL CONNECTION HUB` prints the seconds that it took and its peak memory.
+// The incremental form of the vendors' function (see vendors.py) with Microsoft's client for JavaScript.
+// `node vendors.mjs URL CONNECTION HUB` prints its seconds and its peak memory as JSON.
 
 import { readFileSync } from "node:fs";
 import { EventHubProducerClient } from "@azure/event-hubs";
 
 const [url, connection, hub] = process.argv.slice(2);
-// What a batch and a message need besides the body.
-const ROOM = 1024;
+/** Bytes reserved for the overhead of a batch and a message. */
+const OVERHEAD = 1024;
 
 const producer = new EventHubProducerClient(connection, hub);
 const started = performance.now();
 
-/** As many records in each as fit. */
+/** Joins records into messages, as many in each as fit. */
 function* messages(records, limit) {
   let [open, size] = [[], 0];
   for (const record of records) {
@@ -29,12 +29,12 @@ function* messages(records, limit) {
 
 const { records } = JSON.parse(await (await fetch(url)).text());
 let batch = await producer.createBatch();
-for (const text of messages(records, batch.maxSizeInBytes - ROOM)) {
+for (const text of messages(records, batch.maxSizeInBytes - OVERHEAD)) {
   const data = { body: Buffer.from(text), contentType: "application/json" };
   if (batch.tryAdd(data)) continue;
   await producer.sendBatch(batch);
   batch = await producer.createBatch();
-  if (!batch.tryAdd(data)) throw new Error("too large");
+  if (!batch.tryAdd(data)) throw new Error("the message is too large for a batch");
 }
 if (batch.count > 0) await producer.sendBatch(batch);
 const seconds = (performance.now() - started) / 1000;

@@ -1,11 +1,11 @@
 """The vendors' function with Microsoft's client for Python.
 
-`vendors.py naive URL CONNECTION HUB` does what its ten lines do: the whole blob, as it is, in one message.
-`vendors.py incremental URL CONNECTION HUB [OFFSET]` is what becomes of them when they are to last: read what is new,
-parse it, put the records into messages that fit, and send one after the other.
-`vendors.py largest CONNECTION HUB` finds the longest message that the client sends.
+`vendors.py naive URL CONNECTION HUB` does what the vendors' guide does: sends the whole blob as one message.
+`vendors.py incremental URL CONNECTION HUB [OFFSET]` is the improved form: reads the new bytes, parses them, joins the
+records into messages that fit, and sends these.
+`vendors.py largest CONNECTION HUB` finds the longest message that the client can send.
 
-Each prints a line of JSON: the seconds that it took and its peak memory, or why it failed.
+Each prints a line of JSON: its seconds and its peak memory, or the reason why it failed.
 """
 
 import json
@@ -17,8 +17,8 @@ import requests
 from azure.eventhub import EventData, EventHubProducerClient
 
 HEAD, CLOSER = '{"records":[', "]}"
-# What a batch and a message need besides the body.
-ROOM = 1024
+# Bytes reserved for the overhead of a batch and a message.
+OVERHEAD = 1024
 
 
 def message(text):
@@ -34,7 +34,7 @@ def naive(producer, url):
 
 
 def new_records(url, offset):
-    """What stands in the blob from the offset on, which is the end of a record or 0."""
+    """The records from the offset on, which is 0 or the end of a record."""
     response = requests.get(url, headers={"x-ms-range": f"bytes={offset}-"})
     response.raise_for_status()
     if offset == 0:
@@ -43,7 +43,7 @@ def new_records(url, offset):
 
 
 def messages(records, limit):
-    """As many records in each as fit."""
+    """Joins records into messages, as many in each as fit."""
     together, size = [], 0
     for record in records:
         text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
@@ -59,7 +59,7 @@ def messages(records, limit):
 
 def incremental(producer, url, offset="0"):
     batch = producer.create_batch()
-    for text in messages(new_records(url, int(offset)), batch.max_size_in_bytes - ROOM):
+    for text in messages(new_records(url, int(offset)), batch.max_size_in_bytes - OVERHEAD):
         data = message(text)
         try:
             batch.add(data)
@@ -72,7 +72,7 @@ def incremental(producer, url, offset="0"):
 
 
 def largest(producer):
-    """By halving, between what is sent and what is not."""
+    """Bisects between a length that is sent and one that is refused."""
     sent, refused, why = 0, 1 << 22, None
     while refused - sent > 1:
         length = (sent + refused) // 2
@@ -87,7 +87,7 @@ def largest(producer):
 def main():
     mode, *where = sys.argv[1:]
     *url, connection, hub = where[: 2 if mode == "largest" else 3]
-    # A failure is to be seen at once.
+    # No retries: a failure must show at once.
     producer = EventHubProducerClient.from_connection_string(connection, eventhub_name=hub, retry_total=0)
     with producer:
         started = time.perf_counter()

@@ -1,7 +1,7 @@
-// Puts the page and its plots where the repository has them.
+// Writes docs/benchmarks.md and its plots.
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { ROOT } from "./build.mjs";
+import { ROOT } from "../forwarder.mjs";
 import { page } from "./page.mjs";
 import { plots } from "./plots.mjs";
 

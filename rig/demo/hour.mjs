@@ -1,13 +1,14 @@
-// Plays an hour of Network Watcher against a handler: commits, and the events as they would arrive.
+// Plays an hour of Network Watcher against a handler: commits blobs and delivers their events.
 
 import { readFile } from "node:fs/promises";
 import { deliveriesOf } from "../host.mjs";
+import { thisHour } from "../watcher/names.mjs";
 import { seeded } from "../watcher/random.mjs";
-import { recordsOf } from "../watcher/spans.mjs";
+import { recordsOf } from "../watcher/record-scanner.mjs";
 
 const SAMPLES = new URL("../fixtures/samples.json", import.meta.url);
 
-/** How much traffic an interface sees: tuples in a record, records in a commit. */
+/** Traffic of an interface: ranges for the tuples in a record and the records in a commit. */
 const PROFILES = [
   { tuples: [150, 320], records: [1, 3] },
   { tuples: [30, 110], records: [1, 3] },
@@ -16,7 +17,7 @@ const PROFILES = [
 
 const BUSY = 0;
 
-/** What each commit of one interface holds, as `watcher.append` takes it. */
+/** The commits to one interface's blob, as arguments of `watcher.append`. */
 function* generatedCommits(nic, commits, random, samples) {
   const profile = PROFILES[nic === 0 ? BUSY : random.int(1, PROFILES.length - 1)];
   for (let i = 0; i < commits; i += 1) {
@@ -33,17 +34,15 @@ function* generatedCommits(nic, commits, random, samples) {
   }
 }
 
-/** A user's own records, shared out over so many commits, in their order. */
-function* ownCommits(records, commits) {
+/** The records of a file, spread over `commits` commits in order. */
+function* fileCommits(records, commits) {
   const cut = (i) => Math.floor((i * records.length) / commits);
   for (let i = 0; i < commits; i += 1) yield { given: records.slice(cut(i), cut(i + 1)) };
 }
 
-const thisHour = () => new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000).toISOString();
-
 /**
- * What to play: `{minutes, interfaces: [{blob, commits}]}`, `commits` an iterator.
- * @param {{watcher: object, nics: number, commits: number, seed: unknown, file?: string}} what
+ * What to play: `{minutes, interfaces: [{blob, commits}]}`, where `commits` is an iterator.
+ * @param {{watcher: object, nics: number, commits: number, seed: unknown, file?: string}} options
  */
 export async function prepare({ watcher, nics, commits, seed, file }) {
   const hour = thisHour();
@@ -51,9 +50,9 @@ export async function prepare({ watcher, nics, commits, seed, file }) {
   const create = async () => (await watcher.create({ mac: `00224871${random.hex(4)}`.toUpperCase(), hour })).blob;
   if (file !== undefined) {
     const records = recordsOf(await readFile(file));
-    if (records.length === 0) throw new RangeError(`${file} holds no records to play`);
+    if (records.length === 0) throw new RangeError(`${file} has no records`);
     const minutes = Math.min(commits, records.length);
-    return { minutes, interfaces: [{ blob: await create(), commits: ownCommits(records, minutes) }] };
+    return { minutes, interfaces: [{ blob: await create(), commits: fileCommits(records, minutes) }] };
   }
   const samples = recordsOf(await readFile(SAMPLES));
   const interfaces = [];
@@ -64,7 +63,7 @@ export async function prepare({ watcher, nics, commits, seed, file }) {
   return { minutes: commits, interfaces };
 }
 
-/** What the vendors' function would do at each event: read the whole blob and send it as one message. */
+/** Counts what the vendors' function would do: at each event, read the whole blob and send it as one message. */
 class Naive {
   constructor(maxMessageBytes) {
     Object.assign(this, { maxMessageBytes, sends: 0, bytes: 0, tooLong: 0 });
@@ -78,12 +77,12 @@ class Naive {
 }
 
 /**
- * Commits and delivers until the hour is over and every event is done with.
- * @param {{watcher: object, host: object, ledger: object, interfaces: object[], seed: unknown, lose: number,
- *   maxMessageBytes: number, onMinute: (progress: object) => void}} what
+ * Commits and delivers until the hour is over and every delivery has ended.
+ * @param {{watcher: object, host: object, verifier: object, interfaces: object[], seed: unknown, lose: number,
+ *   maxMessageBytes: number, onMinute: (progress: object) => void}} options
  * @returns {Promise<{commits: number, events: number, doubled: number, late: number, lost: number, naive: Naive, givenUp: object[]}>}
  */
-export async function play({ watcher, host, ledger, interfaces, seed, lose, maxMessageBytes, onMinute }) {
+export async function play({ watcher, host, verifier, interfaces, seed, lose, maxMessageBytes, onMinute }) {
   const random = seeded(`deliveries ${seed}`);
   const naive = new Naive(maxMessageBytes);
   const tally = { commits: 0, events: 0, doubled: 0, late: 0, lost: 0, naive, givenUp: [] };
@@ -94,7 +93,7 @@ export async function play({ watcher, host, ledger, interfaces, seed, lose, maxM
   const deliver = async ({ blob, event }) => {
     naive.onEvent(lengths.get(blob));
     tally.events += 1;
-    const { ok, reason } = await host.deliver(event, { attempts: 6, hurry: 100 });
+    const { ok, reason } = await host.deliver(event, { attempts: 6, speedUp: 100 });
     if (!ok) tally.givenUp.push({ blob, reason });
   };
 
@@ -112,14 +111,14 @@ export async function play({ watcher, host, ledger, interfaces, seed, lose, maxM
     const { value, done } = commits.next();
     if (done) return false;
     const { event, records, contentLength } = await watcher.append({ blob, ...value, wording });
-    for (const record of records) ledger.commit(Buffer.from(record, "base64"));
+    for (const record of records) verifier.commit(Buffer.from(record, "base64"));
     lengths.set(blob, contentLength);
     tally.commits += 1;
     schedule(minute, blob, event, plan);
     return true;
   };
 
-  const sendOff = (minute) => {
+  const startDeliveries = (minute) => {
     for (const delivery of random.shuffle(due.get(minute) ?? [])) {
       const work = deliver(delivery).finally(() => running.delete(work));
       running.add(work);
@@ -134,10 +133,10 @@ export async function play({ watcher, host, ledger, interfaces, seed, lose, maxM
     }]);
     const grown = await Promise.all(interfaces.map((nic, i) => commit(minute, nic, ...drawn[i])));
     open = grown.some(Boolean);
-    sendOff(minute);
-    // Mostly the handler is done before the next commit; now and then the blobs grow while it works.
+    startDeliveries(minute);
+    // Usually the handler finishes before the next commit; sometimes the blobs grow while it works.
     if (random.chance(0.75) || !open) await Promise.all(running);
-    if (open) onMinute({ minute: minute + 1, commits: tally.commits, records: ledger.committed, events: tally.events });
+    if (open) onMinute({ minute: minute + 1, commits: tally.commits, records: verifier.committed, events: tally.events });
   }
   await Promise.all(running);
   return tally;

@@ -1,4 +1,4 @@
-// What the demo shows: a moving line on a terminal, plain lines in a pipe, and a table at the end.
+// The demo's output: a progress bar on a terminal, plain lines in a pipe, and tables at the end.
 
 const LABEL = 38;
 const AMOUNT = 14;
@@ -31,7 +31,7 @@ export class Screen {
     this.line(this.#paint(1, text));
   }
 
-  /** Progress of the hour; in a pipe only now and then. */
+  /** Progress of the hour; in a pipe, only every ten minutes. */
   progress({ minute, commits, records, events }, of) {
     const text = `minute ${String(minute).padStart(2)} of ${of}: ${count(commits)} commits, ${count(records)} records, ${count(events)} events delivered`;
     if (this.terminal) {

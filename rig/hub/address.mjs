@@ -1,8 +1,8 @@
-// What a link's address means, and where a reader asks to begin.
+// Parses link addresses and the filters with which a reader chooses its start position.
 
 /**
  * `$cbs` · `$management` · `<hub>` · `<hub>/Partitions/<n>` · `<hub>/ConsumerGroups/<group>/Partitions/<n>`
- * Returns undefined for anything else.
+ * Undefined for anything else.
  */
 export function parseAddress(address) {
   const path = String(address ?? "").replace(/^amqps?:\/\/[^/]*\//i, "").replace(/^\/+|\/+$/g, "");
@@ -23,16 +23,16 @@ const FIELD = {
   "x-opt-enqueued-time": (event) => event.enqueued,
 };
 
-/** The index of the first event a selector wants. Without a selector a reader begins at the beginning. */
+/** The index of the first event that a selector includes; 0 without a selector. */
 export function startIndex(selector, events) {
   if (selector === undefined) return 0;
   const match = SELECTOR.exec(selector.trim());
-  if (!match) throw new RangeError(`this filter is not understood: ${selector}`);
+  if (!match) throw new RangeError(`unknown filter: ${selector}`);
   const [, annotation, operator, value] = match;
   if (value === "@latest") return events.length;
   if (value === "-1") return 0;
   const from = Number(value);
-  if (!Number.isFinite(from)) throw new RangeError(`this filter compares with no number: ${selector}`);
+  if (!Number.isFinite(from)) throw new RangeError(`filter does not compare with a number: ${selector}`);
   const index = events.findIndex((event) => {
     const field = FIELD[annotation](event);
     return operator === ">" ? field > from : field >= from;

@@ -1,14 +1,14 @@
-// Faults of the hub, on demand.
+// Faults that the hub stand-in injects. README.md documents them and their fields.
 
-import { CountedFault } from "../counted-fault.mjs";
+import { FaultRule } from "../fault-rule.mjs";
 
 const TRANSFER = "transfer";
 const ATTACH = "attach";
 const TOKEN = "token";
 const CONNECTION = "connection";
-const AT_ONCE = "at once";
+const IMMEDIATE = "immediate";
 
-/** What each action counts. */
+/** What each action counts; an immediate one is executed when it is added. */
 export const ACTIONS = {
   reject: TRANSFER,
   release: TRANSFER,
@@ -22,11 +22,11 @@ export const ACTIONS = {
   delay: TRANSFER,
   "refuse-attach": ATTACH,
   cbs: TOKEN,
-  gone: AT_ONCE,
-  "close-connections": AT_ONCE,
-  "drop-connections": AT_ONCE,
-  "detach-links": AT_ONCE,
-  raw: AT_ONCE,
+  gone: IMMEDIATE,
+  "close-connections": IMMEDIATE,
+  "drop-connections": IMMEDIATE,
+  "detach-links": IMMEDIATE,
+  raw: IMMEDIATE,
   "raw-open": CONNECTION,
 };
 
@@ -35,14 +35,14 @@ export class Faults {
   #nextId = 1;
 
   add(fault) {
-    const about = ACTIONS[fault.action];
-    if (!about) throw new RangeError(`no fault is called '${fault.action}'; there are: ${Object.keys(ACTIONS).join(", ")}`);
-    const entry = new CountedFault(this.#nextId++, fault);
-    if (about !== AT_ONCE) this.#list.push(entry);
+    const counted = ACTIONS[fault.action];
+    if (!counted) throw new RangeError(`unknown fault '${fault.action}'; known: ${Object.keys(ACTIONS).join(", ")}`);
+    const entry = new FaultRule(this.#nextId++, fault);
+    if (counted !== IMMEDIATE) this.#list.push(entry);
     return entry;
   }
 
-  /** Ends the faults of one hub, or all. */
+  /** Removes the faults of one hub, or all. */
   clear(hub) {
     this.#list = this.#list.filter((fault) => hub !== undefined && fault.hub !== hub);
   }
@@ -51,31 +51,31 @@ export class Faults {
     return this.#list;
   }
 
-  // Every fault about it counts it; those that are due come back, oldest first.
-  #due(about, hub) {
+  // Counts one more `counted` thing in every fault that matches it; returns those to apply, oldest first.
+  #due(counted, hub) {
     return this.#list.filter((fault) =>
-      ACTIONS[fault.action] === about && (fault.hub === undefined || fault.hub === hub) && fault.see());
+      ACTIONS[fault.action] === counted && (fault.hub === undefined || fault.hub === hub) && fault.countMatch());
   }
 
-  /** What befalls the next transfer: `{delayMs, fault}`. Delays add up; of the others the oldest strikes. */
+  /** What to do to the next transfer: `{delayMs, fault}`. Delays add up; of the other faults, the oldest applies. */
   onTransfer(hub) {
     const due = this.#due(TRANSFER, hub);
     const delays = due.filter(({ action }) => action === "delay");
     return {
-      delayMs: delays.reduce((sum, delay) => sum + (delay.strike().ms ?? 0), 0),
-      fault: due.find(({ action }) => action !== "delay")?.strike(),
+      delayMs: delays.reduce((sum, delay) => sum + (delay.trigger().ms ?? 0), 0),
+      fault: due.find(({ action }) => action !== "delay")?.trigger(),
     };
   }
 
   onAttach(hub) {
-    return this.#due(ATTACH, hub)[0]?.strike();
+    return this.#due(ATTACH, hub)[0]?.trigger();
   }
 
   onConnection() {
-    return this.#due(CONNECTION, undefined)[0]?.strike();
+    return this.#due(CONNECTION, undefined)[0]?.trigger();
   }
 
   onPutToken() {
-    return this.#due(TOKEN, undefined)[0]?.strike();
+    return this.#due(TOKEN, undefined)[0]?.trigger();
   }
 }

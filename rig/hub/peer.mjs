@@ -1,4 +1,4 @@
-// One connection: the claims put on it, and the links that live by them.
+// One client connection: its authorization claims and the links that depend on them.
 
 import { covers, entityPath } from "./tokens.mjs";
 
@@ -6,7 +6,7 @@ export class Peer {
   #claims = new Map();
   #timers = new Map();
 
-  /** @param {(link: object, path: string) => void} onExpired called for every link whose last claim ended */
+  /** @param {(link: object, path: string) => void} onExpired called for each link whose last claim has expired */
   constructor(connection, onExpired) {
     this.connection = connection;
     this.links = new Set();
@@ -14,12 +14,12 @@ export class Peer {
     this.onExpired = onExpired;
   }
 
-  /** A claim by put-token, good until `expires`. A newer one for the same path takes the older one's place. */
+  /** Adds a claim that is valid until `expires`, ms since 1970; it replaces an older one for the same path. */
   claim(audience, expires) {
     const path = entityPath(audience);
     clearTimeout(this.#timers.get(path));
     this.#claims.set(path, expires);
-    // setTimeout counts in 32 bits; what ends later than that outlives any test.
+    // The maximum of setTimeout is 2³¹ − 1 ms.
     const inMs = Math.min(expires - Date.now(), 2 ** 31 - 1);
     const timer = setTimeout(() => this.#expire(path), inMs);
     timer.unref();
@@ -31,8 +31,8 @@ export class Peer {
     return [...this.#claims].some(([granted, expires]) => expires > now && covers(granted, path));
   }
 
-  /** Any claim at all: what `$management` asks for. */
-  get known() {
+  /** Whether any claim is valid, which is all that `$management` requires. */
+  get authorized() {
     return [...this.#claims.values()].some((expires) => expires > Date.now());
   }
 

@@ -1,6 +1,5 @@
-// Frames with all their fields. rhea leaves out those at the end that nothing was said of, as AMQP allows; Microsoft's
-// client for Python takes them by their number, fails on a list that is shorter than the specification's, and knows none of
-// its defaults.
+// Makes rhea write every field of a frame. rhea omits trailing fields that are not set, as AMQP allows; Microsoft's client
+// for Python reads fields by position, fails on a shorter list, and does not apply the specification's defaults.
 
 import frames from "rhea/lib/frames.js";
 import rhea from "rhea";

@@ -1,4 +1,4 @@
-// Receiver links: sends a partition's events to a consumer as its credit allows.
+// Receiver links: sends a partition's events to a consumer while it has credit.
 
 import { Hub } from "./store.mjs";
 
@@ -17,7 +17,7 @@ export class Reader {
     this.partition.readers.delete(this);
   }
 
-  /** Something changed (credit, a new event): go on in the next turn, once. */
+  /** Call after a change (credit, a new event): schedules one send on the event loop. */
   wake() {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -29,7 +29,7 @@ export class Reader {
 
   #pump() {
     const { link, partition } = this;
-    // `delivery_count` moves when a delivery is written; what is queued and not yet written uses up credit too.
+    // `delivery_count` counts written deliveries only; queued ones use credit too.
     this.#sent = Math.max(this.#sent, link.delivery_count);
     while (link.is_open() && link.credit - (this.#sent - link.delivery_count) > 0
       && link.session.outgoing.available() > 0 && this.cursor < partition.events.length) {

@@ -1,10 +1,10 @@
-// Events as the control API shows them.
+// Events as the control API reports them.
 
 import rhea from "rhea";
 
 const DATA_SECTION = 0x75;
 
-/** A body's bytes: the data sections joined, or, for a body of another kind, its JSON. */
+/** The bytes of a body: its data sections joined, or the JSON of any other kind of body. */
 function bodyBytes(body) {
   if (body?.typecode === DATA_SECTION) return Buffer.concat(body.multiple ? body.content : [body.content]);
   return Buffer.from(JSON.stringify(body?.content ?? body ?? null));
@@ -30,7 +30,7 @@ function eventReport(event, withBody) {
 
 const sourceOf = (event) => rhea.message.decode(event.bytes).application_properties?.source;
 
-/** A hub's events in the order of acceptance; the query may say `source`, `from`, `limit` and `body=none`. */
+/** A hub's events in the order of acceptance; the query may have `source`, `from`, `limit` and `body=none`. */
 export function eventsOf(hub, query) {
   const [from, limit, source] = [Number(query.get("from") ?? 0), Number(query.get("limit") ?? Infinity), query.get("source")];
   const found = source === null ? hub.order : hub.order.filter((event) => sourceOf(event) === source);

@@ -1,14 +1,14 @@
-// Just enough of the AMQP 1.0 encoding to walk over the sections of a message without decoding them:
-// events are kept, counted and sent on as the bytes that arrived.
+// Walks over the sections of an encoded AMQP 1.0 message without decoding them, so that events are stored, counted and
+// sent on as the received bytes.
 
 import rhea from "rhea";
 
 const SECTION = { messageAnnotations: 0x72, data: 0x75 };
 
-/** Event Hubs' own message format: every data section holds one complete, encoded message. */
+/** Event Hubs' batch format: each data section holds one complete encoded message. */
 export const BATCH_FORMAT = 0x80013700;
 
-// The bytes of a value whose constructor is 0x4., 0x5. … 0x9.
+// Sizes of values with the constructors 0x4. to 0x9. (AMQP 1.0, part 1, section 1.2).
 const FIXED_WIDTH = { 4: 0, 5: 1, 6: 2, 7: 4, 8: 8, 9: 16 };
 
 function valueEnd(buffer, at) {
@@ -17,8 +17,8 @@ function valueEnd(buffer, at) {
   if (constructor === 0x00) return valueEnd(buffer, valueEnd(buffer, at + 1));
   const kind = constructor >> 4;
   if (kind in FIXED_WIDTH) return at + 1 + FIXED_WIDTH[kind];
-  if (kind < 0xa) throw new RangeError(`0x${constructor.toString(16)} at byte ${at} is no AMQP constructor`);
-  // 0xA, 0xC, 0xE carry a one-byte size; 0xB, 0xD, 0xF one of four bytes.
+  if (kind < 0xa) throw new RangeError(`0x${constructor.toString(16)} at byte ${at} is not an AMQP constructor`);
+  // 0xA, 0xC, 0xE have a one-byte size; 0xB, 0xD, 0xF a four-byte size.
   return kind % 2 === 0 ? at + 2 + buffer.readUInt8(at + 1) : at + 5 + buffer.readUInt32BE(at + 1);
 }
 
@@ -28,7 +28,7 @@ function sectionCode(buffer, at) {
   throw new RangeError(`no message section begins at byte ${at}`);
 }
 
-/** Yields `{code, start, value, end}` for each section: `value` is where the section's value begins. */
+/** Yields `{code, start, value, end}` for each section; `value` is the offset of the section's value. */
 export function* sections(buffer) {
   for (let start = 0; start < buffer.length; ) {
     const code = sectionCode(buffer, start);
@@ -49,7 +49,7 @@ export function dataSections(buffer) {
   return found;
 }
 
-/** The message annotations alone, decoded. */
+/** The decoded message annotations. */
 export function annotationsOf(buffer) {
   for (const { code, start, end } of sections(buffer)) {
     if (code === SECTION.messageAnnotations) {
@@ -59,7 +59,7 @@ export function annotationsOf(buffer) {
   return {};
 }
 
-/** The same message with its message annotations replaced; every other section keeps its bytes. */
+/** The message with other message annotations; all other sections keep their bytes. */
 export function withAnnotations(buffer, annotations) {
   const encoded = rhea.message.encode({ message_annotations: annotations });
   const parts = [];

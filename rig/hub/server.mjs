@@ -1,9 +1,10 @@
-// The Event Hubs stand-in: sockets, connections, attaches. What flows on the links is in intake, reader, services.
+// The Event Hubs stand-in: listeners, connections and link attaches. The traffic on the links is handled by ingress.mjs
+// (senders), reader.mjs (receivers) and services.mjs (`$cbs`, `$management`).
 
 import rhea from "rhea";
 import "./performatives.mjs";
 import { parseAddress, startIndex } from "./address.mjs";
-import { Intake, transferOf } from "./intake.mjs";
+import { Ingress, transferOf } from "./ingress.mjs";
 import { Peer } from "./peer.mjs";
 import { Reader } from "./reader.mjs";
 import { describe, hostileReply, putToken, reply } from "./services.mjs";
@@ -16,18 +17,18 @@ const SELECTOR = "apache.org:selector-filter:string";
 export class HubServer {
   #peers = new Map();
   #listeners = [];
-  #away;
+  #outageTimer;
 
   /**
    * @param {{keys: Record<string, string>, tls?: {key: string, cert: string}, defaults?: object}} options
-   *   `keys`: shared access keys by name; `tls`: also listen for AMQP over TLS, with this certificate
+   *   `keys`: shared access keys by name; `tls`: certificate for an additional listener, AMQP over TLS
    */
   constructor({ keys, tls, defaults }) {
     this.keys = keys;
     this.tls = tls;
     this.store = new Store(defaults);
     this.faults = new Faults();
-    this.intake = new Intake(this.store, this.faults);
+    this.ingress = new Ingress(this.store, this.faults);
     this.counters = { connections: 0, putTokens: 0, refusedTokens: 0 };
     this.lastToken = undefined;
     this.container = this.#container();
@@ -51,16 +52,16 @@ export class HubServer {
       container.on(event, ({ connection, receiver, sender }) => this.#onDetached(connection, receiver ?? sender));
     }
     for (const event of ["disconnected", "connection_close"]) {
-      container.on(event, ({ connection }) => this.#onGone(connection));
+      container.on(event, ({ connection }) => this.#onClosed(connection));
     }
-    // A peer that ends something with an error, or breaks the protocol, is its own business: the socket closes.
+    // rhea closes the socket; without a listener, these events would end this process.
     for (const event of ["connection_error", "session_error", "receiver_error", "sender_error", "protocol_error", "error"]) {
       container.on(event, () => {});
     }
     return container;
   }
 
-  /** Listens, on free ports unless told which. Returns `{port, tlsPort?}`. */
+  /** Listens, on free ports by default. Returns `{port, tlsPort?}`. */
   async listen({ port = 0, tlsPort = 0 } = {}) {
     const common = {
       host: "127.0.0.1", require_sasl: true, max_frame_size: 65536, tcp_no_delay: true,
@@ -72,26 +73,26 @@ export class HubServer {
       listener.once("listening", resolve);
       listener.once("error", reject);
     })));
-    // A failed TLS handshake is the client's affair.
+    // A failed TLS handshake must not end this process.
     for (const listener of this.#listeners) listener.on("tlsClientError", () => {});
     this.ports = { port: this.#listeners[0].address().port, tlsPort: this.#listeners[1]?.address().port };
     return this.ports;
   }
 
-  /** The hub is gone: nothing listens, every connection is cut. It comes back on the same ports. */
-  async goAway(forMs) {
-    clearTimeout(this.#away);
+  /** Stops listening and cuts every connection, for `forMs` or until `bringUp`, which uses the same ports again. */
+  async takeDown(forMs) {
+    clearTimeout(this.#outageTimer);
     await this.#stopListening();
-    if (forMs !== undefined) this.#away = setTimeout(() => this.comeBack(), forMs);
+    if (forMs !== undefined) this.#outageTimer = setTimeout(() => this.bringUp(), forMs);
   }
 
-  async comeBack() {
-    clearTimeout(this.#away);
+  async bringUp() {
+    clearTimeout(this.#outageTimer);
     if (this.#listeners.length === 0) await this.listen(this.ports);
   }
 
   async close() {
-    clearTimeout(this.#away);
+    clearTimeout(this.#outageTimer);
     await this.#stopListening();
   }
 
@@ -114,15 +115,15 @@ export class HubServer {
     return all.length;
   }
 
-  /** Detaches every sender link now, as the service does with idle ones. */
+  /** Detaches every sender link, as the service does with idle ones. */
   detachLinks({ hub, condition = "amqp:link:detach-forced", description = "the link was idle and is detached", closed = true }) {
     const links = [...this.#peers.values()].flatMap((peer) => [...peer.links])
       .filter(({ entity }) => entity.node === "producer" && (hub === undefined || entity.hub.name === hub));
-    for (const link of links) this.intake.detach(link, condition, description, closed);
+    for (const link of links) this.ingress.detach(link, condition, description, closed);
     return links.length;
   }
 
-  /** Writes `bytes` to every connection, `times` times, whatever is due there; returns to how many. */
+  /** Writes `bytes` (base64) to every connection, `times` times, regardless of the protocol's state; returns the number of connections. */
   writeRaw({ bytes, times = 1 }) {
     const all = [...this.#peers.keys()];
     const buffer = Buffer.concat(Array(times).fill(Buffer.from(bytes, "base64")));
@@ -137,18 +138,18 @@ export class HubServer {
   #onConnection(connection) {
     this.counters.connections += 1;
     const fault = this.faults.onConnection();
-    // The answer to the client's open is written when this event has been dealt with.
+    // rhea writes its answer to the client's open after this event.
     if (fault) connection.socket.write(Buffer.from(fault.bytes, "base64"));
     const peer = new Peer(connection, (link, path) => {
-      this.intake.detach(link, "amqp:unauthorized-access", `ExpiredToken: the token for '${path}' has expired`);
+      this.ingress.detach(link, "amqp:unauthorized-access", `ExpiredToken: the token for '${path}' has expired`);
     });
-    // Who came in by SASL PLAIN showed the key itself.
+    // SASL PLAIN proved knowledge of the key: grant everything.
     if (connection.sasl_transport.mechanism?.callback) peer.claim("", Infinity);
     this.#peers.set(connection, peer);
-    connection.socket.once("close", () => this.#onGone(connection));
+    connection.socket.once("close", () => this.#onClosed(connection));
   }
 
-  #onGone(connection) {
+  #onClosed(connection) {
     this.#peers.get(connection)?.close();
     this.#peers.delete(connection);
   }
@@ -179,12 +180,12 @@ export class HubServer {
     link.local.attach.snd_settle_mode = link.remote.attach.snd_settle_mode;
     link.local.attach.rcv_settle_mode = link.remote.attach.rcv_settle_mode;
     if (!entity || (entity.node === "producer" && !fromClient) || (entity.node === "consumer" && fromClient)) {
-      return this.#refuse(link, "amqp:not-found", `no such entity for this kind of link: '${address}'`);
+      return this.#refuse(link, "amqp:not-found", `'${address}' does not exist for this kind of link`);
     }
     link.entity = entity;
     if (entity.node === "$cbs") return this.#attachCbs(peer, link, fromClient ? "producer" : "consumer");
     if (entity.node === "$management") {
-      if (!peer.known) return this.#refuse(link, "amqp:unauthorized-access", "$management: this connection holds no valid token");
+      if (!peer.authorized) return this.#refuse(link, "amqp:unauthorized-access", "$management: this connection has no valid token");
       peer.links.add(link);
       return undefined;
     }
@@ -193,7 +194,7 @@ export class HubServer {
 
   #attachCbs(peer, link, side) {
     if (peer.cbs[side]) {
-      return this.#refuse(link, "amqp:not-allowed", "$cbs: this connection already has such a link; one pair is allowed");
+      return this.#refuse(link, "amqp:not-allowed", "$cbs: this connection already has this link; one pair is allowed");
     }
     peer.cbs[side] = link;
     peer.links.add(link);
@@ -205,14 +206,14 @@ export class HubServer {
     hub.counters.attaches += 1;
     const fault = this.faults.onAttach(hub.name);
     if (fault) {
-      const description = fault.description ?? `asked for by fault ${fault.id}`;
+      const description = fault.description ?? `injected by fault ${fault.id}`;
       return this.#refuse(link, fault.condition ?? "amqp:not-found", description, hub);
     }
     if (!peer.allows(entity.path)) {
-      return this.#refuse(link, "amqp:unauthorized-access", `'${entity.path}': this connection holds no valid token for it`, hub);
+      return this.#refuse(link, "amqp:unauthorized-access", `'${entity.path}': this connection has no valid token for it`, hub);
     }
     if (entity.partition !== undefined && !hub.partition(entity.partition)) {
-      const description = `partition ${entity.partition}: hub '${hub.name}' has partitions 0 to ${hub.partitions.length - 1}`;
+      const description = `partition ${entity.partition} does not exist: hub '${hub.name}' has partitions 0 to ${hub.partitions.length - 1}`;
       return this.#refuse(link, "amqp:not-found", description, hub);
     }
     link.entity = { ...entity, hub };
@@ -242,7 +243,7 @@ export class HubServer {
     if (!peer || node === "refused") {
       delivery.settled = true;
     } else if (node === "producer") {
-      this.intake.onTransfer(receiver, delivery, format, bytes);
+      this.ingress.onTransfer(receiver, delivery, format, bytes);
     } else {
       delivery.accept();
       this.#onRequest(peer, receiver, Buffer.isBuffer(context.message) ? rhea.message.decode(bytes) : context.message);
@@ -270,7 +271,7 @@ export class HubServer {
         return;
       }
       const result = fault?.status
-        ? { status: fault.status, description: fault.description ?? `asked for by fault ${fault.id}` }
+        ? { status: fault.status, description: fault.description ?? `injected by fault ${fault.id}` }
         : putToken(request, peer, this.keys);
       if (result.status !== 202) this.counters.refusedTokens += 1;
       answer(result);

@@ -1,4 +1,4 @@
-// The two request/response nodes: `$cbs` takes tokens, `$management` describes hubs and partitions.
+// The two request/response nodes: `$cbs` receives tokens, `$management` describes hubs and partitions.
 
 import rhea from "rhea";
 import { checkToken, TokenRefused } from "./tokens.mjs";
@@ -6,10 +6,10 @@ import { checkToken, TokenRefused } from "./tokens.mjs";
 const { message, types } = rhea;
 const EPOCH_START = new Date(0);
 
-/** Answers a put-token. Returns `{status, description}` and, when granted, puts the claim on the connection. */
+/** Answers a put-token with `{status, description}`; a valid token adds a claim to the connection. */
 export function putToken(request, peer, keys) {
   const { operation, type, name: audience } = request.application_properties ?? {};
-  if (operation !== "put-token") return { status: 400, description: `'${operation}' is not offered here: put-token is` };
+  if (operation !== "put-token") return { status: 400, description: `unknown operation '${operation}': $cbs supports put-token` };
   try {
     const expires = checkToken({ type, token: request.body, audience, keys });
     peer.claim(audience, expires);
@@ -48,9 +48,9 @@ function describePartition(hub, partition) {
 /** Answers a READ of a hub or of a partition: `{status, description, body?}`. */
 export function describe(request, peer, store) {
   const { operation, type, name, partition } = request.application_properties ?? {};
-  if (!peer.known) return { status: 401, description: "this connection holds no valid token" };
+  if (!peer.authorized) return { status: 401, description: "this connection has no valid token" };
   if (operation !== "READ" || typeof name !== "string") {
-    return { status: 400, description: `'${operation}' of '${name}' is not offered here: READ of a hub or a partition is` };
+    return { status: 400, description: `unknown operation '${operation}' on '${name}': $management supports READ of a hub or partition` };
   }
   const hub = store.hub(name);
   if (type === "com.microsoft:eventhub") return { status: 200, description: "OK", body: describeHub(hub) };
@@ -68,7 +68,7 @@ export function reply(request, { status, description, body }) {
   };
 }
 
-/** The encoding of a list in a list in a list, so deep. */
+/** An encoded list of one list of one list …, nested `depth` deep. */
 function nestedLists(depth) {
   const HEAD = 9;
   const encoded = Buffer.alloc(depth * HEAD + 1, 0x45);
@@ -81,10 +81,10 @@ function nestedLists(depth) {
   return encoded;
 }
 
-/** What no service answers: a body of lists nested `nested` deep, or one of `bytes` bytes. Encoded. */
+/** An encoded hostile answer: its body is lists nested `nested` deep, or has `bytes` bytes. */
 export function hostileReply(request, { status = 500, nested, bytes }) {
-  const proper = message.encode(reply(request, { status, description: "asked for by a fault" }));
-  // The body comes last: its section's descriptor takes three bytes, and a null one.
+  const proper = message.encode(reply(request, { status, description: "injected by a fault" }));
+  // The body section comes last, and its null value is the last byte: replace that.
   const body = nested ? nestedLists(nested) : Buffer.concat([Buffer.from([0xb0, 0, 0, 0, 0]), Buffer.alloc(bytes, "x")]);
   if (!nested) body.writeUInt32BE(bytes, 1);
   return Buffer.concat([proper.subarray(0, -1), body]);

@@ -1,7 +1,8 @@
-// The hubs: partitions, events in the order of their acceptance, and counters.
+// The hubs: their partitions, events in the order of acceptance, and counters.
 
-import { annotationsOf, BATCH_FORMAT, dataSections, withAnnotations } from "./sections.mjs";
 import rhea from "rhea";
+import { fnv1a } from "../fnv.mjs";
+import { annotationsOf, BATCH_FORMAT, dataSections, withAnnotations } from "./sections.mjs";
 
 const { types } = rhea;
 
@@ -12,14 +13,7 @@ const newCounters = () => ({
   maxTransferBytes: 0, largestBatchEvents: 0, unansweredNow: 0, mostUnansweredAtOnce: 0, attaches: 0, refusedAttaches: 0, detaches: 0,
 });
 
-/** FNV-1a: any hash will do, as long as equal keys meet in one partition. */
-function hashOf(key) {
-  let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(key)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return hash;
-}
-
-// A small slice of a socket's read buffer would keep all of that buffer alive.
+// A small slice would keep the whole read buffer of a socket alive.
 const ownCopy = (bytes) => (bytes.buffer.byteLength > bytes.length * 2 ? Buffer.from(bytes) : bytes);
 
 class Partition {
@@ -48,7 +42,7 @@ export class Hub {
     this.createdAt = Date.now();
     this.counters = newCounters();
     this.order = [];
-    this.spread = 0;
+    this.nextPartition = 0;
     this.partitions = Array.from({ length: settings.partitions }, (_, i) => new Partition(String(i)));
   }
 
@@ -58,16 +52,16 @@ export class Hub {
 
   #choose(fixedPartition, partitionKey) {
     if (fixedPartition !== undefined) return this.partition(fixedPartition);
-    if (typeof partitionKey === "string") return this.partitions[hashOf(partitionKey) % this.partitions.length];
-    return this.partitions[this.spread++ % this.partitions.length];
+    if (typeof partitionKey === "string") return this.partitions[fnv1a(partitionKey) % this.partitions.length];
+    return this.partitions[this.nextPartition++ % this.partitions.length];
   }
 
-  /** Splits one transfer into its events. Throws RangeError when it is not well-formed. */
+  /** Splits a transfer into its events. Throws RangeError if it is malformed. */
   static split(format, bytes) {
     return format === BATCH_FORMAT ? dataSections(bytes) : [bytes];
   }
 
-  /** Takes one transfer's events into a partition; returns that partition. */
+  /** Stores a transfer's events in one partition, which it returns. */
   accept(number, format, bytes, fixedPartition) {
     const split = Hub.split(format, bytes);
     const partitionKey = annotationsOf(bytes)["x-opt-partition-key"];
@@ -85,7 +79,7 @@ export class Hub {
     return partition;
   }
 
-  /** An event as a receiver gets it: with what the service adds. */
+  /** An event as a receiver gets it: with the annotations that the service adds. */
   static forReceiver(event) {
     return withAnnotations(event.bytes, {
       ...annotationsOf(event.bytes),
@@ -114,7 +108,7 @@ export class Store {
     this.overrides = new Map();
   }
 
-  /** A hub comes into being when it is first named. */
+  /** The hub of this name, created on first use. */
   hub(name) {
     let hub = this.hubs.get(name);
     if (!hub) {
@@ -124,7 +118,7 @@ export class Store {
     return hub;
   }
 
-  /** Settings for one hub, or for all; the number of partitions holds for hubs made later. */
+  /** Changes the settings of one hub, or of all; `partitions` affects only hubs created later. */
   configure(name, settings) {
     const known = Object.fromEntries(Object.entries(settings).filter(([key]) => key in DEFAULTS));
     if (name === undefined) Object.assign(this.defaults, known);

@@ -1,4 +1,4 @@
-// What the stand-in demands of a put-token: the same checks as the service, as far as they can be made locally.
+// Validates tokens like the service does, except for what needs Azure: signatures of JSON web tokens, and roles.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 
@@ -6,14 +6,14 @@ export const HUB_RESOURCE = "https://eventhubs.azure.net";
 
 export class TokenRefused extends Error {}
 
-/** `sb://127.0.0.1:5672/hub/Partitions/1` → `hub/Partitions/1`: who asks is one thing, what for is another. */
+/** The path of an audience: `sb://127.0.0.1:5672/hub/Partitions/1` → `hub/Partitions/1`. */
 export function entityPath(audience) {
   return audience
     .replace(/^[a-z]+:\/\/[^/]*/i, "")
     .replace(/^\/+|\/+$/g, "");
 }
 
-/** Whether a claim on `granted` covers `wanted`: equal, or a parent of it, segment by segment. */
+/** Whether a claim for the path `granted` covers `wanted`: the same path or one below it. */
 export function covers(granted, wanted) {
   const a = granted.toLowerCase();
   const b = wanted.toLowerCase();
@@ -24,11 +24,11 @@ function checkSas(token, audience, keys) {
   const fields = new URLSearchParams(token.replace(/^SharedAccessSignature\s+/, ""));
   const [sr, sig, se, skn] = ["sr", "sig", "se", "skn"].map((name) => fields.get(name));
   if (!token.startsWith("SharedAccessSignature ") || !sr || !sig || !se || !skn) {
-    throw new TokenRefused("MalformedToken: a SAS token reads 'SharedAccessSignature sr=…&sig=…&se=…&skn=…'");
+    throw new TokenRefused("MalformedToken: not of the form 'SharedAccessSignature sr=…&sig=…&se=…&skn=…'");
   }
   const key = keys[skn];
-  if (key === undefined) throw new TokenRefused(`InvalidSignature: there is no shared access key named '${skn}'`);
-  // The signature covers `sr` as it stands in the token, still percent-encoded.
+  if (key === undefined) throw new TokenRefused(`InvalidSignature: no shared access key is named '${skn}'`);
+  // The signature covers the percent-encoded `sr`, as it appears in the token.
   const signed = /(?:^|[ &])sr=([^&]*)/.exec(token)[1];
   const expected = createHmac("sha256", key).update(`${signed}\n${se}`).digest();
   const given = Buffer.from(sig, "base64");
@@ -41,21 +41,21 @@ function checkSas(token, audience, keys) {
   return Number(se) * 1000;
 }
 
-/** The claims of a JSON web token. The signature is not looked at: nobody here holds the issuer's key. */
-export function jwtClaims(token) {
+/** The claims of a JSON web token, without a check of its signature. */
+function jwtClaims(token) {
   const parts = token.split(".");
   try {
     if (parts.length !== 3) throw new Error("not three parts");
     return JSON.parse(Buffer.from(parts[1], "base64url").toString("utf8"));
   } catch {
-    throw new TokenRefused("MalformedToken: the token is no JSON web token");
+    throw new TokenRefused("MalformedToken: the token is not a JSON web token");
   }
 }
 
 function checkJwt(token) {
   const { aud, iss, nbf, exp } = jwtClaims(token);
   if (typeof aud !== "string" || aud.replace(/\/$/, "") !== HUB_RESOURCE) {
-    throw new TokenRefused(`InvalidAudience: the token is for '${aud}', wanted '${HUB_RESOURCE}'`);
+    throw new TokenRefused(`InvalidAudience: the token is for '${aud}', not '${HUB_RESOURCE}'`);
   }
   if (typeof iss !== "string" || !iss.startsWith("https://sts.windows.net/")) {
     throw new TokenRefused(`InvalidIssuer: '${iss}'`);
@@ -65,17 +65,17 @@ function checkJwt(token) {
 }
 
 /**
- * Checks a token for an audience. Returns when it ends, in ms since 1970; throws TokenRefused with the reason.
+ * Validates a token for an audience. Returns its expiry, ms since 1970; throws TokenRefused with the reason.
  * @param {{type: string, token: string, audience: string, keys: Record<string, string>}} claim
  */
 export function checkToken({ type, token, audience, keys }) {
-  if (typeof token !== "string" || token === "") throw new TokenRefused("MalformedToken: the body is no string");
-  if (typeof audience !== "string" || audience === "") throw new TokenRefused("the request names no audience");
+  if (typeof token !== "string" || token === "") throw new TokenRefused("MalformedToken: the body is not a string");
+  if (typeof audience !== "string" || audience === "") throw new TokenRefused("the request has no audience");
   let expires;
   if (type === "servicebus.windows.net:sastoken") expires = checkSas(token, audience, keys);
   else if (type === "jwt") expires = checkJwt(token);
   else throw new TokenRefused(`UnsupportedTokenType: '${type}'`);
-  if (!Number.isFinite(expires)) throw new TokenRefused("MalformedToken: the token does not say when it ends");
-  if (expires <= Date.now()) throw new TokenRefused(`ExpiredToken: ended ${new Date(expires).toISOString()}`);
+  if (!Number.isFinite(expires)) throw new TokenRefused("MalformedToken: the token has no expiry");
+  if (expires <= Date.now()) throw new TokenRefused(`ExpiredToken: expired at ${new Date(expires).toISOString()}`);
   return expires;
 }

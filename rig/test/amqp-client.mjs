@@ -1,17 +1,16 @@
-// A bare AMQP client, on rhea, that shows what the hub answers instead of hiding it behind retries.
+// A minimal AMQP client on rhea that exposes the hub's answers, without retries.
 
 import { createHmac, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import rhea from "rhea";
+import { HUB_KEY, HUB_KEY_NAME } from "../accounts.mjs";
 
-const KEY_NAME = "RootManageSharedAccessKey";
-
-/** A SAS token for an audience, signed with the rig's key unless told otherwise. */
-export function sasToken(audience, { lifetimeSeconds = 3600, key = "SAS_KEY_VALUE" } = {}) {
+/** A SAS token for an audience, by default signed with the rig's key. */
+export function sasToken(audience, { lifetimeSeconds = 3600, key = HUB_KEY } = {}) {
   const sr = encodeURIComponent(audience);
   const se = Math.floor(Date.now() / 1000) + lifetimeSeconds;
   const sig = createHmac("sha256", key).update(`${sr}\n${se}`).digest("base64");
-  return `SharedAccessSignature sr=${sr}&sig=${encodeURIComponent(sig)}&se=${se}&skn=${KEY_NAME}`;
+  return `SharedAccessSignature sr=${sr}&sig=${encodeURIComponent(sig)}&se=${se}&skn=${HUB_KEY_NAME}`;
 }
 
 export class AmqpClient {
@@ -34,7 +33,7 @@ export class AmqpClient {
     return client;
   }
 
-  /** Puts a token; resolves to `{status, description, body}`. The `$cbs` link pair is opened once. */
+  /** Puts a token; resolves to `{status, description, body}`. Opens the `$cbs` links on first use. */
   async putToken(audience, { type = "servicebus.windows.net:sastoken", token = sasToken(audience) } = {}) {
     this.cbs ??= await this.#openCbs();
     const answer = once(this.cbs.receiver, "message");
@@ -55,7 +54,7 @@ export class AmqpClient {
     return { sender, receiver, replyTo };
   }
 
-  /** Opens a sender link; resolves when it may send, rejects with the condition when it is refused. */
+  /** Opens a sender link; resolves when it has credit, rejects with the condition if it is refused. */
   async openSender(address, properties = {}) {
     const sender = this.connection.open_sender({ name: randomUUID(), target: { address }, ...properties });
     sender.setMaxListeners(0);
@@ -69,7 +68,7 @@ export class AmqpClient {
     return sender;
   }
 
-  /** With a token, a sender link for `hub`, ready to send. */
+  /** Connects, puts a token and opens a sender link to `hub`. */
   static async sender(port, hub, options = {}) {
     const client = await AmqpClient.connect(port);
     await client.putToken(`sb://127.0.0.1:${port}/${hub}`, { token: sasToken(`sb://127.0.0.1:${port}/${hub}`, options) });
@@ -94,7 +93,7 @@ export function send(sender, message, format) {
 
 export const text = (body) => ({ body: rhea.message.data_section(Buffer.from(body)) });
 
-/** A batch envelope of complete messages, as Event Hubs clients send it. */
+/** A batch of complete messages, as Event Hubs clients send it. */
 export function batch(messages) {
   const encoded = messages.map((message) => rhea.message.encode(message));
   return rhea.message.encode({ body: rhea.message.data_sections(encoded) });

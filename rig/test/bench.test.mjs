@@ -3,18 +3,19 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { chosen, PARTS } from "../bench/args.mjs";
+import { parseOptions, PARTS } from "../bench/args.mjs";
 import { bill, COMMITS_A_MONTH, lineOf } from "../bench/bill.mjs";
-import { ROOT } from "../bench/build.mjs";
-import { ratios, summary, turned } from "../bench/catch-up.mjs";
+import { ratios, summary, measurementOrder } from "../bench/catch-up.mjs";
 import { parse } from "../bench/cut.mjs";
-import { compared } from "../bench/fairness.mjs";
-import { atOnce, attempt, median, medianOf, quantile } from "../bench/figures.mjs";
-import { goals, judge } from "../bench/goals.mjs";
+import { compare } from "../bench/fairness.mjs";
+import { assess, goals } from "../bench/goals.mjs";
 import { page } from "../bench/page.mjs";
 import { plots } from "../bench/plots.mjs";
+import { median, medianOf, quantile } from "../bench/statistics.mjs";
 import { paceFor } from "../bench/steady.mjs";
+import { attempt, runConcurrently } from "../bench/tasks.mjs";
 import { write } from "../bench/write.mjs";
+import { ROOT } from "../forwarder.mjs";
 
 const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual}, not ${expected}`);
 
@@ -45,10 +46,10 @@ const run = (whole) => ({
   whole: { ...one(whole, 40), cpu: 0.1 }, read: { seconds: 1 }, send: { seconds: 2 }, both: { seconds: 3 }, python: one(16, 300), node: one(10, 400), naive: { failed: "too long" },
 });
 
-/** So many times in ms, of which two in a hundred are as long as given and the others one. */
+/** `count` latencies, ms: two in a hundred are `long`, all others 1. */
 const times = (count, long) => Array.from({ length: count }, (_, i) => (i % 50 === 0 ? long : 1));
 
-/** Figures as a whole run would have them. */
+/** Figures of a complete run. */
 const FIGURES = {
   runs: 3, machine: { cores: 2, node: "v20" }, missing: {},
   cut: parse(TABLE),
@@ -58,7 +59,7 @@ const FIGURES = {
     nics: 1000, atOnce: 64, runs: 3, perSecond: 600, cpuMs: 0.5, pace: 10, p50: 4, p99: 20, peak: 20 * MIB,
     kinds: { "blob read": 1, "table update": 2, "hub transfer": 1 },
   },
-  fairness: { size: 2000, large: 2, pace: 20, peak: 50 * MIB, failures: 0, ...compared(times(300, 10), times(200, 25)) },
+  fairness: { size: 2000, large: 2, pace: 20, peak: 50 * MIB, failures: 0, ...compare(times(300, 10), times(200, 25)) },
   backlog: {
     blobs: 1000, delay: 20, ratio: 12,
     before: { records: 1000, seconds: 50, perSecond: 20, peak: 20 * MIB }, now: { records: 1000, seconds: 4, perSecond: 240, peak: 30 * MIB },
@@ -72,25 +73,25 @@ const FIGURES = {
 };
 FIGURES.bill = bill(FIGURES.hour, { prices: PRICES });
 
-describe("the benchmarks' arguments", () => {
-  test("without any, everything is measured and the page may be written", () => {
-    assert.deepEqual(chosen([]), { parts: PARTS, sizes: [1, 64, 512, 2000], runs: 3, before: undefined, whole: true, help: false });
+describe("the benchmarks' command line", () => {
+  test("without options, everything is measured and the page is written", () => {
+    assert.deepEqual(parseOptions([]), { parts: PARTS, sizes: [1, 64, 512, 2000], runs: 3, before: undefined, writesPage: true, help: false });
   });
 
-  test("with any, the page is left alone", () => {
-    assert.deepEqual(chosen(["--only", "catch-up, cut", "--sizes", "64,1", "--runs", "5"]),
-      { parts: ["cut", "catch-up"], sizes: [1, 64], runs: 5, before: undefined, whole: false, help: false });
-    for (const args of [["--only", "cut"], ["--sizes", "1"], ["--runs", "1"]]) assert.equal(chosen(args).whole, false);
+  test("with options, the page is not written", () => {
+    assert.deepEqual(parseOptions(["--only", "catch-up, cut", "--sizes", "64,1", "--runs", "5"]),
+      { parts: ["cut", "catch-up"], sizes: [1, 64], runs: 5, before: undefined, writesPage: false, help: false });
+    for (const args of [["--only", "cut"], ["--sizes", "1"], ["--runs", "1"]]) assert.equal(parseOptions(args).writesPage, false);
   });
 
-  test("what can't be meant is refused", () => {
+  test("invalid options are refused", () => {
     for (const args of [["--only", "cutt"], ["--sizes", "big"], ["--sizes", "-1"], ["--runs", "0"], ["--fast"], ["cut"]]) {
-      assert.throws(() => chosen(args), { name: /RangeError|TypeError/ });
+      assert.throws(() => parseOptions(args), { name: /RangeError|TypeError/ });
     }
   });
 });
 
-describe("what is made of several measurements", () => {
+describe("statistics and tasks", () => {
   test("medians and quantiles", () => {
     assert.equal(median([3, 1, 2]), 2);
     assert.equal(median([4, 1, 2, 3]), 2.5);
@@ -100,15 +101,15 @@ describe("what is made of several measurements", () => {
     assert.equal(medianOf([{ n: 1 }, {}, { n: 3 }], ({ n }) => n), 2);
   });
 
-  test("a failure is a figure's, not the run's", async () => {
+  test("a failed measurement does not stop the run", async () => {
     assert.deepEqual(await attempt(() => { throw new Error("too long\nat length"); }), { failed: "too long" });
     assert.deepEqual(await attempt(() => { throw new Error(`${ROOT}target/it ended`); }), { failed: "target/it ended" });
     assert.equal(await attempt(async () => 1), 1);
   });
 
-  test("so many at once, and no more, in order", async () => {
+  test("concurrency is limited, and results keep their order", async () => {
     let [now, most] = [0, 0];
-    const results = await atOnce(3, [5, 1, 4, 2, 3], async (n) => {
+    const results = await runConcurrently(3, [5, 1, 4, 2, 3], async (n) => {
       most = Math.max(most, (now += 1));
       await new Promise((resolve) => setImmediate(resolve));
       now -= 1;
@@ -118,18 +119,18 @@ describe("what is made of several measurements", () => {
     assert.equal(most, 3);
   });
 
-  test("the forwarder and its limits come first in turn, before all others", () => {
-    assert.deepEqual([0, 1, 3, 4].map((n) => turned([..."abcdyz"], n).join("")), ["abcdyz", "bcdayz", "dabcyz", "abcdyz"]);
+  test("the forwarder and its limits rotate, before all others", () => {
+    assert.deepEqual([0, 1, 3, 4].map((n) => measurementOrder([..."abcdyz"], n).join("")), ["abcdyz", "bcdayz", "dabcyz", "abcdyz"]);
   });
 
-  test("ratios are taken run by run, against the slower limit and the faster of the vendors' functions", () => {
+  test("ratios compare with the slower limit and the faster vendors' function", () => {
     assert.deepEqual(ratios(run(4)), { toLimit: 0.5, toBoth: 0.75, toVendors: 2.5 });
     assert.equal(ratios({ ...run(4), node: { failed: "no" } }).toVendors, 4);
     assert.equal(ratios({ ...run(4), node: { failed: "no" }, python: { failed: "no" } }).toVendors, undefined);
     assert.ok(Number.isNaN(ratios({ ...run(4), read: { failed: "no" } }).toLimit));
   });
 
-  test("a row has medians, and says why where there are none", () => {
+  test("a row has medians, or the reason why there are none", () => {
     const row = summary(64, 64e6, [run(2), run(8), run(4)]);
     assert.equal(row.whole.rate, 16);
     assert.deepEqual(row.naive, { failed: "too long" });
@@ -147,20 +148,20 @@ describe("what is made of several measurements", () => {
 });
 
 describe("divan's table", () => {
-  test("is read whatever functions and shapes it has", () => {
+  test("is parsed with any functions and shapes", () => {
     assert.deepEqual(parse(TABLE), { cutter: { compact: 17.39, small: 0.1177 }, memcpy: { compact: 47.32 }, raw_value: { compact: 5.077, small: 0.1826 } });
   });
 });
 
 describe("the bill", () => {
-  test("each request goes on its line", () => {
+  test("each kind of request has its line", () => {
     assert.equal(lineOf("table update"), "table operations");
     assert.equal(lineOf("blob read"), "blob reads");
     assert.equal(lineOf("put blob"), "blob writes");
     for (const kind of ["blob lease", "blob properties", "blob metadata"]) assert.equal(lineOf(kind), "other blob operations");
   });
 
-  test("adds up, by commits a month", () => {
+  test("adds up the operations of a month", () => {
     const kinds = { "blob read": 1, "put blob": 0.5, "blob lease": 2, "table update": 2 };
     const { forwarder } = bill({ designs: { forwarder: { kinds, messages: 3, bytes: 1e6 } } },
       { prices: { ...PRICES, eventDelivery: 0.5, execution: 0.25, hubMessageOf64KB: 0.1, throughputUnitHour: 3600 } });
@@ -172,26 +173,26 @@ describe("the bill", () => {
     for (const [line, dollars] of Object.entries(perEvent)) near(forwarder[line] / COMMITS_A_MONTH, dollars);
   });
 
-  test("knows every price that the file gives, and no other", async () => {
+  test("uses exactly the prices of the file", async () => {
     const { prices } = JSON.parse(await readFile(new URL("../../benches/prices.json", import.meta.url), "utf8"));
     assert.deepEqual(Object.keys(prices).sort(), Object.keys(PRICES).sort());
   });
 });
 
 describe("fairness", () => {
-  test("is the ratio of what one event in a hundred takes", () => {
-    const { alone, beside, ratio } = compared(times(300, 10), times(200, 25));
+  test("is the ratio of the 99th percentiles", () => {
+    const { alone, beside, ratio } = compare(times(300, 10), times(200, 25));
     assert.deepEqual([alone, beside, ratio], [{ events: 300, p50: 1, p99: 10 }, { events: 200, p50: 1, p99: 25 }, 2.5]);
   });
 
-  test("is not made up from a few events", () => {
-    assert.throws(() => compared(times(300, 10), times(99, 25)), /after 99 events/);
+  test("is not computed from a few events", () => {
+    assert.throws(() => compare(times(300, 10), times(99, 25)), /after 99 events/);
   });
 
-  test("and the backlog have goals and sections of their own", () => {
+  test("and the backlog have their own goals and sections", () => {
     const verdicts = Object.fromEntries(goals(FIGURES).map(({ what, verdict }) => [what, verdict]));
-    assert.equal(verdicts["p99 of a small event while two large blobs are caught up with, beside the same alone"], "met");
-    assert.equal(verdicts["a backlog of small blobs, beside the forwarder that took two at a time"], "met");
+    assert.equal(verdicts["p99 of a small event during the catch-up of two large blobs, relative to alone"], "met");
+    assert.equal(verdicts["a backlog of small blobs, relative to forwarding two at a time"], "met");
     const text = page(FIGURES);
     assert.match(text, /\| ratio \|  \| 1.00 × \| 2.50 × \|/);
     assert.match(text, /\| now \| 1000 \| 4.0 \| 240.0 \| 30.0 MiB \|/);
@@ -200,7 +201,7 @@ describe("fairness", () => {
 });
 
 describe("the goals", () => {
-  const verdict = (goal) => judge({ what: "it", ...goal }).verdict;
+  const verdict = (goal) => assess({ what: "it", ...goal }).verdict;
 
   test("a gap is in the goal's own unit", () => {
     assert.equal(verdict({ aim: 0.9, unit: "percent", figure: 0.46 }), "**missed** by 44 points");
@@ -209,21 +210,21 @@ describe("the goals", () => {
     assert.equal(verdict({ aim: 1.01, unit: "number", atMost: true, figure: 1.0151 }), "**missed** by 0.0051");
   });
 
-  test("met is met, to the point", () => {
+  test("a figure equal to the aim meets the goal", () => {
     assert.equal(verdict({ aim: 0.9, unit: "percent", figure: 0.9 }), "met");
     assert.equal(verdict({ aim: 50, unit: "ms", atMost: true, figure: 50 }), "met");
   });
 
-  test("just missed does not read as met", () => {
+  test("a narrow miss is not rounded to met", () => {
     assert.equal(verdict({ aim: 0.9, unit: "percent", figure: 0.897 }), "**missed** by 0.3 points");
   });
 
-  test("without a figure, none is made up", () => {
+  test("a goal without a figure is not measured", () => {
     for (const figure of [undefined, NaN, Infinity]) assert.equal(verdict({ aim: 4, unit: "number", figure }), "not measured");
     assert.deepEqual(new Set(goals({ missing: {} }).map((goal) => goal.verdict)), new Set(["not measured"]));
   });
 
-  test("every shape and every size but the smallest has its own", () => {
+  test("every shape and every size but the smallest has a goal", () => {
     const texts = goals(FIGURES).map(({ what }) => what);
     for (const words of ["cut, small", "cut, compact", "64 MB", "2 GB"]) assert.ok(texts.some((text) => text.includes(words)), words);
     assert.ok(!texts.some((text) => text.includes("of 1 MB")));
@@ -231,7 +232,7 @@ describe("the goals", () => {
 });
 
 describe("the plots", () => {
-  test("have every series, and nothing of the machine's", () => {
+  test("have every series", () => {
     const drawn = Object.fromEntries(plots(FIGURES).map(({ name, svg }) => [name, svg]));
     assert.deepEqual(Object.keys(drawn), ["catch-up", "memory-size", "memory-events", "cut", "bill"]);
     const words = {
@@ -250,32 +251,32 @@ describe("the plots", () => {
     assert.deepEqual(plots(FIGURES), plots(FIGURES));
   });
 
-  test("are left out where nothing was measured", () => {
+  test("are omitted for parts that were not measured", () => {
     assert.deepEqual(plots({ missing: {}, start: FIGURES.start }), []);
   });
 });
 
 describe("the page", () => {
-  test("without plots has the sections of what was measured only", () => {
+  test("without plots has only the sections of the measured parts", () => {
     const text = page({ runs: 1, machine: FIGURES.machine, missing: {}, start: FIGURES.start });
     assert.match(text, /## Start/);
     assert.doesNotMatch(text, /## Cutting|!\[/);
   });
 
-  test("says what could not be measured, and why", () => {
+  test("lists the parts that could not be measured, and why", () => {
     const { cut, ...rest } = FIGURES;
     assert.match(page({ ...rest, missing: { cut: "the bench ended with 101" } }), /## Not measured\n\n- cut: the bench ended with 101/);
   });
 
-  test("stands although the forwarder failed, and says why", () => {
-    const broken = summary(64, 64e6, [{ ...run(1), whole: { failed: "it does not get on" } }]);
+  test("is complete although the forwarder failed, and says why", () => {
+    const broken = summary(64, 64e6, [{ ...run(1), whole: { failed: "not forwarded" } }]);
     const text = page({ ...FIGURES, catchUp: [broken] }, { drawn: plots({ ...FIGURES, catchUp: [broken] }) });
-    assert.match(text, /\| 64 MB \| 1 \| it does not get on \|/);
+    assert.match(text, /\| 64 MB \| 1 \| not forwarded \|/);
     assert.match(text, /catch-up of 64 MB.*\| not measured \|/);
     assert.doesNotMatch(text, /NaN|undefined|Infinity/);
   });
 
-  test("is written with its plots, and every link of it leads somewhere", async () => {
+  test("is written with its plots, and every link has a target", async () => {
     const docs = await mkdtemp(join(tmpdir(), "flowlog-bench-"));
     try {
       write(FIGURES, docs);

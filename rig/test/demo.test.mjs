@@ -6,15 +6,15 @@ import { Writable } from "node:stream";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { demo } from "../demo.mjs";
-import { Ledger } from "../demo/ledger.mjs";
+import { Verifier } from "../demo/verifier.mjs";
 import { Screen } from "../demo/screen.mjs";
 import { seeded } from "../watcher/random.mjs";
 import { makeRecord } from "../watcher/records.mjs";
-import { recordsOf } from "../watcher/spans.mjs";
+import { recordsOf } from "../watcher/record-scanner.mjs";
 
 const HANDLER = fileURLToPath(new URL("naive-handler.mjs", import.meta.url));
 
-async function play(manner, options = {}) {
+async function play(mode, options = {}) {
   let shown = "";
   const stream = new Writable({
     write(chunk, _, done) {
@@ -23,13 +23,13 @@ async function play(manner, options = {}) {
     },
   });
   const result = await demo({
-    handler: { command: process.execPath, args: [HANDLER, manner] }, screen: new Screen(stream), nics: 2, commits: 6, ...options,
+    handler: { command: process.execPath, args: [HANDLER, mode] }, screen: new Screen(stream), nics: 2, commits: 6, ...options,
   });
   return { ...result, shown };
 }
 
 describe("the demo", () => {
-  test("is content with a forwarder that sends every record once, as it is", async () => {
+  test("passes a forwarder that sends every record once, unchanged", async () => {
     const { ok, verdict, shown, problems } = await play("exact");
     assert.ok(ok, problems.join("\n"));
     assert.ok(verdict.committed > 12);
@@ -38,7 +38,7 @@ describe("the demo", () => {
     assert.doesNotMatch(shown, /\x1b/, "no colours in a pipe");
   });
 
-  test("catches records that arrive twice, and counts what that costs", async () => {
+  test("detects records that arrive twice", async () => {
     const { ok, verdict, figures, problems } = await play("whole");
     assert.equal(ok, false);
     assert.ok(verdict.duplicates > 0);
@@ -47,14 +47,14 @@ describe("the demo", () => {
     assert.equal(figures.messages, figures.naive.sends);
   });
 
-  test("catches records that never arrive", async () => {
+  test("detects records that never arrive", async () => {
     const { ok, verdict, problems } = await play("lossy");
     assert.equal(ok, false);
     assert.ok(verdict.missing > 0);
     assert.match(problems[0], /^LOST/);
   });
 
-  test("catches records whose bytes were changed, though they mean the same", async () => {
+  test("detects records that were re-encoded", async () => {
     const { ok, verdict, problems } = await play("rewriting", { commits: 20 });
     assert.equal(ok, false);
     assert.ok(verdict.altered > 0);
@@ -62,7 +62,7 @@ describe("the demo", () => {
     assert.ok(problems.some((problem) => problem.startsWith("ALTERED")));
   });
 
-  test("plays a file of one's own, cut where its records end", async () => {
+  test("plays a given file, cut at its record boundaries", async () => {
     const directory = await mkdtemp(join(tmpdir(), "flowlog-demo-"));
     const file = join(directory, "PT1H.json");
     const random = seeded("own file");
@@ -74,47 +74,47 @@ describe("the demo", () => {
   });
 });
 
-describe("the ledger", () => {
+describe("the verifier", () => {
   const record = (n, tuples) => Buffer.from(`{"time":"${n}","flowRecords":{"flows":[{"aclID":"a","flowGroups":[{"rule":"r","flowTuples":[${tuples.map((t) => `"${t}"`).join(",")}]}]}]}}`);
   const message = (...records) => Buffer.from(`{"records":[${records.join(",")}]}`);
   const long = record(1, ["1,a", "2,b", "3,c", "4,d"]);
 
-  test("takes the parts of a record too long for a message as that record, when its tuples are all there once", () => {
-    const ledger = new Ledger(100);
-    ledger.commit(long);
-    ledger.receive(message(record(1, ["1,a", "2,b"])));
-    ledger.receive(message(record(1, ["3,c", "4,d"])));
-    assert.deepEqual(ledger.verdict(), { committed: 1, received: 1, missing: 0, duplicates: 0, altered: 0, malformed: 0, inParts: 1, byteExact: true, ok: true });
+  test("accepts a long record in parts that have each tuple once", () => {
+    const verifier = new Verifier(100);
+    verifier.commit(long);
+    verifier.receive(message(record(1, ["1,a", "2,b"])));
+    verifier.receive(message(record(1, ["3,c", "4,d"])));
+    assert.deepEqual(verifier.verdict(), { committed: 1, received: 1, missing: 0, duplicates: 0, altered: 0, malformed: 0, inParts: 1, byteExact: true, ok: true });
   });
 
-  test("notices a part that is missing, and one that came twice", () => {
+  test("detects missing and repeated parts of a long record", () => {
     for (const [parts, missing, duplicates] of [[[["1,a"], ["3,c", "4,d"]], 1, 0], [[["1,a", "2,b"], ["2,b", "3,c", "4,d"]], 0, 1]]) {
-      const ledger = new Ledger(100);
-      ledger.commit(long);
-      for (const tuples of parts) ledger.receive(message(record(1, tuples)));
-      const verdict = ledger.verdict();
+      const verifier = new Verifier(100);
+      verifier.commit(long);
+      for (const tuples of parts) verifier.receive(message(record(1, tuples)));
+      const verdict = verifier.verdict();
       assert.deepEqual([verdict.missing, verdict.duplicates, verdict.ok], [missing, duplicates, false]);
     }
   });
 
-  test("takes equal records for as many as were committed", () => {
-    const ledger = new Ledger(1000);
-    for (let i = 0; i < 2; i += 1) ledger.commit(long);
-    ledger.receive(message(long, long));
-    assert.equal(ledger.verdict().ok, true);
-    ledger.receive(message(long));
-    assert.equal(ledger.verdict().duplicates, 1);
+  test("expects equal records as often as they were committed", () => {
+    const verifier = new Verifier(1000);
+    for (let i = 0; i < 2; i += 1) verifier.commit(long);
+    verifier.receive(message(long, long));
+    assert.equal(verifier.verdict().ok, true);
+    verifier.receive(message(long));
+    assert.equal(verifier.verdict().duplicates, 1);
   });
 
-  test("does not take what is no complete {\"records\":[…]}", () => {
+  test("reports messages that are not a complete {\"records\":[…]}", () => {
     for (const body of ['{"records":[{"a":1}', '[{"a":1}]', '{"records":[{"a":1}]}{"records":[]}', '{"records":{"a":1}}', '{"other":[{"a":1}]}']) {
-      const ledger = new Ledger(1000);
-      ledger.receive(Buffer.from(body));
-      assert.equal(ledger.verdict().malformed, 1, body);
+      const verifier = new Verifier(1000);
+      verifier.receive(Buffer.from(body));
+      assert.equal(verifier.verdict().malformed, 1, body);
     }
   });
 
-  test("finds records by structure alone", () => {
+  test("finds records by structure", () => {
     const tricky = String.raw`{"a":"]}","b":"\"{[","c":["\\",{"d":"}"}]}`;
     assert.deepEqual(recordsOf(Buffer.from(`{"records":[${tricky} ,\n,${tricky}]}`)).map(String), [tricky, tricky]);
   });

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { deliveriesOf, FunctionsHost, judge } from "../host.mjs";
+import { deliveriesOf, FunctionsHost, validate } from "../host.mjs";
 import { seeded } from "../watcher/random.mjs";
 
 const GOOD = { Outputs: {}, Logs: [], ReturnValue: null };
 
-// Echoes what it was sent and told, as its environment says.
+// Answers with its environment.
 const ECHO = `
   const { createServer } = require("node:http");
   createServer((request, response) => response.end(JSON.stringify(process.env))).listen(Number(process.env.FUNCTIONS_CUSTOMHANDLER_PORT), "127.0.0.1");
 `;
 
-describe("what the host makes of an answer", () => {
+describe("validation of a response", () => {
   const json = "application/json; charset=utf-8";
   for (const [name, answer, ok] of [
     ["a JSON object is success", { status: 200, contentType: json, body: JSON.stringify(GOOD) }, true],
@@ -22,7 +22,7 @@ describe("what the host makes of an answer", () => {
     ["broken JSON is a failure", { status: 200, contentType: json, body: "{" }, false],
     ["a 500 is a failure", { status: 500, contentType: json, body: "{}" }, false],
   ]) {
-    test(name, () => assert.equal(judge(answer).ok, ok));
+    test(name, () => assert.equal(validate(answer).ok, ok));
   }
 });
 
@@ -65,27 +65,27 @@ describe("the host", () => {
     assert.equal(body.Metadata.sys.MethodName, "FlowLogBlobCreated");
   });
 
-  test("writes an event in every form that the binding may have", async () => {
+  test("sends an event in every form of the binding", async () => {
     for (const form of ["object", "string", "array", "string-array"]) await host.invoke(event, { form });
     assert.deepEqual(seen.map(({ body }) => body.Data.eventGridEvent), [event, JSON.stringify(event), [event], JSON.stringify([event])]);
   });
 
-  test("delivers again until it succeeds, and gives up when told", async () => {
+  test("delivers again until it succeeds or has no attempts left", async () => {
     statuses = [500, 500];
-    assert.deepEqual(await host.deliver(event, { hurry: 10_000 }), { ok: true, attempts: 3 });
+    assert.deepEqual(await host.deliver(event, { speedUp: 10_000 }), { ok: true, attempts: 3 });
     statuses = [500, 503, 500];
-    const { ok, attempts, reason } = await host.deliver(event, { hurry: 10_000, attempts: 2 });
+    const { ok, attempts, reason } = await host.deliver(event, { speedUp: 10_000, attempts: 2 });
     assert.deepEqual([ok, attempts], [false, 2]);
     assert.match(reason, /^status 503/);
   });
 
-  test("tells a timer function that it is time", async () => {
+  test("invokes a timer function", async () => {
     await host.invokeTimer();
     assert.equal(seen[0].path, "/FlowLogSweep");
     assert.equal(seen[0].body.Data.timer.IsPastDue, false);
   });
 
-  test("starts a handler, waits until it answers, and ends it", async () => {
+  test("starts a handler, waits until it answers, and stops it", async () => {
     const started = await FunctionsHost.start({ command: process.execPath, args: ["-e", ECHO], env: { EVENT_HUB_NAME: "flow" } });
     const environment = await (await fetch(`http://127.0.0.1:${started.port}/`)).json();
     assert.equal(environment.FUNCTIONS_CUSTOMHANDLER_PORT, String(started.port));
@@ -102,13 +102,13 @@ describe("the host", () => {
   });
 
   test("says why a handler did not start", async () => {
-    await assert.rejects(FunctionsHost.start({ command: "/no/such/program" }), /\/no\/such\/program cannot be started: .*ENOENT/);
+    await assert.rejects(FunctionsHost.start({ command: "/no/such/program" }), /cannot start \/no\/such\/program: .*ENOENT/);
     await assert.rejects(FunctionsHost.start({ command: process.execPath, args: ["-e", "console.log('EVENT_HUB_NAME is missing'); process.exit(64)"] }),
-      /ended \(exit code 64[^]*EVENT_HUB_NAME is missing/);
+      /exited \(code 64[^]*EVENT_HUB_NAME is missing/);
   });
 });
 
-test("the schedule of deliveries has late ones, doubled ones and repeated ones, and is the same for the same seed", () => {
+test("the same seed gives the same late, doubled and repeated deliveries", () => {
   const draw = () => {
     const random = seeded("schedule");
     return Array.from({ length: 300 }, () => deliveriesOf(random, { lose: 0.1 }));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import { HUB_KEY, HUB_KEY_NAME } from "../accounts.mjs";
 import { HubServer } from "../hub/server.mjs";
 import { eventsOf } from "../hub/report.mjs";
 import { AmqpClient, send, text } from "./amqp-client.mjs";
@@ -12,7 +13,7 @@ const bodies = () => eventsOf(server.store.hub(HUB), new URLSearchParams()).map(
 const outcomes = (sender, words) => Promise.all(words.map(async (word) => (await send(sender, text(word))).outcome));
 
 before(async () => {
-  server = new HubServer({ keys: { RootManageSharedAccessKey: "SAS_KEY_VALUE" } });
+  server = new HubServer({ keys: { [HUB_KEY_NAME]: HUB_KEY } });
   ({ port } = await server.listen());
 });
 beforeEach(() => {
@@ -21,7 +22,7 @@ beforeEach(() => {
 });
 after(() => server.close());
 
-test("the second and third transfer are rejected as told, though all four are in flight at once", async () => {
+test("exactly the chosen ones of four transfers in flight are rejected", async () => {
   server.faults.add({ action: "reject", skip: 1, count: 2, condition: "com.microsoft:server-busy", description: "50002" });
   const { sender, close } = await AmqpClient.sender(port, HUB);
   const answers = await Promise.all(["a", "b", "c", "d"].map((word) => send(sender, text(word))));
@@ -31,7 +32,7 @@ test("the second and third transfer are rejected as told, though all four are in
   close();
 });
 
-test("a fault for another hub does not count, and does not strike", async () => {
+test("a fault for another hub neither counts nor applies", async () => {
   server.faults.add({ action: "reject", hub: "another" });
   const { sender, close } = await AmqpClient.sender(port, HUB);
   assert.deepEqual(await outcomes(sender, ["a"]), ["accepted"]);
@@ -39,7 +40,7 @@ test("a fault for another hub does not count, and does not strike", async () => 
   close();
 });
 
-test("a busy hub rejects everything for as long as told", async () => {
+test("a busy hub rejects everything for the given time", async () => {
   server.faults.add({ action: "reject", forMs: 300 });
   const { sender, close } = await AmqpClient.sender(port, HUB);
   assert.deepEqual(await outcomes(sender, ["a", "b"]), ["rejected", "rejected"]);
@@ -58,7 +59,7 @@ test("released and modified transfers are not stored", async () => {
 });
 
 for (const store of [false, true]) {
-  test(`a detach ${store ? "after" : "before"} storing ends the link with its condition and answers nothing`, async () => {
+  test(`a detach ${store ? "after" : "before"} storing ends the link and answers nothing`, async () => {
     server.faults.add({ action: "detach", skip: 1, store });
     const { client, sender, close } = await AmqpClient.sender(port, HUB);
     await send(sender, text("a"));
@@ -80,7 +81,7 @@ for (const store of [false, true]) {
   });
 }
 
-test("a swallowed transfer is never answered, and the link works on", async () => {
+test("a swallowed transfer is never answered, and the link stays usable", async () => {
   server.faults.add({ action: "swallow", store: true });
   const { sender, close } = await AmqpClient.sender(port, HUB);
   const lost = sender.send(text("a"));
@@ -97,20 +98,20 @@ test("held transfers are answered when released", async () => {
   const held = outcomes(sender, ["a", "b", "c"]);
   assert.deepEqual(await outcomes(sender, ["d"]), ["accepted"]);
   assert.equal(server.store.hub(HUB).counters.unansweredNow, 3);
-  assert.equal(server.intake.release(), 3);
+  assert.equal(server.ingress.release(), 3);
   assert.deepEqual(await held, ["accepted", "accepted", "accepted"]);
   close();
 });
 
-test("what is held or struck for one hub is let go without another's", async () => {
+test("faults are released and removed for one hub alone", async () => {
   server.faults.add({ action: "hold", hub: HUB });
   server.faults.add({ action: "hold", hub: "another" });
   server.faults.add({ action: "reject", hub: "another" });
   const { sender, close } = await AmqpClient.sender(port, HUB);
   const held = outcomes(sender, ["a"]);
-  while (server.intake.heldCount(HUB) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(server.intake.release("another"), 0);
-  assert.equal(server.intake.release(HUB), 1);
+  while (server.ingress.heldCount(HUB) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(server.ingress.release("another"), 0);
+  assert.equal(server.ingress.release(HUB), 1);
   assert.deepEqual(await held, ["accepted"]);
   server.faults.clear(HUB);
   assert.deepEqual(server.faults.list().map(({ hub }) => hub), ["another", "another"]);
@@ -129,17 +130,17 @@ test("a delayed answer comes after a later one", async () => {
   close();
 });
 
-test("transfers of more frames than a session's window holds are all answered", async () => {
+test("transfers that exceed the session window are all answered", async () => {
   server.store.configure(HUB, { discard: true });
   const { sender, close } = await AmqpClient.sender(port, HUB);
-  // Of 16 frames each; the window is of 2,048.
+  // 16 frames each; the window has 2,048.
   const large = "x".repeat(1_000_000);
   for (let i = 0; i < 15; i += 1) assert.deepEqual(await outcomes(sender, Array(10).fill(large)), Array(10).fill("accepted"));
   server.store.configure(HUB, { discard: false });
   close();
 });
 
-test("a transfer is refused after the one behind it was accepted, and neither outcome is taken for the other", async () => {
+test("a late rejection after an acceptance keeps both outcomes apart", async () => {
   server.faults.add({ action: "refuse-late", skip: 1, description: "50002" });
   const { sender, close } = await AmqpClient.sender(port, HUB);
   const order = [];
@@ -155,7 +156,7 @@ test("a transfer is refused after the one behind it was accepted, and neither ou
   close();
 });
 
-test("a transfer is accepted as late as told, and stored in its place", async () => {
+test("a transfer is accepted late, but stored in order", async () => {
   server.faults.add({ action: "late", after: 2 });
   const { sender, close } = await AmqpClient.sender(port, HUB);
   const order = [];
@@ -168,25 +169,25 @@ test("a transfer is accepted as late as told, and stored in its place", async ()
   close();
 });
 
-test("what is to come behind answers that never go out is answered when released", async () => {
+test("a late answer that nothing precedes is sent when released", async () => {
   server.faults.add({ action: "refuse-late", hub: HUB });
   const { sender, close } = await AmqpClient.sender(port, HUB);
   const refused = outcomes(sender, ["a"]);
   while (server.store.hub(HUB).counters.transfers === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(server.intake.release("another"), 0);
-  assert.equal(server.intake.release(HUB), 1);
+  assert.equal(server.ingress.release("another"), 0);
+  assert.equal(server.ingress.release(HUB), 1);
   assert.deepEqual(await refused, ["rejected"]);
   close();
 });
 
-test("bytes are written to a connection whatever is due there", async () => {
+test("raw bytes are written to a connection at any time", async () => {
   const { client } = await AmqpClient.sender(port, HUB);
-  // A frame of twelve bytes that closes the connection, without a reason.
+  // A close frame without an error.
   assert.ok(server.writeRaw({ bytes: Buffer.from("0000000c0200000000531845", "hex").toString("base64") }) > 0);
   assert.equal(await client.closed, undefined);
 });
 
-test("an attach is refused with the condition asked for, and the next one is not", async () => {
+test("one attach is refused with the given condition", async () => {
   server.faults.add({ action: "refuse-attach", condition: "com.microsoft:server-busy" });
   const client = await AmqpClient.connect(port);
   await client.putToken(`sb://127.0.0.1:${port}/${HUB}`);
@@ -195,12 +196,12 @@ test("an attach is refused with the condition asked for, and the next one is not
   client.connection.close();
 });
 
-test("a hub that is gone refuses connections, and comes back on its port", async () => {
+test("a hub that is down refuses connections, and returns on its port", async () => {
   const { client } = await AmqpClient.sender(port, HUB);
-  await server.goAway();
+  await server.takeDown();
   assert.equal(await client.disconnected, "disconnected");
   await assert.rejects(AmqpClient.connect(port), /refused/);
-  await server.comeBack();
+  await server.bringUp();
   const { sender, close } = await AmqpClient.sender(port, HUB);
   assert.deepEqual(await outcomes(sender, ["back"]), ["accepted"]);
   close();
@@ -220,7 +221,7 @@ test("idle links are detached on demand, and the connection stays", async () => 
   close();
 });
 
-test("put-tokens are refused as told, and counted", async () => {
+test("chosen put-tokens are refused, and all are counted", async () => {
   server.faults.add({ action: "cbs", status: 500 });
   server.faults.add({ action: "cbs", skip: 1, status: 401 });
   const before = server.counters.putTokens;
@@ -234,8 +235,8 @@ test("put-tokens are refused as told, and counted", async () => {
   client.connection.close();
 });
 
-test("bytes are written to a connection before it is opened, and to the next one not", async () => {
-  // A frame that says nothing.
+test("raw bytes precede the open of one connection only", async () => {
+  // An empty frame.
   server.faults.add({ action: "raw-open", bytes: Buffer.from("0000000802000000", "hex").toString("base64") });
   const clients = [await AmqpClient.connect(port), await AmqpClient.connect(port)];
   const [struck, other] = clients.map(({ connection }) => connection.socket.bytesRead);
@@ -243,7 +244,7 @@ test("bytes are written to a connection before it is opened, and to the next one
   for (const { connection } of clients) connection.close();
 });
 
-test("put-tokens are answered by deep and by long bodies", async () => {
+test("put-tokens are answered with deep and with long bodies", async () => {
   server.faults.add({ action: "cbs", nested: 3 });
   server.faults.add({ action: "cbs", skip: 1, bytes: 300_000 });
   const client = await AmqpClient.connect(port);
@@ -254,6 +255,6 @@ test("put-tokens are answered by deep and by long bodies", async () => {
   client.connection.close();
 });
 
-test("an unknown fault is refused with the names of those there are", () => {
-  assert.throws(() => server.faults.add({ action: "explode" }), /'explode'; there are: reject, release/);
+test("an unknown fault is refused with the list of known ones", () => {
+  assert.throws(() => server.faults.add({ action: "explode" }), /'explode'; known: reject, release/);
 });

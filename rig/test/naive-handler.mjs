@@ -1,20 +1,22 @@
-// A tiny handler to prove the demo's judging with. Its argument is how it goes about it: `whole` is the vendors' ten
-// lines; `exact` remembers how far it came; `lossy` forgets a record now and then; `rewriting` parses and re-encodes.
+// A small handler that tests the demo's verifier. Its argument selects a mode: `whole` sends the whole blob each time, as
+// the vendors' function does; `exact` sends each record once; `lossy` drops records; `rewriting` re-encodes them.
 
 import { createServer } from "node:http";
 import { BlobClient } from "@azure/storage-blob";
 import { EventHubProducerClient } from "@azure/event-hubs";
 import { ACCOUNTS, accountSas } from "../accounts.mjs";
-import { recordsOf } from "../watcher/spans.mjs";
+import { recordsOf } from "../watcher/record-scanner.mjs";
 
-const [manner] = process.argv.slice(2);
+const [mode] = process.argv.slice(2);
 const producer = new EventHubProducerClient(process.env.EVENT_HUB_CONNECTION, process.env.EVENT_HUB_NAME);
-const done = new Map();
-const turns = new Map();
+/** Number of records sent, by URL. */
+const sent = new Map();
+/** The last pending task, by URL: blobs are handled one event at a time. */
+const pending = new Map();
 
 const frame = (records) => Buffer.concat([Buffer.from('{"records":['), ...records.flatMap((r, i) => (i > 0 ? [Buffer.from(","), r] : [r])), Buffer.from("]}")]);
 
-const MANNERS = {
+const MODES = {
   whole: (url, content) => content,
   exact: (url, content) => newRecords(url, content),
   lossy: (url, content) => newRecords(url, content, (records) => (records.length > 1 ? records.slice(1) : records)),
@@ -23,21 +25,21 @@ const MANNERS = {
 
 function newRecords(url, content, change = (records) => records) {
   const all = recordsOf(content);
-  const records = all.slice(done.get(url) ?? 0);
-  done.set(url, all.length);
+  const records = all.slice(sent.get(url) ?? 0);
+  sent.set(url, all.length);
   return records.length === 0 ? undefined : frame(change(records));
 }
 
 async function forward({ data: { url } }) {
   const plain = decodeURIComponent(url);
   const [, account] = new URL(url).pathname.split("/");
-  if (!(account in ACCOUNTS)) throw new Error(`no such account: ${account}`);
-  const work = (turns.get(plain) ?? Promise.resolve()).then(async () => {
+  if (!(account in ACCOUNTS)) throw new Error(`unknown account: ${account}`);
+  const work = (pending.get(plain) ?? Promise.resolve()).then(async () => {
     const content = await new BlobClient(url + accountSas(account)).downloadToBuffer();
-    const body = MANNERS[manner](plain, content);
+    const body = MODES[mode](plain, content);
     if (body) await producer.sendBatch([{ body }]);
   });
-  turns.set(plain, work.catch(() => {}));
+  pending.set(plain, work.catch(() => {}));
   await work;
 }
 

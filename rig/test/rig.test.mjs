@@ -33,7 +33,7 @@ describe("the rig as a process", () => {
     ["it gets SIGTERM", (child) => child.kill("SIGTERM")],
     ["it is killed outright", (child) => child.kill("SIGKILL")],
   ]) {
-    test(`ends when ${how}, and Azurite with it`, async () => {
+    test(`stops, with Azurite, when ${how}`, async () => {
       const { child, endpoints } = await startProcess();
       assert.equal(await refused(endpoints.blob), false);
       end(child);
@@ -43,7 +43,7 @@ describe("the rig as a process", () => {
     });
   }
 
-  test("is driven through its control API", async () => {
+  test("is controlled through its API", async () => {
     const { child, endpoints, control } = await startProcess("--partitions", "2", "--max-message-size", "262144");
     assert.deepEqual((await control("GET", "/endpoints")).body, endpoints);
 
@@ -78,7 +78,7 @@ describe("the rig as a process", () => {
     await once(child, "exit");
   });
 
-  test("with --tls takes AMQP over TLS and a managed identity's token, for those who trust its authority", async () => {
+  test("with --tls accepts AMQP over TLS and a managed identity's token", async () => {
     const { child, endpoints } = await startProcess("--tls", "--identity");
     const ca = await readFile(endpoints.caFile);
     await assert.rejects(AmqpClient.connect(endpoints.hubTlsPort, { transport: "tls" }), /refused/);

@@ -5,7 +5,7 @@ import { BlobServiceClient, StorageSharedKeyCredential } from "@azure/storage-bl
 import { ACCOUNTS } from "../accounts.mjs";
 import { makeToken } from "../identity.mjs";
 import { startRig } from "../rig.mjs";
-import { recordsOf } from "../watcher/spans.mjs";
+import { recordsOf } from "../watcher/record-scanner.mjs";
 import { STYLE_NAMES } from "../watcher/records.mjs";
 
 let rig;
@@ -33,7 +33,7 @@ describe("the Network Watcher simulator", () => {
     return list.committedBlocks;
   };
 
-  test("commits a 12-byte header, one block per commit that begins with a comma after the first, a 2-byte closer", async () => {
+  test("commits a header, one block per commit, and a closer", async () => {
     const blob = await control("POST", "/watcher/blobs", { mac: "00224871c205", hour: "2026-11-22T09:00:00Z" });
     assert.equal(blob.name, "flowLogResourceID=/AAAA0A0A-BB1B-CC2C-DD3D-EEEEEE4E4E4E_NETWORKWATCHERRG/"
       + "NETWORKWATCHER_EASTUS2EUAP_MYVNET-MYRESOURCEGROUP-FLOWLOG/y=2026/m=11/d=22/h=09/m=00/macAddress=00224871C205/PT1H.json");
@@ -49,7 +49,7 @@ describe("the Network Watcher simulator", () => {
     assert.equal(JSON.parse(content).records.length, 6);
   });
 
-  test("says what it committed as Event Grid would", async () => {
+  test("describes a commit in Event Grid's schemas", async () => {
     const { blob, name, url } = await control("POST", "/watcher/blobs", { mac: "00224871c206" });
     const { event, contentLength, etag } = await control("POST", "/watcher/append", { blob });
     const content = await control("GET", `/watcher/blob?blob=${blob}`);
@@ -69,7 +69,7 @@ describe("the Network Watcher simulator", () => {
   });
 
   for (const style of STYLE_NAMES) {
-    test(`knows the bytes of each record it makes in style ${style}, as a scan and a JSON parser find them`, async () => {
+    test(`returns the exact bytes of its records in style ${style}`, async () => {
       const { blob } = await control("POST", "/watcher/blobs", { mac: `style ${style}`, kind: style.startsWith("nsg") ? "nsg" : "vnet" });
       for (const separator of ["comma", "crlf", "lines", "wide"]) {
         await control("POST", "/watcher/append", { blob, records: 3, style, separator, ...(style === "long" ? { tuples: 300 } : {}) });
@@ -81,7 +81,7 @@ describe("the Network Watcher simulator", () => {
     });
   }
 
-  test("makes the same blob again from the same seed", async () => {
+  test("generates the same blob from the same seed", async () => {
     const again = await startRig({ seed: 1 });
     const contents = await Promise.all([rig, again].map(async ({ watcher }) => {
       const { blob } = await watcher.create({ name: "same" });
@@ -92,7 +92,7 @@ describe("the Network Watcher simulator", () => {
     assert.ok(contents[0].equals(contents[1]));
   });
 
-  test("writes a blob anew, with records of its own or with the bytes it is given", async () => {
+  test("rewrites a blob with generated records or given bytes", async () => {
     const { blob } = await control("POST", "/watcher/blobs", { mac: "00224871c208" });
     await control("POST", "/watcher/append", { blob, records: 4 });
     await control("POST", "/watcher/rewrite", { blob, records: 1 });
@@ -102,7 +102,7 @@ describe("the Network Watcher simulator", () => {
     assert.deepEqual(await control("GET", `/watcher/records?blob=${blob}`), [Buffer.from('{"a":1}').toString("base64")]);
   });
 
-  test("deletes a blob, and commits an empty one when asked to", async () => {
+  test("deletes a blob, and commits an empty one on request", async () => {
     const { blob, name, event } = await control("POST", "/watcher/blobs", { mac: "00224871c207", commitEmpty: true });
     assert.equal(event.data.contentLength, 14);
     await control("POST", "/watcher/append", { blob });
@@ -110,7 +110,7 @@ describe("the Network Watcher simulator", () => {
     assert.equal(await service.getContainerClient(rig.endpoints.container).getBlobClient(name).exists(), false);
   });
 
-  test("says what is wrong when it is asked for what it does not have", async () => {
+  test("explains errors about unknown blobs", async () => {
     const answer = await fetch(`${rig.endpoints.control}/watcher/append`, { method: "POST", body: '{"blob":"none"}' });
     assert.equal(answer.status, 400);
     assert.match((await answer.json()).error, /no blob 'none'/);
@@ -162,7 +162,7 @@ describe("the storage proxy", () => {
     });
   });
 
-  test("answers busy to the second and third read alone", async () => {
+  test("answers busy to exactly the second and third read", async () => {
     await control("POST", "/storage/faults", { action: "status", kind: "blob read", skip: 1, count: 2 });
     const statuses = [];
     for (let i = 0; i < 4; i += 1) {
@@ -171,7 +171,7 @@ describe("the storage proxy", () => {
     assert.deepEqual(statuses, [206, "503 ServerBusy", "503 ServerBusy", 206]);
   });
 
-  test("resets before or after Azurite has seen the request", async () => {
+  test("resets a request before or after Azurite has handled it", async () => {
     const block = service.getContainerClient(rig.endpoints.container).getBlockBlobClient("reset");
     await control("POST", "/storage/faults", { action: "reset-before", kind: "put blob" });
     await assert.rejects(block.upload("a", 1));
@@ -189,7 +189,7 @@ describe("the storage proxy", () => {
     assert.equal((await reading).length, 10);
   });
 
-  test("shifts the date of its answers, refusals among them, and sends one date only", async () => {
+  test("shifts the Date of all responses and sends one Date only", async () => {
     await control("POST", "/storage/faults", { action: "date", path: "/shifted$", seconds: -86_400, count: "all" });
     await control("POST", "/storage/faults", { action: "status", path: "/shifted$", status: 503 });
     const daysFromNow = async (blob) => {
@@ -202,7 +202,7 @@ describe("the storage proxy", () => {
     assert.deepEqual(await daysFromNow("another"), { status: 404, days: 0 });
   });
 
-  test("delays what matches for as long as told, beside other faults", async () => {
+  test("delays matching requests, in addition to other faults", async () => {
     for (const ms of [60, 40]) await control("POST", "/storage/faults", { action: "delay", path: "/slow$", ms, count: "all" });
     await control("POST", "/storage/faults", { action: "status", path: "/slow$", status: 503 });
     const slow = `${rig.endpoints.blob}/${rig.endpoints.container}/slow${rig.endpoints.storageSas}`;
@@ -215,7 +215,7 @@ describe("the storage proxy", () => {
     assert.deepEqual(faults.map(({ count, struck }) => [count, struck]), [["all", 2], ["all", 2], [1, 1]]);
   });
 
-  test("cuts a body short", async () => {
+  test("truncates a body", async () => {
     await control("POST", "/storage/faults", { action: "cut", kind: "blob read", bytes: 7 });
     const answer = await fetch(`${rig.endpoints.blob}/${rig.endpoints.container}/${name}${rig.endpoints.storageSas}`);
     await assert.rejects(answer.arrayBuffer());
@@ -246,7 +246,7 @@ describe("managed identity, over https", () => {
   const blobUrl = () => `${secure.endpoints.blob}/${secure.endpoints.container}/hello`;
   const tableUrl = () => `${secure.endpoints.hostTable}/Tables`;
 
-  test("the endpoint wants its header, its version and a resource", async () => {
+  test("the endpoint requires its header, its version and a resource", async () => {
     const { identityHeader } = secure.endpoints;
     assert.equal((await askToken(storage)).status, 401);
     assert.equal((await askToken({ ...storage, "api-version": "2017-09-01" }, identityHeader)).status, 400);
@@ -257,7 +257,7 @@ describe("managed identity, over https", () => {
     assert.match(body.expires_on, /^\d{10}$/);
   });
 
-  test("its token opens Azurite's blobs and tables, through the proxy; one for the hubs does not", async () => {
+  test("its token opens blobs and tables; a token for hubs does not", async () => {
     const { body } = await askToken(storage, secure.endpoints.identityHeader);
     assert.equal(await get(blobUrl(), body.access_token), 200);
     assert.equal(await get(tableUrl(), body.access_token), 200);
@@ -267,7 +267,7 @@ describe("managed identity, over https", () => {
     assert.equal(await get(blobUrl(), makeToken({ audience: storage.resource, lifetimeSeconds: -10 }).token), 403);
   });
 
-  test("it fails, and hangs, as often as told", async () => {
+  test("it fails and hangs as often as configured", async () => {
     secure.identity.configure({ fail: 1, failStatus: 500 });
     assert.equal((await askToken(storage, secure.endpoints.identityHeader)).status, 500);
     assert.equal((await askToken(storage, secure.endpoints.identityHeader)).status, 200);
@@ -276,7 +276,7 @@ describe("managed identity, over https", () => {
     assert.equal((await askToken(storage, secure.endpoints.identityHeader)).status, 200);
   });
 
-  test("keys work over https as well", async () => {
+  test("account keys work over https, too", async () => {
     const credential = new StorageSharedKeyCredential("hoststore", ACCOUNTS.hoststore);
     const client = new BlobServiceClient(secure.endpoints.hostBlob, credential, { tlsOptions: { ca: secure.hub.tls.ca } });
     assert.equal((await client.getContainerClient("quarantine").createIfNotExists()).succeeded, true);

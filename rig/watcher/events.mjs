@@ -1,15 +1,15 @@
-// BlobCreated, as Event Grid words it.
+// BlobCreated events in Event Grid's schemas.
 
 import { SUBSCRIPTION } from "./names.mjs";
 
 const TYPE = "Microsoft.Storage.BlobCreated";
 
-/** Every path segment percent-encoded, slashes kept: `flowLogResourceID=/X` becomes `flowLogResourceID%3D/X`. */
-export const encodedPath = (name) => name.split("/").map(encodeURIComponent).join("/");
+/** Percent-encodes each segment of a path: `flowLogResourceID=/X` becomes `flowLogResourceID%3D/X`. */
+const encodedPath = (name) => name.split("/").map(encodeURIComponent).join("/");
 
 /**
- * @param {object} commit what was committed: `account, container, name, root` (the blob service as others reach it),
- *   `etag, contentLength, sequence, time, id, requestId, clientRequestId, batchId`
+ * @param {object} commit `account, container, name, root` (public URL of the blob service), `etag, contentLength, sequence,
+ *   time, id, requestId, clientRequestId, batchId`
  * @param {{schema?: "grid" | "cloud", quotedETag?: boolean, encodeUrl?: boolean}} wording
  */
 export function blobCreated(commit, { schema = "grid", quotedETag = false, encodeUrl = true } = {}) {

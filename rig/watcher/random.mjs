@@ -1,14 +1,10 @@
-// Randomness that can be repeated: the same seed gives the same run, on every machine.
+// Reproducible randomness: the same seed gives the same run on every machine.
 
-function seedOf(value) {
-  let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(String(value))) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return hash;
-}
+import { fnv1a } from "../fnv.mjs";
 
 /** A generator (mulberry32) seeded with any number or text. */
 export function seeded(seed) {
-  let state = seedOf(seed);
+  let state = fnv1a(String(seed));
   const next = () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let t = state;

@@ -1,5 +1,5 @@
-// Flow-log records, as text. Each is made as Network Watcher would write it, byte by byte; nothing ever parses and
-// re-writes them, so that what is compared at the end is what was committed.
+// Generates the bytes of flow-log records as Network Watcher writes them. They are never parsed and re-encoded, so that
+// tests compare with exactly what was committed.
 
 import { SUBSCRIPTION } from "./names.mjs";
 
@@ -59,7 +59,7 @@ function nsgRecord(random, { at, mac, tuples = random.int(2, 12) }, version) {
     + `"flows":[{"mac":"${mac}","flowTuples":[${list.join(",")}]}]}]}}`;
 }
 
-/** Spaces, tabs and line ends wherever JSON allows them, outside strings. */
+/** Inserts random white space wherever JSON allows it. */
 function spaced(text, random) {
   let inString = false;
   let result = "";
@@ -89,17 +89,17 @@ const STYLES = {
   nsg2: (random, options) => nsgRecord(random, options, 2),
 };
 
-/** Every style but the one that is too long for a message, weighted as a day in the field would be. */
+/** The styles that `mixed` draws from, weighted by repetition. */
 const MIX = ["usual", "usual", "usual", "empty", "usual", "escapes", "deep", "spaced"];
 
 export const STYLE_NAMES = [...Object.keys(STYLES), "mixed"];
 
 /**
- * One record's bytes.
+ * The bytes of one record.
  * @param {{style?: string, at: number, mac: string, tuples?: number}} options `at`: ms since 1970
  */
 export function makeRecord(random, { style = "usual", ...options }) {
   const make = STYLES[style === "mixed" ? random.pick(MIX) : style];
-  if (!make) throw new RangeError(`no record style is called '${style}'; there are: ${STYLE_NAMES.join(", ")}`);
+  if (!make) throw new RangeError(`unknown record style '${style}'; known: ${STYLE_NAMES.join(", ")}`);
   return Buffer.from(make(random, options));
 }

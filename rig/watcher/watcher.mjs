@@ -1,4 +1,4 @@
-// The Network Watcher simulator: commits PT1H.json block by block, as Azure does.
+// The Network Watcher simulator: commits PT1H.json blobs block by block, as Azure does.
 
 import { randomUUID } from "node:crypto";
 import { BlobServiceClient, StorageSharedKeyCredential } from "@azure/storage-blob";
@@ -7,12 +7,12 @@ import { blobCreated } from "./events.mjs";
 import { nsgBlob, vnetBlob } from "./names.mjs";
 import { seeded } from "./random.mjs";
 import { makeRecord } from "./records.mjs";
-import { recordsOf } from "./spans.mjs";
+import { recordsOf } from "./record-scanner.mjs";
 
 const HEADER = Buffer.from('{"records":[');
 const CLOSER = Buffer.from("]}");
 
-/** What stands between two records, and at the head of every data block but the first. */
+/** Separators between records; every data block but the first begins with one. */
 const SEPARATORS = { comma: ",", crlf: ",\r\n", lines: "\n,\n", wide: " \t,  " };
 
 const NOTHING_COMMITTED = () => ({ header: undefined, closer: undefined, ids: [], bytes: 0, records: [], scanned: false });
@@ -24,8 +24,8 @@ export class Watcher {
   #sequence = 0x0d03;
 
   /**
-   * @param {{blob: string, publicBlob: string, ca?: string, seed?: number}} options `blob`: where to write;
-   *   `publicBlob`: where others reach the same service (events name it); `ca`: whom to trust when that is https
+   * @param {{blob: string, publicBlob: string, ca?: string, seed?: number}} options `blob`: URL to write to;
+   *   `publicBlob`: URL of the same service for events; `ca`: the authority to trust for https
    */
   constructor({ blob, publicBlob, ca, seed = 1 }) {
     Object.assign(this, { blob, publicBlob, ca, seed });
@@ -33,7 +33,7 @@ export class Watcher {
   }
 
   #service(account) {
-    if (!ACCOUNTS[account]) throw new RangeError(`no account is called '${account}'; there are: ${Object.keys(ACCOUNTS).join(", ")}`);
+    if (!ACCOUNTS[account]) throw new RangeError(`unknown account '${account}'; known: ${Object.keys(ACCOUNTS).join(", ")}`);
     if (!this.#clients.has(account)) {
       const credential = new StorageSharedKeyCredential(account, ACCOUNTS[account]);
       const options = this.ca ? { tlsOptions: { ca: this.ca } } : {};
@@ -50,7 +50,7 @@ export class Watcher {
     }
   }
 
-  /** Prepares a blob; nothing is committed before the first append, unless `commitEmpty`. */
+  /** Registers a blob. It is committed by the first append, or at once with `commitEmpty`. */
   async create({ account = FLOW_LOG_ACCOUNT, container, name, kind = "vnet", mac = "112233445566", hour = "2026-11-22T09:00:00Z", commitEmpty = false, wording, ...where }) {
     const place = name === undefined ? (kind === "nsg" ? nsgBlob : vnetBlob)({ ...where, mac, hour }) : { name };
     const blob = {
@@ -60,13 +60,13 @@ export class Watcher {
     };
     await this.createContainer(blob.container, account);
     this.#blobs.set(blob.id, blob);
-    const event = commitEmpty ? await this.#inTurn(blob, () => this.#commit(blob, [], wording)) : undefined;
+    const event = commitEmpty ? await this.#serialize(blob, () => this.#commit(blob, [], wording)) : undefined;
     return { blob: blob.id, account, container: blob.container, name: blob.name, url: this.#client(blob).url.replace(this.blob, this.publicBlob), event };
   }
 
   #find(id) {
     const blob = this.#blobs.get(id) ?? [...this.#blobs.values()].find(({ name }) => name === id);
-    if (!blob) throw new RangeError(`no blob '${id}': POST /watcher/blobs makes one and answers its id`);
+    if (!blob) throw new RangeError(`no blob '${id}': POST /watcher/blobs creates one and returns its id`);
     return blob;
   }
 
@@ -74,8 +74,8 @@ export class Watcher {
     return this.#service(blob.account).getContainerClient(blob.container).getBlockBlobClient(blob.name);
   }
 
-  // One blob has one writer: its commits follow each other.
-  #inTurn(blob, work) {
+  // Commits to one blob run one after the other.
+  #serialize(blob, work) {
     const result = blob.last.then(work);
     blob.last = result.catch(() => {});
     return result;
@@ -87,28 +87,28 @@ export class Watcher {
     return Array.from({ length: records }, () => makeRecord(random, { style, at, mac: blob.mac, tuples }));
   }
 
-  // The blocks of the next commit, and the records they are known to hold.
+  // The blocks of the next commit, and the records in them, if known.
   #blocks(blob, { blocks, given, separator = "comma", ...what }) {
     if (blocks) return { newBlocks: blocks.map((text) => Buffer.from(text, "base64")), made: [] };
     const between = SEPARATORS[separator];
-    if (between === undefined) throw new RangeError(`no separator is called '${separator}'; there are: ${Object.keys(SEPARATORS).join(", ")}`);
+    if (between === undefined) throw new RangeError(`unknown separator '${separator}'; known: ${Object.keys(SEPARATORS).join(", ")}`);
     const made = given ?? this.#generate(blob, what);
     return { newBlocks: [joinRecords(made, between, blob.ids.length > 0)], made };
   }
 
   /**
-   * One commit more: one new block of generated records, or of `given` ones (Buffers), or `blocks` (base64) as they are.
+   * Commits one more block of generated records or of the `given` ones (Buffers), or the `blocks` (base64) as they are.
    * @returns {Promise<{event: object, etag: string, contentLength: number, appended: string, records: string[]}>}
    */
   append({ blob: id, wording, ...what }) {
     const blob = this.#find(id);
-    return this.#inTurn(blob, () => this.#grow(blob, wording, what));
+    return this.#serialize(blob, () => this.#grow(blob, wording, what));
   }
 
-  /** Writes the blob anew, with other blocks: what Azure never does, and a restored account may. */
+  /** Replaces the blob's content. Network Watcher never does this, but restoring an account may. */
   rewrite({ blob: id, wording, ...what }) {
     const blob = this.#find(id);
-    return this.#inTurn(blob, () => {
+    return this.#serialize(blob, () => {
       Object.assign(blob, NOTHING_COMMITTED());
       return this.#grow(blob, wording, what);
     });
@@ -129,7 +129,7 @@ export class Watcher {
 
   async remove({ blob: id }) {
     const blob = this.#find(id);
-    await this.#inTurn(blob, () => this.#client(blob).deleteIfExists());
+    await this.#serialize(blob, () => this.#client(blob).deleteIfExists());
     Object.assign(blob, NOTHING_COMMITTED());
   }
 
@@ -159,19 +159,19 @@ export class Watcher {
     }, wording);
   }
 
-  /** The committed content, as storage gives it now. */
+  /** The committed content, read from storage. */
   async content(id) {
     return this.#client(this.#find(id)).downloadToBuffer();
   }
 
-  /** Every record's bytes, in order: as they were made, or, after blocks given raw, as a scan of the content finds them. */
+  /** The bytes of every record, in order: as generated, or found by a scan if raw blocks were given. */
   async records(id) {
     const blob = this.#find(id);
     return blob.scanned ? recordsOf(await this.content(id)) : blob.records;
   }
 }
 
-/** Records one after another; `leading`: the separator stands before the first one too. */
+/** Joins records; with `leading`, a separator also precedes the first one. */
 export function joinRecords(records, separator, leading) {
   const gap = Buffer.from(separator);
   return Buffer.concat(records.flatMap((record, i) => (i > 0 || leading ? [gap, record] : [record])));

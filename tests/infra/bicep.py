@@ -1,7 +1,7 @@
-"""Reads Bicep files with the tree-sitter grammar, far enough to ask what they declare and refer to.
+"""Reads the declarations and references of Bicep files with the tree-sitter grammar.
 
-This is no compiler: expressions have no types here. Names, modules' parameters and outputs, and (with
-`check_types.py`) the properties of resources are what is looked at.
+This is not a compiler: it checks names, modules' parameters and outputs and, with `check_types.py`, the properties of
+resources, but not the types of expressions.
 """
 
 import functools
@@ -18,7 +18,7 @@ MAIN = INFRA / "main.bicep"
 TEMPLATES = sorted([*INFRA.glob("*.bicep"), *INFRA.glob("modules/*.bicep")])
 PARAMETERS = sorted(INFRA.glob("parameters/*.bicepparam"))
 
-# The functions of Bicep that the templates use: a name outside this list is a slip or needs to be added.
+# The Bicep functions in use: any other name is a typing error, or must be added.
 FUNCTIONS = set(
     "any cidrSubnet concat contains empty environment guid items join length loadJsonContent loadTextContent map"
     " readEnvironmentVariable replace resourceGroup resourceId split string subscription subscriptionResourceId"
@@ -62,7 +62,7 @@ class Declaration:
 
     @functools.cached_property
     def body(self):
-        """The object that a resource or a module consists of, out of its loop and its condition."""
+        """The object of a resource or module, without its loop and condition."""
         return next(node for node in walk(self.node) if node.type == "object" and node.parent.type != "arguments")
 
     @functools.cached_property
@@ -76,7 +76,7 @@ class Declaration:
 
     @property
     def is_optional(self):
-        """Of a parameter: whether it may be left out."""
+        """Whether a parameter may be omitted."""
         is_nullable = any(node.type == "nullable_type" for node in self.node.named_children[1].named_children)
         return is_nullable or any(child.type == "=" for child in self.node.children)
 
@@ -86,7 +86,7 @@ class Declaration:
 
 
 def properties(node):
-    """An object's properties by name; a name that is made of others comes with its quotes."""
+    """An object's properties by name; an interpolated name keeps its quotes."""
     found = {}
     for child in node.named_children:
         if child.type == "object_property":
@@ -101,7 +101,7 @@ class File:
         self.path = path
         source = path.read_bytes()
         if path.suffix == ".bicepparam":
-            # The grammar knows templates only, where the same statement begins with another word.
+            # The grammar supports only templates, whose equivalent statement is `var`.
             source = re.sub(rb"(?m)^param (\w+) =", rb"var \1 =", source)
         parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bicep.language()))
         self.root = parser.parse(source).root_node

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Checks the templates' resources against Azure's published resource types, as the compiler would.
+"""Checks the templates' resources against Azure's published resource types, like the compiler.
 
     tests/infra/check_types.py CHECKOUT
 
 CHECKOUT is a clone of the public repository Azure/bicep-types-az (a git directory, with or without a work tree).
-For each resource that the templates create: its type and version exist, each property is known and can be written,
-what is required is there, and a plain string or number is one of the values that are allowed. Values that are
-calculated are not looked into, except both sides of a condition.
+Checks for each resource that its type and version exist, that its properties are known and writable, that required
+ones are present, and that literal values are allowed. Of computed values, it checks only both sides of a condition.
 """
 
 import functools
@@ -68,8 +67,8 @@ def check(types, reference, node, where, problems):
                     problems.append(f"{where}.{name} can't be written")
                 check(types, known[name]["type"], value, f"{where}.{name}", problems)
             elif others is None and name not in ("parent", "scope", "dependsOn"):
-                problems.append(f"{where}.{name} is not known")
-        # A child's name is made of its parent's; type and version are the declaration's.
+                problems.append(f"{where}.{name} is unknown")
+        # Type and version are part of the declaration.
         missing = {name for name, value in known.items() if value.get("flags", 0) & REQUIRED} - set(given) - {"type", "apiVersion"}
         problems.extend(f"{where}.{name} is missing" for name in sorted(missing))
     elif kind == "ArrayType" and node.type == "array":
@@ -91,8 +90,6 @@ def check(types, reference, node, where, problems):
             problems.append(f"{where}: {text(node)} does not fit")
         elif node.type in ("object", "array") and not any(option["$type"] in ("AnyType", "ObjectType") for option in expected):
             problems.append(f"{where}: an {node.type} does not fit {[option['$type'] for option in expected]}")
-    elif kind not in ("AnyType",) and node.type == "null":
-        pass
 
 
 def leaves(types, entry):
@@ -110,7 +107,7 @@ def main(checkout):
             found = types.find(resource.target)
             where = f"{path.name}: {resource.name}"
             if found is None:
-                problems.append(f"{where}: there is no {resource.target}")
+                problems.append(f"{where}: {resource.target} does not exist")
             elif not resource.exists_already:
                 check(found[0], found[1], resource.body, where, problems)
                 checked += 1

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Stands in for `az` in the tests of scripts/deploy.sh.
+"""A fake `az` for the tests of scripts/deploy.sh.
 
-Appends its arguments to $FAKE_AZ/calls, a JSON array a line, and answers as $FAKE_AZ/answers.json says: a list of
-`{"when": [words], "out": text, "code": number, "times": number}`. The first entry whose words all occur among the
-arguments, one after the other, answers; one with `times` answers that often and is passed over from then on.
+Appends its arguments to $FAKE_AZ/calls, one JSON array a line. Its answers are in $FAKE_AZ/answers.json, a list of
+`{"when": [words], "out": text, "code": number, "times": number}`: the first entry whose words all occur among the
+arguments, in order, is used; one with `times` only that many times.
 """
 
 import json
@@ -30,6 +30,6 @@ for answer in answers:
             (folder / "answers.json").write_text(json.dumps(answers))
         sys.stdout.write(answer.get("out", ""))
         if answer.get("code"):
-            print("ERROR: played by the test", file=sys.stderr)
+            print("ERROR: injected by the test", file=sys.stderr)
         sys.exit(answer.get("code", 0))
 sys.exit(0)

@@ -1,4 +1,4 @@
-"""Do the templates, the script and the README say what the code says?"""
+"""Compares the templates, the script and the README with the code."""
 
 import json
 import re
@@ -6,23 +6,23 @@ import unittest
 
 from bicep import INFRA, MAIN, ROOT, TEMPLATES, properties, read, string, text, walk
 
-# Settings that the host reads and the forwarder does not.
+# Settings that only the host reads.
 HOST_SETTINGS = {"APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"}
 
-# Settings of the code that a deployment leaves alone, and why.
-LEFT_ALONE = {
-    "FLOWLOG_STORAGE": "a connection string; the deployment knows identities only",
-    "FLOWLOG_STORAGE__accountName": "blobServiceUri says the same, for several accounts",
+# Settings that a deployment does not write, and why.
+NOT_WRITTEN = {
+    "FLOWLOG_STORAGE": "a connection string; the deployment uses identities only",
+    "FLOWLOG_STORAGE__accountName": "blobServiceUri is used instead, because it allows several accounts",
     "EVENT_HUB_CONNECTION": "a connection string",
-    "CHECKPOINT_STORAGE": "checkpoints are kept in the host's account",
-    "CHECKPOINT_STORAGE__blobServiceUri": "checkpoints are kept in the host's account",
-    "CHECKPOINT_STORAGE__tableServiceUri": "checkpoints are kept in the host's account",
-    "CHECKPOINT_STORAGE__accountName": "checkpoints are kept in the host's account",
+    "CHECKPOINT_STORAGE": "checkpoints are in the host's account",
+    "CHECKPOINT_STORAGE__blobServiceUri": "checkpoints are in the host's account",
+    "CHECKPOINT_STORAGE__tableServiceUri": "checkpoints are in the host's account",
+    "CHECKPOINT_STORAGE__accountName": "checkpoints are in the host's account",
     "AzureWebJobsStorage": "a connection string",
-    "AzureWebJobsStorage__blobServiceUri": "accountName says the same",
-    "AzureWebJobsStorage__tableServiceUri": "accountName says the same",
+    "AzureWebJobsStorage__blobServiceUri": "accountName is used instead",
+    "AzureWebJobsStorage__tableServiceUri": "accountName is used instead",
     "FUNCTIONS_CUSTOMHANDLER_PORT": "the host sets it",
-    "LOG_FORMAT": "json under the host, as the alerts and the workbook expect",
+    "LOG_FORMAT": "json by default under the host, as the alerts and the workbook require",
 }
 
 APP = INFRA / "modules/function-app.bicep"
@@ -30,12 +30,12 @@ SUBSCRIPTION = INFRA / "modules/event-subscription.bicep"
 README = (INFRA / "README.md").read_text()
 
 
-def code(*parts):
-    return ROOT.joinpath("src", *parts).read_text()
+CODE = "\n".join(path.read_text() for path in sorted(ROOT.glob("src/**/*.rs")))
 
 
-def constant(source, name):
-    return re.search(rf'const {name}: &str = "([^"]+)"', source)[1]
+def constants(name):
+    """The values of all constants of this name in the code."""
+    return set(re.findall(rf'const {name}: &str = "([^"]+)"', CODE))
 
 
 def literals(node):
@@ -47,7 +47,7 @@ def literals(node):
 
 class Settings(unittest.TestCase):
     def setUp(self):
-        declared = re.search(r"SETTINGS: &\[Setting\] = &\[(.*?)\n\];", code("config", "settings.rs"), re.S)[1]
+        declared = re.search(r"SETTINGS: &\[Setting\] = &\[(.*?)\n\];", CODE, re.S)[1]
         names = set(re.findall(r'name: "([^"]+)"', declared))
         connections = ["FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION", "CHECKPOINT_STORAGE", "AzureWebJobsStorage"]
         self.known = {name for name in names if "<" not in name}
@@ -60,13 +60,13 @@ class Settings(unittest.TestCase):
                 if node.type == "object":
                     self.written |= set(properties(node))
 
-    def test_what_is_written_is_read(self):
+    def test_every_written_setting_is_read(self):
         self.assertGreater(len(self.written), 12)
         self.assertEqual(self.written - self.known - HOST_SETTINGS, set())
 
-    def test_what_is_read_is_written_or_left_alone_for_a_reason(self):
-        unsaid = {name for name in self.known - self.written if not re.search("__(credential|clientId)$", name)}
-        self.assertEqual(unsaid, set(LEFT_ALONE))
+    def test_every_setting_is_written_or_omitted_for_a_reason(self):
+        omitted = {name for name in self.known - self.written if not re.search("__(credential|clientId)$", name)}
+        self.assertEqual(omitted, set(NOT_WRITTEN))
 
     def test_each_connection_in_use_names_its_identity(self):
         for name in self.written:
@@ -79,17 +79,17 @@ class Settings(unittest.TestCase):
             for name in re.findall(r"%(\w+)%", path.read_text()):
                 self.assertIn(name, self.written, path)
 
-    def test_the_script_asks_for_settings_that_are_written(self):
+    def test_the_script_checks_settings_that_are_written(self):
         script = (ROOT / "scripts/deploy.sh").read_text()
-        asked = re.search(r"for name in (AzureWebJobsStorage__.*?); do", script, re.S)[1]
-        self.assertLessEqual(set(re.findall(r"\w+", asked)), self.written)
+        checked = re.search(r"for name in (AzureWebJobsStorage__.*?); do", script, re.S)[1]
+        self.assertLessEqual(set(re.findall(r"\w+", checked)), self.written)
 
-    def test_defaults_are_those_of_the_code(self):
+    def test_defaults_equal_those_of_the_code(self):
         parameters = read(MAIN).of("param")
         example = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
         default = {name: text(parameters[name].named[-1]).strip("'") for name in ["sweepSchedule", "checkpointRetentionDays"]}
         self.assertEqual(default["sweepSchedule"], example["FLOWLOG_SWEEP_SCHEDULE"])
-        declared = re.search(r'name: "CHECKPOINT_RETENTION_DAYS".*?default: "`(\d+)`"', code("config", "settings.rs"), re.S)
+        declared = re.search(r'name: "CHECKPOINT_RETENTION_DAYS".*?default: "`(\d+)`"', CODE, re.S)
         self.assertEqual(default["checkpointRetentionDays"], declared[1])
 
 
@@ -106,8 +106,7 @@ class Functions(unittest.TestCase):
     def test_each_folder_is_a_route_of_the_code(self):
         folders = [path.parent.name for path in ROOT.glob("*/function.json")]
         self.assertGreater(len(folders), 1)
-        served = {constant(code("server.rs"), name) for name in ["FUNCTION", "SWEEP_FUNCTION"]}
-        self.assertEqual(set(folders), served)
+        self.assertEqual(set(folders), constants("FUNCTION") | constants("SWEEP_FUNCTION"))
 
     def test_the_runtime_is_that_of_a_custom_handler(self):
         self.assertIn("customHandler", json.loads((ROOT / "host.json").read_text()))
@@ -120,46 +119,43 @@ class Events(unittest.TestCase):
         self.properties = properties(properties(resource.body)["properties"])
         self.filter = properties(self.properties["filter"])
 
-    def test_the_filter_is_the_codes(self):
-        self.assertEqual(list(literals(self.filter["includedEventTypes"])), [constant(code("event.rs"), "BLOB_CREATED")])
-        suffix = string(self.filter["subjectEndsWith"])
-        self.assertEqual(suffix, constant(code("flow_log", "path.rs"), "FILE_NAME"))
-        container = constant(code("config.rs"), "VNET_CONTAINER")
+    def test_the_filter_matches_the_code(self):
+        self.assertEqual(set(literals(self.filter["includedEventTypes"])), constants("BLOB_CREATED"))
+        self.assertEqual({string(self.filter["subjectEndsWith"])}, constants("FILE_NAME"))
         default = read(MAIN).of("param")["containers"].named[-1]
-        self.assertEqual(list(literals(default)), [container])
+        self.assertEqual(set(literals(default)), constants("VNET_CONTAINER"))
         self.assertIn("/blobServices/default/containers/${containers[0]}/", text(self.filter["subjectBeginsWith"]))
 
-    def test_no_call_that_the_code_ignores_is_asked_for(self):
-        ignored = re.search(r"const NO_CONTENT.*?= \[(.*?)\]", code("event.rs"), re.S)[1]
+    def test_the_filter_excludes_calls_that_the_code_ignores(self):
+        ignored = re.search(r"const NO_CONTENT.*?= \[(.*?)\]", CODE, re.S)[1]
         ignored = set(re.findall(r'"(\w+)"', ignored)) | {"CreateFile"}
         calls = re.search(r"key: 'data.api'\s+values: \[(.*?)\]", SUBSCRIPTION.read_text(), re.S)[1]
         calls = set(re.findall(r"'(\w+)'", calls))
         self.assertTrue(calls)
         self.assertEqual(calls & ignored, set())
 
-    def test_event_grid_tries_as_long_as_it_can(self):
+    def test_event_grid_retries_as_long_as_possible(self):
         retry = {name: text(value) for name, value in properties(self.properties["retryPolicy"]).items()}
         self.assertEqual(retry, {"maxDeliveryAttempts": "30", "eventTimeToLiveInMinutes": "1440"})
 
-    def test_the_script_names_the_subscription_as_the_template_does(self):
+    def test_script_and_template_use_one_subscription_name(self):
         name = re.search(r"SUBSCRIPTION_NAME=(\S+)", (ROOT / "scripts/deploy.sh").read_text())[1]
         self.assertEqual(string(read(INFRA / "events.bicep").of("var")["subscriptionName"].named[-1]), name)
 
 
 class Names(unittest.TestCase):
-    def test_table_and_containers_are_those_that_the_code_creates(self):
+    def test_table_and_containers_have_the_names_of_the_code(self):
         variables = read(MAIN).of("var")
-        self.assertEqual(string(variables["checkpointTable"].named[-1]), constant(code("azure", "table.rs"), "TABLE"))
-        self.assertEqual(string(variables["quarantineContainer"].named[-1]), constant(code("azure", "quarantine.rs"), "CONTAINER"))
-        self.assertEqual(string(variables["stateContainer"].named[-1]), constant(code("azure", "watermark_copy.rs"), "CONTAINER"))
+        names = {key: string(variables[key].named[-1]) for key in ["checkpointTable", "quarantineContainer", "stateContainer"]}
+        self.assertEqual({names["checkpointTable"]}, constants("TABLE"))
+        self.assertEqual({names["quarantineContainer"], names["stateContainer"]}, constants("CONTAINER"))
 
-    def test_the_log_lines_that_alerts_and_workbook_look_for_are_logged(self):
-        logged = "".join(path.read_text() for path in ROOT.glob("src/**/*.rs"))
-        asked = (INFRA / "modules/alerts.bicep").read_text() + (INFRA / "workbook.json").read_text()
-        found = re.findall(r'message\)? (?:startswith|==|contains) \\?"([^"{\\]+)', asked)
+    def test_alerts_and_workbook_search_existing_log_lines(self):
+        queries = (INFRA / "modules/alerts.bicep").read_text() + (INFRA / "workbook.json").read_text()
+        found = re.findall(r'message\)? (?:startswith|==|contains) \\?"([^"{\\]+)', queries)
         self.assertGreaterEqual(len(set(found)), 7)
         for message in found:
-            self.assertIn(message, logged)
+            self.assertIn(message, CODE)
 
 
 class Alerts(unittest.TestCase):
@@ -169,28 +165,28 @@ class Alerts(unittest.TestCase):
         found = re.finditer(entry, (INFRA / "modules/alerts.bicep").read_text())
         self.alerts = {alert["name"].strip("'"): alert for alert in found}
 
-    def test_what_is_lost_or_broken_alerts_at_the_first_line(self):
+    def test_lost_or_broken_records_alert_at_the_first_line(self):
         for name in ["quarantined", "never-swept", "table-lost", "broken"]:
             alert = self.alerts[name]
             self.assertEqual((alert["operator"], alert["threshold"], alert["severity"]), ("'GreaterThan'", "0", "1"), name)
 
-    def test_a_sweep_that_does_not_end_well_for_a_quarter_of_an_hour_alerts(self):
+    def test_fifteen_minutes_without_a_successful_sweep_alert(self):
         alert = self.alerts["not-swept"]
+        (sweep,) = constants("SWEEP_FUNCTION")
         self.assertEqual((alert["operator"], alert["threshold"]), ("'LessThan'", "1"))
-        self.assertIn(f'name == "{constant(code("server.rs"), "SWEEP_FUNCTION")}" and success == true', alert["query"])
+        self.assertIn(f'name == "{sweep}" and success == true', alert["query"])
         self.assertIn("windowSize: 'PT15M'", (INFRA / "modules/alerts.bicep").read_text())
 
-    def test_the_line_of_a_sweep_is_as_its_alerts_take_it(self):
-        line = code("sweep", "report.rs")
-        self.assertIn('"swept {first}', line)
-        self.assertIn(", {broken} broken", line)
+    def test_the_sweep_alerts_match_its_log_line(self):
+        self.assertIn('"swept {first}', CODE)
+        self.assertIn(", {broken} broken", CODE)
         self.assertIn('message !contains ", 0 broken"', self.alerts["broken"]["query"])
-        self.assertIn('"; first failure: {failure}"', line)
+        self.assertIn('"; first failure: {failure}"', CODE)
         self.assertIn("where failed and prev(failed)", self.alerts["sweeps-fail"]["query"])
 
 
 class Roles(unittest.TestCase):
-    # The ids that Azure gives its built-in roles.
+    # Azure's built-in roles.
     BUILT_IN = {
         "storageBlobDataReader": ("Storage Blob Data Reader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"),
         "storageBlobDataContributor": ("Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
@@ -211,7 +207,7 @@ class Roles(unittest.TestCase):
         rows = set(re.findall(r"^\| \*(.+?)\* \| `([0-9a-f-]{36})` \|", README, re.M))
         self.assertEqual(rows, set(self.BUILT_IN.values()))
 
-    def test_an_assignment_is_named_for_what_it_assigns(self):
+    def test_the_name_of_an_assignment_depends_on_what_it_assigns(self):
         for path in TEMPLATES:
             for resource in read(path).of("resource").values():
                 if resource.target.startswith("Microsoft.Authorization/roleAssignments"):
@@ -226,7 +222,7 @@ class Readme(unittest.TestCase):
         rows = re.findall(r"^\| `(\w+)` \|", README, re.M)
         self.assertEqual(sorted(rows), sorted(read(MAIN).of("param")))
 
-    def test_files_it_names_are_there(self):
+    def test_named_files_exist(self):
         for name in re.findall(r"`((?:infra|scripts|tests)/[\w./-]+)`", README):
             self.assertTrue((ROOT / name).exists(), name)
 

@@ -1,4 +1,4 @@
-"""The templates by themselves: do they parse, do all names lead somewhere, is everything described and safe?"""
+"""Tests the templates: syntax, names, descriptions and security."""
 
 import json
 import re
@@ -10,14 +10,14 @@ from bicep import FUNCTIONS, INFRA, MAIN, PARAMETERS, TEMPLATES, properties, rea
 
 TEXTS = {path: path.read_text() for path in TEMPLATES}
 
-# What the policies say, and why it is done otherwise here.
+# Policies that the templates do not follow, and why.
 SKIPPED_POLICIES = {
-    "CKV_AZURE_12": "days of retention are the caller's: the SIEM keeps the records",
-    "CKV_AZURE_35": "the firewall denies by default when `privateStorage` is on; without a network there is no way in but identity",
-    "CKV_AZURE_59": "no blob is public; the switch it means would shut out Event Grid and Network Watcher as trusted services",
-    "CKV_AZURE_206": "redundancy is a parameter: the production set has zones, the small one has not",
+    "CKV_AZURE_12": "the retention is a parameter, because the SIEM keeps the records",
+    "CKV_AZURE_35": "the firewall denies by default if `privateStorage` is on; otherwise, access requires an identity",
+    "CKV_AZURE_59": "no blob is public; this setting would also block the trusted services Event Grid and Network Watcher",
+    "CKV_AZURE_206": "redundancy is a parameter: the production set is zone-redundant, the small one is not",
 }
-# The grammar that the policies are checked with is older than user-defined types, typed arrays and some functions.
+# Files that checkov can't parse: it does not support user-defined types, typed arrays and some functions.
 NOT_READ_BY_POLICIES = {
     "events.bicep",
     "main.bicep",
@@ -29,7 +29,7 @@ NOT_READ_BY_POLICIES = {
 
 
 def local_names(node):
-    """Names that loops and lambdas around `node` give."""
+    """The variables of the loops and lambdas around `node`."""
     while node is not None:
         if node.type == "for_statement":
             for child in node.named_children:
@@ -45,7 +45,7 @@ def local_names(node):
 
 
 def references(file):
-    """Identifiers in expressions: not keys, not declared names, not types."""
+    """The identifiers in expressions, without keys, declared names and types."""
     for node in walk(file.root):
         if node.type != "identifier" or node.parent is None:
             continue
@@ -92,7 +92,7 @@ class Templates(unittest.TestCase):
             for name in file.of("param", "var", "type"):
                 self.assertIn(name, used, path.name)
 
-    def test_everything_that_is_given_or_taken_is_described(self):
+    def test_every_parameter_output_and_type_is_described(self):
         for path in TEMPLATES:
             for name, declared in read(path).of("param", "output", "type").items():
                 self.assertRegex(declared.description, r"\.$", f"{path.name}: {name}")
@@ -102,32 +102,32 @@ class Templates(unittest.TestCase):
                     names = len([child for child in walk(node) if child.type == "object_property"])
                     self.assertEqual(fields, names, f"{path.name}: a field of {text(node.named_children[0])}")
 
-    def test_modules_get_what_they_ask_for(self):
+    def test_modules_get_the_parameters_that_they_declare(self):
         used = set()
         for path in TEMPLATES:
             for name, module in read(path).of("module").items():
                 target = (path.parent / module.target).resolve()
                 used.add(target)
                 given = set(properties(properties(module.body)["params"]))
-                asked = read(target).of("param")
-                required = {key for key, parameter in asked.items() if not parameter.is_optional}
-                self.assertEqual(given - set(asked), set(), f"{name}: unknown")
+                declared = read(target).of("param")
+                required = {key for key, parameter in declared.items() if not parameter.is_optional}
+                self.assertEqual(given - set(declared), set(), f"{name}: unknown")
                 self.assertEqual(required - given, set(), f"{name}: missing")
-        self.assertEqual(set(INFRA.glob("modules/*.bicep")) - used, set(), "a module that nobody uses")
+        self.assertEqual(set(INFRA.glob("modules/*.bicep")) - used, set(), "an unused module")
 
-    def test_outputs_that_are_asked_for_are_there(self):
+    def test_referenced_outputs_exist(self):
         for path in TEMPLATES:
             modules = read(path).of("module")
             for name, output in re.findall(r"(\w+)(?:\[\w+\])?!?\.outputs\.(\w+)", TEXTS[path]):
                 target = (path.parent / modules[name].target).resolve()
                 self.assertIn(output, read(target).of("output"), f"{path.name}: {name}")
 
-    def test_files_that_are_loaded_are_there(self):
+    def test_loaded_files_exist(self):
         for path in TEMPLATES:
             for name in re.findall(r"load\w+Content\('([^']+)'\)", TEXTS[path]):
                 json.loads((path.parent / name).read_text())
 
-    def test_parameter_files_fit(self):
+    def test_parameter_files_match_the_template(self):
         parameters = read(MAIN).of("param")
         required = {name for name, parameter in parameters.items() if not parameter.is_optional}
         for path in PARAMETERS:
@@ -151,8 +151,8 @@ class Security(unittest.TestCase):
             for word in ["listKeys", "listAccountSas", "listServiceSas", "AccountKey", "SharedAccessKey", "SharedAccessSignature"]:
                 self.assertNotIn(word, content, path.name)
 
-    def test_accounts_namespaces_and_apps_are_closed_to_the_old_ways(self):
-        wanted = {
+    def test_insecure_access_is_disabled(self):
+        required = {
             "Microsoft.Storage/storageAccounts": [
                 ("allowBlobPublicAccess", "false"),
                 ("minimumTlsVersion", "'TLS1_2'"),
@@ -167,14 +167,14 @@ class Security(unittest.TestCase):
         for path in TEMPLATES:
             for resource in read(path).of("resource").values():
                 kind = resource.target.split("@")[0]
-                if kind in wanted and not resource.exists_already:
+                if kind in required and not resource.exists_already:
                     seen.add(kind)
                     given = properties(properties(resource.body)["properties"])
-                    for name, value in wanted[kind]:
+                    for name, value in required[kind]:
                         self.assertEqual(text(given[name]), value, f"{path.name}: {name}")
-        self.assertEqual(seen, set(wanted))
+        self.assertEqual(seen, set(required))
 
-    def test_the_host_storage_takes_no_keys(self):
+    def test_the_host_storage_refuses_keys(self):
         self.assertIn("allowSharedKeyAccess: false", TEXTS[INFRA / "modules/host-storage.bicep"])
 
     def test_one_version_of_each_resource_type(self):

@@ -1,4 +1,4 @@
-"""scripts/deploy.sh against a stand-in for `az`: the order of the steps, where it stops, and what it says then."""
+"""Tests scripts/deploy.sh with a fake `az`: the order of the steps, where it stops, and its messages."""
 
 import json
 import os
@@ -35,8 +35,8 @@ SETTINGS = "\n".join(
 NAMESPACE = "/subscriptions/sub-1/resourceGroups/flows/providers/Microsoft.EventHub/namespaces/ns"
 STORAGE = "/subscriptions/sub-1/resourceGroups/flows/providers/Microsoft.Storage/storageAccounts/host"
 
-# What Azure says when all is well. Entries that a test puts before these win.
-WELL = [
+# Azure's answers when everything works. A test puts its own answers before these.
+SUCCESS = [
     {"when": ["account", "show"], "out": "sub-1\n"},
     {"when": ["provider", "show"], "out": "Registered\n"},
     {"when": ["group", "exists"], "out": "true\n"},
@@ -71,7 +71,7 @@ class Deploy(unittest.TestCase):
         tools.mkdir()
         shutil.copy(HERE / "fake_az.py", tools / "az")
         (tools / "az").chmod(0o755)
-        # Waiting is not what is tested.
+        # Skips all waits.
         (tools / "sleep").write_text(f'#!/bin/sh\necho "$1" >> {self.folder}/sleeps\n')
         (tools / "sleep").chmod(0o755)
         self.package = self.folder / "package.zip"
@@ -86,7 +86,7 @@ class Deploy(unittest.TestCase):
 
     def run_script(self, *arguments, answers=(), **environment):
         (self.folder / "calls").write_text("")
-        (self.folder / "answers.json").write_text(json.dumps([*answers, *WELL]))
+        (self.folder / "answers.json").write_text(json.dumps([*answers, *SUCCESS]))
         done = subprocess.run(
             [SCRIPT, *arguments],
             env={**self.environment, **environment},
@@ -108,7 +108,7 @@ class Deploy(unittest.TestCase):
     def count(self, *words):
         return sum(all(word in " ".join(call) for word in words) for call in self.calls)
 
-    def test_the_function_is_published_before_events_are_sent_to_it(self):
+    def test_the_steps_run_in_order(self):
         done = self.run_script()
         self.assertEqual(done.returncode, 0, done.stderr)
         order = [
@@ -140,7 +140,7 @@ class Deploy(unittest.TestCase):
         self.assertEqual((done.returncode, self.calls), (1, []))
         self.assertIn("RESOURCE_GROUP is not set", done.stderr)
 
-    def test_a_missing_login_is_said(self):
+    def test_a_missing_login_is_reported(self):
         done = self.run_script(answers=[{"when": ["account", "show"], "code": 1}])
         self.assertEqual((done.returncode, len(self.calls)), (1, 1))
         self.assertIn("az login", done.stderr)
@@ -151,7 +151,7 @@ class Deploy(unittest.TestCase):
         self.assertEqual(self.count("provider register"), 1)
         self.position("provider register", "Microsoft.EventGrid", "--wait")
 
-    def test_a_group_is_created_only_where_there_is_none(self):
+    def test_a_group_is_created_only_if_it_does_not_exist(self):
         self.run_script()
         self.assertEqual(self.count("group create", "--location"), 0)
         absent = [{"when": ["group", "exists"], "out": "false\n"}]
@@ -161,19 +161,19 @@ class Deploy(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("set LOCATION", done.stderr)
 
-    def test_a_template_that_is_not_accepted_changes_nothing(self):
+    def test_a_refused_template_changes_nothing(self):
         done = self.run_script(answers=[{"when": ["what-if"], "code": 1}])
         self.assertEqual(done.returncode, 1)
         self.assertIn("nothing was changed", done.stderr)
         self.assertEqual(self.count("group create"), 0)
 
-    def test_nobody_to_ask_means_no(self):
+    def test_without_a_terminal_nothing_is_confirmed(self):
         done = self.run_script(YES="")
         self.assertEqual(done.returncode, 1)
         self.assertIn("YES=1", done.stderr)
         self.assertEqual(self.count("group create"), 0)
 
-    def test_each_step_stops_at_its_failure_and_says_which(self):
+    def test_a_failed_step_stops_the_script_and_is_named(self):
         later = {
             "infrastructure": (["group", "create", "--name", "flowlog-forwarder", "--parameters"], "config-zip"),
             "package": (["config-zip"], "infra/events.bicep"),
@@ -186,12 +186,12 @@ class Deploy(unittest.TestCase):
                 self.assertIn("deploy.sh: the " + what, done.stderr)
                 self.assertEqual(self.count(next_step), 0)
 
-    def test_publishing_waits_for_roles_to_be_known(self):
+    def test_publishing_is_retried_until_roles_are_effective(self):
         done = self.run_script(answers=[{"when": ["config-zip"], "code": 1, "times": 3}])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.count("config-zip"), 4)
 
-    def test_functions_that_do_not_show_stop_it_before_the_subscription(self):
+    def test_missing_functions_stop_it_before_the_subscription(self):
         answers = [{"when": ["function", "list"], "out": "app/FlowLogBlobCreated\n"}]
         done = self.run_script(answers=answers)
         self.assertEqual((done.returncode, self.count("infra/events.bicep")), (1, 0))
@@ -203,7 +203,7 @@ class Deploy(unittest.TestCase):
         for word in ["create", "delete", "register", "config-zip", "upload"]:
             self.assertEqual(self.count(word), 0, word)
 
-    def test_check_names_what_is_missing(self):
+    def test_check_names_the_problem(self):
         missing = {
             "lacks the setting EVENT_HUB_NAME": {
                 "when": ["appsettings"],
@@ -224,7 +224,7 @@ class Deploy(unittest.TestCase):
             },
             "subscription of contoso is in the state Failed": {"when": ["event-subscription"], "out": "Failed\n"},
             "has no event subscription": {"when": ["event-subscription"], "code": 3},
-            "metrics can't be read": {"when": ["monitor", "metrics"], "code": 1},
+            "can't read the hub's metrics": {"when": ["monitor", "metrics"], "code": 1},
         }
         for message, answer in missing.items():
             with self.subTest(message):
@@ -232,13 +232,13 @@ class Deploy(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(message, done.stderr)
 
-    def test_every_source_is_checked_in_its_own_subscription(self):
+    def test_every_account_is_checked_in_its_subscription(self):
         self.run_script("check")
         for account, subscription in [("contoso", "sub-1"), ("fabrikam", "sub-2")]:
             self.position("event-subscription show", f"--subscription {subscription}", f"{account}-flowlogs")
             self.position("role assignment list", f"storageAccounts/{account}", f"--subscription {subscription}")
 
-    def test_a_test_blob_is_written_only_when_asked_and_taken_away_again(self):
+    def test_a_test_blob_is_written_on_request_and_deleted(self):
         self.run_script("check")
         self.assertEqual(self.count("blob upload"), 0)
         counted = [{"when": ["monitor", "metrics"], "out": "7.0\n", "times": 3}, {"when": ["monitor"], "out": "8.0\n"}]
@@ -253,7 +253,7 @@ class Deploy(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("no message was counted", done.stderr)
 
-    def test_undeploy_stops_the_events_first_and_leaves_what_was_there_before(self):
+    def test_undeploy_deletes_subscriptions_first_and_keeps_other_topics(self):
         done = self.run_script("undeploy")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.count("event-subscription delete"), 2)
@@ -264,7 +264,7 @@ class Deploy(unittest.TestCase):
         self.assertLess(self.position("event-subscription delete"), self.position("group delete"))
         self.assertLess(self.position("role assignment delete"), self.position("group delete"))
 
-    def test_undeploy_deletes_a_group_only_if_it_created_it(self):
+    def test_undeploy_deletes_only_a_group_that_deploy_created(self):
         answers = [
             {"when": ["group", "show", "tags.application"], "out": "None\n"},
             {"when": ["resource", "list", "[].id"], "out": "id-1\nid-2\n", "times": 1},
@@ -274,7 +274,7 @@ class Deploy(unittest.TestCase):
         self.position("resource delete", "--ids id-1 id-2")
         self.assertEqual(self.count("group delete --name flows"), 0)
 
-    def test_undeploy_of_nothing_is_done_at_once(self):
+    def test_undeploy_without_a_group_deletes_nothing(self):
         done = self.run_script("undeploy", answers=[{"when": ["group", "exists"], "out": "false\n"}])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.count("delete"), 0)
@@ -284,7 +284,7 @@ class Deploy(unittest.TestCase):
         self.assertEqual((done.returncode, self.calls), (64, []))
         self.assertIn("usage:", done.stderr)
 
-    def test_shellcheck_has_nothing_to_say(self):
+    def test_shellcheck_finds_nothing(self):
         done = subprocess.run(["shellcheck", SCRIPT], capture_output=True, text=True)
         self.assertEqual(done.stdout, "")
 

@@ -1,6 +1,6 @@
-"""What is published: exactly these files, small, the same every time, and ready to start on an old system.
+"""Tests the package: its files, their size, reproducibility, and a start on an old system.
 
-Run by `make package-test`, which builds the package first.
+`make package-test` builds the package and runs them.
 """
 
 import calendar
@@ -33,7 +33,7 @@ ZIP = FOLDER.with_name(FOLDER.name + ".zip")
 SBOM = ROOT / "dist" / "flowlog-forwarder.cdx.json"
 RUNS_HERE = unittest.skipUnless(sys.platform == "linux" and platform.machine() == ARCH, f"built for {ARCH} Linux")
 
-# What a cold start downloads and unpacks. Wide enough for years of growth, narrow enough to notice symbols.
+# A cold start downloads and unpacks the package. These limits leave room for growth, but not for debug symbols.
 LARGEST_ZIP = 8 << 20
 LARGEST_BINARY = 16 << 20
 
@@ -54,7 +54,7 @@ def expected():
 
 
 def unpack(folder):
-    """Unpacks as a Unix system does: with the modes that the zip says."""
+    """Unpacks the zip with the modes of its entries."""
     with zipfile.ZipFile(ZIP) as zipped:
         for entry in zipped.infolist():
             path = Path(zipped.extract(entry, folder))
@@ -62,12 +62,12 @@ def unpack(folder):
 
 
 class Contents(unittest.TestCase):
-    def test_the_zip_holds_what_the_host_needs_and_nothing_else(self):
+    def test_the_zip_has_exactly_the_files_that_the_host_needs(self):
         with zipfile.ZipFile(ZIP) as zipped:
             self.assertEqual(zipped.namelist(), expected())
         self.assertIn("FlowLogBlobCreated", functions())
 
-    def test_the_folder_holds_the_same(self):
+    def test_the_folder_equals_the_zip(self):
         files = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.is_file())
         self.assertEqual(files, expected())
         with zipfile.ZipFile(ZIP) as zipped:
@@ -79,11 +79,11 @@ class Contents(unittest.TestCase):
             if name != BINARY:
                 self.assertEqual((FOLDER / name).read_bytes(), (ROOT / name).read_bytes(), name)
 
-    def test_the_binary_alone_may_be_run_and_bears_the_name_that_the_host_starts(self):
+    def test_only_the_binary_that_host_json_names_is_executable(self):
         with zipfile.ZipFile(ZIP) as zipped:
             for entry in zipped.infolist():
                 mode = 0o755 if entry.filename == BINARY else 0o644
-                self.assertEqual(entry.create_system, 3, "modes count in a zip from Unix only")
+                self.assertEqual(entry.create_system, 3, "modes are ignored unless the zip is from Unix")
                 self.assertEqual(entry.external_attr >> 16, stat.S_IFREG | mode, entry.filename)
                 self.assertEqual(stat.S_IMODE((FOLDER / entry.filename).stat().st_mode), mode, entry.filename)
         host = json.loads((FOLDER / "host.json").read_text())
@@ -113,24 +113,24 @@ class Binary(unittest.TestCase):
     def setUp(self):
         self.bytes = (FOLDER / BINARY).read_bytes()
 
-    def test_it_needs_no_glibc_newer_than_that_of_the_oldest_systems(self):
+    def test_it_needs_no_newer_glibc_than_the_build_targets(self):
         newest = max(tuple(map(int, found)) for found in re.findall(rb"GLIBC_(\d+)\.(\d+)", self.bytes))
         self.assertLessEqual(newest, tuple(map(int, package.GLIBC.split("."))))
-        self.assertNotIn(b"GLIBC_ABI_DT_RELR", self.bytes, "known to glibc 2.36 and newer only")
+        self.assertNotIn(b"GLIBC_ABI_DT_RELR", self.bytes, "requires glibc 2.36")
 
-    def test_it_needs_no_library_but_glibcs_own(self):
+    def test_it_needs_only_glibcs_libraries(self):
         needed = set(re.findall(rb"\0((?:lib[\w+-]+|ld-linux-[\w-]+)\.so(?:\.\d+)*)(?=\0)", self.bytes))
         own = {b"libc.so.6", b"libm.so.6", b"libdl.so.2", b"libpthread.so.0", b"librt.so.1"}
         loader = {"x86_64": b"ld-linux-x86-64.so.2", "aarch64": b"ld-linux-aarch64.so.1"}[ARCH]
         self.assertLessEqual(needed, own | {loader})
         self.assertIn(b"libc.so.6", needed)
 
-    def test_it_does_not_tell_where_it_was_built(self):
+    def test_it_has_no_path_of_the_build_machine(self):
         for place in {str(ROOT), str(Path.home() / ".cargo"), os.environ.get("CARGO_HOME", str(ROOT))}:
             self.assertNotIn(place.encode(), self.bytes)
 
     @RUNS_HERE
-    def test_it_starts_from_the_unpacked_zip_and_answers_the_hosts_probe(self):
+    def test_it_starts_from_the_zip_and_answers_the_hosts_probe(self):
         with tempfile.TemporaryDirectory() as scratch:
             unpack(scratch)
             with socket.socket() as found:
@@ -146,7 +146,7 @@ class Binary(unittest.TestCase):
             self.assertEqual(process.wait(timeout=20), 0)
 
     @RUNS_HERE
-    def test_without_settings_it_says_what_is_missing_and_ends_with_64(self):
+    def test_without_settings_it_names_them_and_exits_with_64(self):
         ended = subprocess.run([FOLDER / BINARY], env={}, capture_output=True, text=True, check=False, timeout=20)
         self.assertEqual(ended.returncode, 64)
         for name in ("FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION"):
@@ -165,7 +165,7 @@ class Binary(unittest.TestCase):
         return f"no answer, exit code {process.poll()}"
 
 
-@unittest.skipUnless(SBOM.exists(), "no list of components was made: run `make sbom`")
+@unittest.skipUnless(SBOM.exists(), f"no {SBOM.name}: run `make sbom`")
 class Components(unittest.TestCase):
     def setUp(self):
         self.text = SBOM.read_text()
@@ -185,29 +185,29 @@ class Components(unittest.TestCase):
         self.assertLessEqual(listed, locked)
         self.assertLessEqual({"azure_core", "fe2o3-amqp", "ring", "rustls", "tokio"}, {name for name, _ in listed})
 
-    def test_it_does_not_tell_where_it_was_made(self):
+    def test_it_has_no_path_of_the_machine(self):
         self.assertNotIn(str(ROOT), self.text)
 
 
 class Funcignore(unittest.TestCase):
-    """`.funcignore` for those who publish from the repository's root, read as Core Tools reads it: each line is
-    a beginning of a path that ends with a word, unlike in `.gitignore`."""
+    """`.funcignore`, for publishing from the repository's root, matched as Core Tools does: unlike in `.gitignore`, each
+    line is the beginning of a path, up to a word boundary."""
 
     def setUp(self):
         lines = (line.strip() for line in (ROOT / ".funcignore").read_text().splitlines())
         patterns = [line.lstrip("/") for line in lines if line and not line.startswith("#")]
-        self.assertFalse([pattern for pattern in patterns if pattern.startswith("!")], "not read here")
+        self.assertFalse([pattern for pattern in patterns if pattern.startswith("!")], "negated patterns are not supported here")
         parts = [re.escape(pattern).replace(r"\*\*", "(.+)").replace(r"\*", "([^/]+)") for pattern in patterns]
         self.ignored = re.compile(f"^(({')|('.join(parts)}))\\b", re.ASCII)
 
     def published(self, paths):
         return sorted(path for path in paths if not self.ignored.match(path))
 
-    def test_of_what_is_tracked_the_package_alone_is_published(self):
+    def test_of_all_tracked_files_only_the_package_is_published(self):
         tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
         self.assertEqual(self.published([*tracked.stdout.splitlines(), BINARY]), expected())
 
-    def test_what_is_built_or_local_is_not_published(self):
+    def test_build_results_and_local_files_are_not_published(self):
         local = ["target/release/flowlog-forwarder", "dist/flowlog-forwarder.zip", "local.settings.json",
                  "rig/node_modules/a/b.js", "node_modules/a.js", ".git/config", ".venv/bin/python",
                  "__blobstorage__/a", "__azurite_db_blob__.json", "fuzz/target/a", "flowlog-forwarder.cdx.json"]
@@ -215,7 +215,7 @@ class Funcignore(unittest.TestCase):
 
 
 class Building(unittest.TestCase):
-    def test_a_target_that_is_not_installed_is_named_with_the_command_that_installs_it(self):
+    def test_a_missing_target_is_reported_with_the_command_to_install_it(self):
         package.TRIPLES["none"] = "riscv64gc-unknown-linux-gnu"
         self.addCleanup(package.TRIPLES.pop, "none")
         if package.has_std(package.TRIPLES["none"]):
@@ -223,7 +223,7 @@ class Building(unittest.TestCase):
         with self.assertRaisesRegex(package.Failure, "rustup target add riscv64gc-unknown-linux-gnu"):
             package.compile_binary("none")
 
-    def test_nothing_that_was_there_before_stays_in_the_folder(self):
+    def test_packing_deletes_old_files_of_the_folder(self):
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch)
             (out / "p").mkdir()

@@ -1,6 +1,6 @@
 //! Limits and waits of an event hub's producer.
 
-use crate::ports::hub::{MAX_BATCHES_IN_FLIGHT, MAX_BYTES_IN_FLIGHT};
+use crate::memory::{MAX_BATCHES_IN_FLIGHT, MAX_IN_FLIGHT};
 use std::time::Duration;
 
 /// Limits and waits of an [`EventHub`](super::EventHub). The defaults suit Azure.
@@ -33,7 +33,7 @@ impl Default for HubOptions {
     fn default() -> Self {
         Self {
             window_batches: MAX_BATCHES_IN_FLIGHT,
-            window_bytes: MAX_BYTES_IN_FLIGHT,
+            window_bytes: MAX_IN_FLIGHT,
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(15),
             busy_wait: Duration::from_secs(4),

@@ -4,7 +4,7 @@
 import { createRequire } from "node:module";
 
 const { EventHubConsumerClient, earliestEventPosition } =
-  createRequire(new URL("../../rig/package.json", import.meta.url))("@azure/event-hubs");
+  createRequire(new URL("../../../rig/package.json", import.meta.url))("@azure/event-hubs");
 
 const [connection, hub, count] = process.argv.slice(2);
 const client = new EventHubConsumerClient(EventHubConsumerClient.defaultConsumerGroupName, connection, hub);

@@ -1,12 +1,12 @@
-// No process of the rig outlives the one that started it: each holds a pipe to its parent, and ends when it closes.
+// Child processes that exit with their parent: each reads a pipe from it and exits when the pipe closes.
 
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const GUARD = fileURLToPath(new URL("guard.mjs", import.meta.url));
+const SUPERVISOR = fileURLToPath(new URL("supervisor.mjs", import.meta.url));
 
-/** Calls `stop` once, and then exits, when stdin closes or a signal asks for the end. */
-export function endWithParent(stop) {
+/** Calls `stop` once, then exits, when stdin closes or a termination signal arrives. */
+export function exitWithParent(stop) {
   let ending = false;
   const end = async () => {
     if (ending) return;
@@ -23,20 +23,17 @@ export function endWithParent(stop) {
   process.on("SIGHUP", end);
 }
 
-/**
- * Starts a Node script that calls `endWithParent` itself.
- * @returns {import("node:child_process").ChildProcess} with its stdin as the leash
- */
+/** Starts a Node script that calls `exitWithParent` itself. */
 export function spawnScript(script, args, options = {}) {
   return spawn(process.execPath, [script, ...args], { stdio: ["pipe", "pipe", "pipe"], ...options });
 }
 
 /**
- * Starts any program behind a guard that ends it when this process is gone. Resolves, when it runs, to
- * `{child, pid, exited}`: `pid` is the program's own, `exited` resolves to `{code, signal}`.
+ * Starts any program under a supervisor that stops it when this process exits. Resolves, once it runs, to
+ * `{child, pid, exited}`: `child` is the supervisor, `pid` the program's, and `exited` resolves to `{code, signal}`.
  */
-export async function spawnGuarded(command, args, options = {}) {
-  const child = spawn(process.execPath, [GUARD, command, ...args], { ...options, stdio: ["pipe", "pipe", "pipe", "ipc"] });
+export async function spawnSupervised(command, args, options = {}) {
+  const child = spawn(process.execPath, [SUPERVISOR, command, ...args], { ...options, stdio: ["pipe", "pipe", "pipe", "ipc"] });
   const exited = new Promise((resolve) => {
     child.on("message", (message) => message.exited && resolve(message.exited));
     child.on("exit", (code, signal) => resolve({ code, signal }));
@@ -44,15 +41,15 @@ export async function spawnGuarded(command, args, options = {}) {
   const pid = await new Promise((resolve, reject) => {
     child.on("message", (message) => {
       if (message.started) resolve(message.started);
-      if (message.failed) reject(new Error(`${command} cannot be started: ${message.failed}`));
+      if (message.failed) reject(new Error(`cannot start ${command}: ${message.failed}`));
     });
     child.on("error", reject);
   });
   return { child, pid, exited };
 }
 
-/** Asks a child on a leash to end, and waits until it has. */
-export async function release(child) {
+/** Closes the child's stdin, which stops it, and waits until it has exited. */
+export async function stopChild(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = new Promise((resolve) => child.once("exit", resolve));
   child.stdin.end();

@@ -1,11 +1,11 @@
-// Finds records in bytes by JSON structure alone: strings, escapes, brackets. Deliberately plain, and shares no code
-// with what makes the records, nor with what forwards them.
+// Finds records in bytes by JSON structure: strings, escapes, brackets. Deliberately simple, and independent of the code
+// that generates the records and of the forwarder.
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c;
 const OPEN = new Set([0x7b, 0x5b]), CLOSE = new Set([0x7d, 0x5d]);
 const SPACE = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
-/** The end of the object or array that begins at `start`, or -1 when the bytes end before it does. */
+/** The end of the object or array that begins at `start`; -1 if it is incomplete. */
 function closeOf(bytes, start) {
   let depth = 0;
   let inString = false;
@@ -26,7 +26,7 @@ function closeOf(bytes, start) {
   return -1;
 }
 
-/** The objects that follow each other from `start`, between commas and white space: `{records, end}`. */
+/** The consecutive objects from `start`, separated by commas and white space: `{records, end}`. */
 function objectsFrom(bytes, start) {
   const records = [];
   let at = start;
@@ -42,7 +42,7 @@ function objectsFrom(bytes, start) {
 const HEADER = /^\s*\{\s*"records"\s*:\s*\[/;
 const CLOSER = /^\s*\]\s*\}\s*$/;
 
-/** The records of a complete `{"records":[…]}`; throws when the frame around them is not just that. */
+/** The records of a complete `{"records":[…]}`; throws RangeError if there is anything else around them. */
 export function recordsOf(bytes) {
   const header = HEADER.exec(bytes.subarray(0, 200).toString("latin1"));
   if (!header) throw new RangeError(`not {"records":[…]}: begins with ${JSON.stringify(bytes.subarray(0, 30).toString())}`);

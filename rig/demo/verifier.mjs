@@ -1,7 +1,7 @@
-// The judge: every record's bytes as they were committed, against every record's bytes as they were received.
+// Compares the bytes of every committed record with the bytes of every received record.
 
 import { createHash } from "node:crypto";
-import { recordsOf } from "../watcher/spans.mjs";
+import { recordsOf } from "../watcher/record-scanner.mjs";
 
 const FRAME_BYTES = '{"records":[]}'.length;
 const TUPLES = /"flowTuples"\s*:\s*\[([^\]]*)\]/g;
@@ -11,7 +11,7 @@ const fingerprint = (bytes) => createHash("sha256").update(bytes).digest("base64
 
 const addTo = (map, key, n = 1) => map.set(key, (map.get(key) ?? 0) + n);
 
-/** What stands before the flows of a record: its time, its GUID, its MAC address. */
+/** The part of a record before its flows: time, GUID, MAC address. */
 function headOf(text) {
   const end = text.search(/"(?:flowRecords|properties)"\s*:/);
   return end === -1 ? undefined : text.slice(0, end);
@@ -24,8 +24,8 @@ function tuplesOf(text) {
 }
 
 /**
- * A record too long for one message arrives in parts: they share the record's head, and their tuples together must
- * be the record's, each once.
+ * A record too long for one message arrives in parts. All parts share the record's head, and together they must have its
+ * tuples, each once.
  */
 class LongRecord {
   constructor(text) {
@@ -46,7 +46,7 @@ class LongRecord {
   }
 }
 
-export class Ledger {
+export class Verifier {
   #expected = new Map();
   #received = new Map();
   #long = new Map();
@@ -56,7 +56,7 @@ export class Ledger {
     Object.assign(this, { committed: 0, committedBytes: 0, messages: 0, messageBytes: 0, arrived: 0, malformed: [] });
   }
 
-  /** A record that was committed to storage, as its bytes. */
+  /** Adds a committed record. */
   commit(bytes) {
     this.committed += 1;
     this.committedBytes += bytes.length;
@@ -67,12 +67,12 @@ export class Ledger {
     addTo(this.#expected, fingerprint(bytes));
   }
 
-  /** A message that came out of the hub, as its body's bytes. */
+  /** Adds a received message body. */
   receive(body) {
     this.messages += 1;
     this.messageBytes += body.length;
     try {
-      if (!Array.isArray(JSON.parse(body.toString("utf8")).records)) throw new SyntaxError("records is no array");
+      if (!Array.isArray(JSON.parse(body.toString("utf8")).records)) throw new SyntaxError("records is not an array");
       for (const record of recordsOf(body)) this.#receiveRecord(record);
     } catch (error) {
       this.malformed.push(error.message);
@@ -100,16 +100,16 @@ export class Ledger {
     let altered = 0;
     let received = 0;
     for (const [key, n] of this.#received) {
-      const wanted = this.#expected.get(key);
-      if (wanted === undefined) altered += n;
-      else duplicates += Math.max(0, n - wanted);
+      const expected = this.#expected.get(key);
+      if (expected === undefined) altered += n;
+      else duplicates += Math.max(0, n - expected);
       received += n;
     }
     for (const [key, n] of this.#expected) missing += Math.max(0, n - (this.#received.get(key) ?? 0));
     let inParts = 0;
     for (const long of this.#long.values()) {
       if (long.received.size === 0) continue;
-      // Counted as missing so far: its own bytes came nowhere as a whole.
+      // It was counted as missing above, because the whole record never arrived.
       if (!long.missing) missing -= 1;
       if (long.doubled) duplicates += 1;
       inParts += 1;

@@ -1,8 +1,8 @@
-// Runs the program named on its command line and ends it when stdin closes: `node guard.mjs program [argument…]`.
-// It tells its parent, by message, the program's process id and how it ended.
+// `node supervisor.mjs PROGRAM [ARGUMENT…]` runs a program and stops it when stdin closes. Sends the parent process
+// `{started: pid}` or `{failed: reason}`, then `{exited: {code, signal}}`.
 
 import { spawn } from "node:child_process";
-import { endWithParent } from "./leash.mjs";
+import { exitWithParent } from "./child-process.mjs";
 
 const GRACE_MS = 5000;
 
@@ -13,11 +13,11 @@ program.on("error", (error) => process.send({ failed: error.message }, () => pro
 program.on("spawn", () => process.send({ started: program.pid }));
 program.on("exit", (code, signal) => process.send({ exited: { code, signal } }, () => process.exit(0)));
 
-endWithParent(async () => {
+exitWithParent(async () => {
   if (program.exitCode !== null || program.signalCode !== null) return;
   const exited = new Promise((resolve) => program.once("exit", resolve));
   program.kill("SIGTERM");
-  const impatience = setTimeout(() => program.kill("SIGKILL"), GRACE_MS);
+  const timeout = setTimeout(() => program.kill("SIGKILL"), GRACE_MS);
   await exited;
-  clearTimeout(impatience);
+  clearTimeout(timeout);
 });

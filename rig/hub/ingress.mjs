@@ -1,4 +1,4 @@
-// Sender links: what comes in, what becomes of it, and what the sender is told.
+// Sender links: stores incoming transfers, applies faults to them, and sends the outcomes.
 
 import rhea from "rhea";
 import frames from "rhea/lib/frames.js";
@@ -13,7 +13,7 @@ const OUTCOMES = {
   rejected: (error) => message.rejected({ error }).described(),
 };
 
-export class Intake {
+export class Ingress {
   #held = [];
   #late = [];
 
@@ -22,7 +22,7 @@ export class Intake {
     this.faults = faults;
   }
 
-  /** A whole transfer has arrived on `link`. `bytes` is the encoded message as it came. */
+  /** Handles a complete transfer on `link`; `bytes` is the encoded message as received. */
   onTransfer(link, delivery, format, bytes) {
     const { hub } = link.entity;
     const { counters } = hub;
@@ -37,17 +37,17 @@ export class Intake {
 
     const limit = link.entity.maxMessageSize;
     if (bytes.length > limit) {
-      this.#forget(hub, delivery);
+      this.#discard(hub, delivery);
       this.detach(link, "amqp:link:message-size-exceeded",
         `transfer ${number} has ${bytes.length} bytes; this link allows ${limit}`);
       return;
     }
     const { fault, delayMs } = this.faults.onTransfer(hub.name);
-    if (fault) this.#suffer(fault, delayMs, { link, delivery, format, bytes, number });
+    if (fault) this.#applyFault(fault, delayMs, { link, delivery, format, bytes, number });
     else if (this.#store({ link, delivery, format, bytes, number })) this.#answer(link, delivery, "accepted", undefined, delayMs);
   }
 
-  /** Answers what `hold`, `late` and `refuse-late` faults keep waiting, of one hub or of all; returns how many. */
+  /** Answers the transfers that `hold`, `late` and `refuse-late` faults keep waiting, of one hub or of all; returns their number. */
   release(hub) {
     const isDue = (waiting) => hub === undefined || waiting.hub === hub;
     const due = [...this.#held, ...this.#late].filter(isDue);
@@ -85,10 +85,10 @@ export class Intake {
     }
   }
 
-  #suffer(fault, delayMs, transfer) {
+  #applyFault(fault, delayMs, transfer) {
     const { link, delivery, number } = transfer;
     const { hub } = link.entity;
-    const description = fault.description ?? `asked for by fault ${fault.id}, at transfer ${number}`;
+    const description = fault.description ?? `injected by fault ${fault.id} at transfer ${number}`;
     switch (fault.action) {
       case "reject":
         this.#answer(link, delivery, "rejected", { condition: fault.condition ?? "com.microsoft:server-busy", description }, delayMs);
@@ -115,16 +115,16 @@ export class Intake {
       case "swallow":
         if (fault.store) this.#store(transfer);
         hub.counters.unanswered += 1;
-        this.#forget(hub, delivery);
+        this.#discard(hub, delivery);
         break;
       case "detach":
         if (fault.store) this.#store(transfer);
-        this.#forget(hub, delivery);
+        this.#discard(hub, delivery);
         this.detach(link, fault.condition ?? "amqp:link:detach-forced", description, fault.closed ?? true);
         break;
       case "drop":
         if (fault.store) this.#store(transfer);
-        this.#forget(hub, delivery);
+        this.#discard(hub, delivery);
         link.connection.socket.destroy();
         break;
     }
@@ -134,8 +134,8 @@ export class Intake {
     this.#late.push({ hub: name, left: after, answer });
   }
 
-  // One more transfer of the hub is answered: what was to come behind it may be due.
-  #answered(hub) {
+  // Counts an answer to the hub's transfers; sends the late answers that waited for it.
+  #onAnswer(hub) {
     const waiting = this.#late.filter((late) => late.hub === hub);
     for (const late of waiting) late.left -= 1;
     const due = waiting.filter(({ left }) => left === 0);
@@ -143,8 +143,8 @@ export class Intake {
     for (const { answer } of due) answer();
   }
 
-  // Nothing will be answered: take the delivery off the session's books, or its window would shrink for ever.
-  #forget(hub, delivery) {
+  // Settles a delivery that gets no answer, which would otherwise shrink the session's window for good.
+  #discard(hub, delivery) {
     hub.counters.unansweredNow -= 1;
     delivery.settled = true;
   }
@@ -159,24 +159,24 @@ export class Intake {
     hub.counters.unansweredNow -= 1;
     delivery.settled = true;
     if (link.connection.is_open() && !link.entity.detached) {
-      // Written frame by frame, in the order of the answers: rhea merges the dispositions of one tick by their first
-      // one's outcome, which would report a rejected transfer as accepted when it follows an accepted one. Settled
-      // whatever mode the link asks for: Microsoft's client for Python asks for the other, and waits for this.
+      // One frame for each answer: rhea merges the dispositions of one tick and gives all of them the first one's outcome,
+      // so a rejected transfer after an accepted one would be reported as accepted. Always settled: Microsoft's client
+      // for Python requests settle mode `second` but waits for a settled disposition.
       link.session.output(frames.disposition({
         role: true, first: delivery.id, last: delivery.id, settled: true, state: OUTCOMES[outcome](detail),
       }));
-      // So that the session takes it off its books, and gives window and credit anew.
+      // Lets the session remove the delivery and grant window and credit again.
       link.connection._register();
     }
-    this.#answered(hub.name);
+    this.#onAnswer(hub.name);
   }
 }
 
-// rhea decodes a message before it hands it over; the bytes that came are what is kept.
+// rhea passes on decoded messages only; this keeps the received bytes with them.
 const decode = message.decode;
 message.decode = (buffer) => Object.defineProperty(decode(buffer), "encoded", { value: buffer });
 
-/** The bytes and the format of what a `message` event carries. */
+/** The received bytes and the message format of a `message` event. */
 export function transferOf(context) {
   if (Buffer.isBuffer(context.message)) return { bytes: context.message, format: context.format ?? 0 };
   return { bytes: context.message.encoded, format: 0 };
