@@ -89,5 +89,5 @@ async fn alone_is_refused_a_token() {
 #[ignore = "runs in a process of its own, for the test above"]
 async fn alone_is_given_too_long_a_token() {
     let error = error().await;
-    assert!(error.contains("longer than 65536 bytes, the most that a token may have"), "{error}");
+    assert!(error.contains("longer than 65536 bytes, the limit for a token"), "{error}");
 }
