@@ -155,6 +155,13 @@ class Quotations(unittest.TestCase):
                     self.assertTrue(re.search(pattern, written), pattern)
 
 
+class Tests(unittest.TestCase):
+    def test_their_names_are_short(self):
+        self.assertGreater(len(tests()), 500)
+        long = sorted(name for name in tests() if len(name) > 70)
+        self.assertEqual(long, [], "at most 70 characters")
+
+
 class ThreatModel(unittest.TestCase):
     TEXT = (ROOT / "docs/security.md").read_text()
 
