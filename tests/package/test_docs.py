@@ -22,7 +22,8 @@ FOREIGN = {
 
 
 def settings():
-    names = re.findall(r'name: "([^"]+)"', (ROOT / "src/config/settings.rs").read_text())
+    """The names in the table of docs/settings.md, which tests/it compares with the code."""
+    names = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/settings.md").read_text(), flags=re.M)
     connections = ["FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION", "CHECKPOINT_STORAGE", "AzureWebJobsStorage"]
     parts = [name.removeprefix("<NAME>") for name in names if name.startswith("<NAME>")]
     return set(names) | {connection + part for connection in connections for part in parts} | set(parts)
