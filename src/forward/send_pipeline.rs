@@ -73,11 +73,11 @@ impl<'h, H: Hub> SendPipeline<'h, H> {
         }
     }
 
-    /// Sends `batch`, which ends at `position`, as soon as there is room; returns when it is on its way.
+    /// Sends `batch`, which ends at `position`, once the pipeline has room. Returns when it is in flight.
     ///
     /// # Errors
-    /// The first failure among the batches before it. Those behind the failed one are not counted,
-    /// for a checkpoint can only say "everything up to here".
+    /// The first failure of an earlier batch. Batches behind it are not counted: a checkpoint covers everything
+    /// before its offset.
     pub(super) async fn submit(&mut self, batch: Batch, position: Position) -> Result<(), HubError> {
         let size = batch.messages.iter().map(|message| message.body.len() + MESSAGE_OVERHEAD).sum();
         while self.in_flight.len() >= MAX_BATCHES || (self.bytes > 0 && self.bytes + size > self.max_bytes) {
@@ -93,11 +93,11 @@ impl<'h, H: Hub> SendPipeline<'h, H> {
         let (hub, deadline, abandon_at) = (self.hub, self.deadline, self.abandon_at);
         let settled = async move {
             let sent = timeout_at(abandon_at.into(), hub.send(batch, deadline)).await;
-            let result = sent.unwrap_or_else(|_| Err(HubError::silent()));
+            let result = sent.unwrap_or_else(|_| Err(HubError::no_answer()));
             Settled { position, size, accepted, result }
         };
         self.in_flight.push_back(settled.boxed());
-        // A send starts with its first poll; and what has acknowledged meanwhile makes room.
+        // The first poll starts the send. Batches that have ended make room.
         while let Some(Some(settled)) = self.in_flight.next().now_or_never() {
             self.acknowledge(settled)?;
         }
@@ -115,12 +115,12 @@ impl<'h, H: Hub> SendPipeline<'h, H> {
         Ok(())
     }
 
-    /// The end of the unbroken run of accepted batches, if any was accepted.
+    /// The end of the accepted batches, without a gap from where the run began.
     pub(super) fn acknowledged(&self) -> Option<&Position> {
         self.acknowledged.as_ref()
     }
 
-    /// What has been accepted since the start.
+    /// What has been accepted since the run began.
     #[must_use]
     pub(super) fn accepted(&self) -> Accepted {
         self.accepted
