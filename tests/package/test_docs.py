@@ -12,9 +12,10 @@ DOCS = sorted((ROOT / "docs").rglob("*.md"))
 FIRST = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
 PAGES = [*FIRST, ROOT / "infra/README.md", ROOT / "rig/README.md", *DOCS]
 
-# Names that are not settings of the forwarder: of the host, the Azure CLI, GitHub, the emulator, the packager, the Makefile.
+# Names that are not settings of the forwarder: of the host, the Azure CLI, GitHub, the emulator, the packager, the Makefile
+# and tools.
 FOREIGN = {
-    "FUZZ_SECONDS",
+    "FUZZ_SECONDS", "INSTA_UPDATE",
     "FUNCTIONS_WORKER_RUNTIME", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
     "AZURE_SUBSCRIPTION_ID", "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
