@@ -47,8 +47,10 @@ def literals(node):
 
 class Settings(unittest.TestCase):
     def setUp(self):
-        declared = re.search(r"SETTINGS: &\[Setting\] = &\[(.*?)\n\];", CODE, re.S)[1]
-        names = set(re.findall(r'name: "([^"]+)"', declared))
+        # The table that tests/it compares with the code: names and defaults.
+        table = (ROOT / "docs/settings.md").read_text()
+        self.declared = dict(re.findall(r"^\| `([^`]+)` \|.*\| (.*?) \|$", table, re.M))
+        names = set(self.declared)
         connections = ["FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION", "CHECKPOINT_STORAGE", "AzureWebJobsStorage"]
         self.known = {name for name in names if "<" not in name}
         for pattern in names - self.known:
@@ -89,8 +91,7 @@ class Settings(unittest.TestCase):
         example = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
         default = {name: text(parameters[name].named[-1]).strip("'") for name in ["sweepSchedule", "checkpointRetentionDays"]}
         self.assertEqual(default["sweepSchedule"], example["FLOWLOG_SWEEP_SCHEDULE"])
-        declared = re.search(r'name: "CHECKPOINT_RETENTION_DAYS".*?default: "`(\d+)`"', CODE, re.S)
-        self.assertEqual(default["checkpointRetentionDays"], declared[1])
+        self.assertEqual(f"`{default['checkpointRetentionDays']}`", self.declared["CHECKPOINT_RETENTION_DAYS"])
 
 
 class Functions(unittest.TestCase):
