@@ -1,26 +1,24 @@
-//! The time that claims, hours and retention go by: the storage service's, as far as it has told it.
+//! The clock for claims, hours and retention: the machine's clock, corrected by the storage service's.
 //!
-//! Every answer of the checkpoint table carries the service's time. Two processes that correct their
-//! clocks by it agree on when a claim ends, and a machine whose clock is far off neither takes a live
-//! claim over nor sweeps hours that have not come yet.
+//! Every answer of the checkpoint table has a `Date` header. Processes that correct their clocks by it agree on when
+//! a claim expires, and a machine with a wrong clock neither takes over a live claim nor sweeps future hours.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Changes up to this are not followed, milliseconds: the service tells its time in whole seconds, and the
-/// answer takes a while to arrive.
+/// Smaller differences are ignored, milliseconds: `Date` has whole seconds, and the answer takes time to arrive.
 const TOLERANCE_MILLIS: u64 = 2_000;
 
-/// A change above this is logged, milliseconds: certificates and tokens may be refused as well.
+/// Larger differences are logged, milliseconds: certificates and tokens may be refused too.
 const WARNING_MILLIS: u64 = 30_000;
 
-/// A clock, corrected by the service's. Clones share the correction.
+/// A corrected clock. Clones share the correction.
 #[derive(Clone)]
 pub struct Clock {
     local: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// What is added to the local time, milliseconds.
+    /// Added to the local time, milliseconds.
     correction: Arc<AtomicI64>,
 }
 
@@ -36,7 +34,7 @@ impl Clock {
         Self { local: Arc::new(local), correction: Arc::default() }
     }
 
-    /// A clock over the machine's.
+    /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
         Self::new(|| {
@@ -51,8 +49,8 @@ impl Clock {
         (self.local)().saturating_add_signed(self.correction.load(Ordering::Relaxed))
     }
 
-    /// Takes note of the service's time, in milliseconds since the Unix epoch, from an answer that has just
-    /// arrived.
+    /// Corrects the clock by the service's time in an answer that has just arrived, in milliseconds since the
+    /// Unix epoch.
     pub fn observe(&self, service: u64) {
         let correction = service.cast_signed().saturating_sub((self.local)().cast_signed());
         let before = self.correction.load(Ordering::Relaxed);
@@ -64,8 +62,8 @@ impl Clock {
             let (seconds, side) =
                 (correction.unsigned_abs() / 1_000, if correction < 0 { "ahead of" } else { "behind" });
             tracing::warn!(
-                "this machine's clock is {seconds} s {side} the storage service's: going by the service's time. \
-                 Correct the machine's clock, or tokens and certificates may be refused"
+                "this machine's clock is {seconds} s {side} the storage service's: using the service's time. Correct the \
+                 machine's clock, or tokens and certificates may be refused"
             );
         }
     }
@@ -79,7 +77,7 @@ mod tests {
     const DAY: u64 = 86_400_000;
 
     #[test]
-    fn a_clock_that_is_days_ahead_goes_by_the_services_time() {
+    fn a_clock_that_is_days_ahead_uses_the_services_time() {
         let local = Arc::new(AtomicU64::new(10 * DAY));
         let clock = Clock::new({
             let local = Arc::clone(&local);
@@ -91,14 +89,14 @@ mod tests {
         assert_eq!((clock.now(), shared.now()), (DAY, DAY));
         local.fetch_add(5_000, Ordering::Relaxed);
         assert_eq!(clock.now(), DAY + 5_000);
-        // Somebody sets the machine's clock right.
+        // The machine's clock is corrected.
         local.store(DAY + 6_000, Ordering::Relaxed);
         clock.observe(DAY + 6_000);
         assert_eq!(clock.now(), DAY + 6_000);
     }
 
     #[test]
-    fn whole_seconds_and_slow_answers_do_not_move_a_clock_that_is_right() {
+    fn whole_seconds_and_slow_answers_do_not_move_a_right_clock() {
         let clock = Clock::new(|| DAY);
         for service in [DAY - 2_000, DAY - 999, DAY, DAY + 2_000] {
             clock.observe(service);

@@ -1,18 +1,17 @@
-//! Hours of UTC, and for how long checkpoint rows are kept. Times are milliseconds since the Unix epoch.
+//! UTC hours, and how long checkpoint rows are kept. Times are milliseconds since the Unix epoch.
 
 use std::fmt;
 use std::time::Duration;
 use time::{Date, OffsetDateTime};
 
-/// How long after its end an hour is still looked at. Commits for the last minutes of an hour come when
-/// it is over, and how late they may come is written nowhere; with a whole hour, every sweep looks at the
-/// open hour and at the one before.
+/// How long after its end an hour is still scanned. Azure commits the last minutes of an hour after its end and does not
+/// document how late; with a whole hour, every sweep scans the current hour and the one before.
 pub const SETTLES_AFTER: Duration = Duration::from_hours(1);
 
 const HOUR: u64 = 3_600_000;
 const HOURS_A_DAY: u64 = 24;
 
-/// An hour of UTC, counted from the Unix epoch.
+/// A UTC hour, counted from the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hour(u64);
 
@@ -23,19 +22,19 @@ impl Hour {
         Self(number)
     }
 
-    /// The hour of the time `millis`.
+    /// The hour that contains the time `millis`.
     #[must_use]
     pub fn at(millis: u64) -> Self {
         Self(millis / HOUR)
     }
 
-    /// How many hours passed from the Unix epoch to the beginning of this one.
+    /// The number of hours between the Unix epoch and this hour.
     #[must_use]
     pub fn number(self) -> u64 {
         self.0
     }
 
-    /// Its day.
+    /// The UTC day.
     #[must_use]
     pub fn date(self) -> Date {
         let seconds = i64::try_from(self.0.saturating_mul(3_600)).ok();
@@ -44,19 +43,19 @@ impl Hour {
             .map_or(Date::MAX, OffsetDateTime::date)
     }
 
-    /// Its place in its day, 0 to 23.
+    /// The hour of the day, 0 to 23.
     #[must_use]
     pub fn of_day(self) -> u8 {
         u8::try_from(self.0 % HOURS_A_DAY).unwrap_or_default()
     }
 
-    /// The first hour that did not end so long before `now` that nothing more is expected of it.
+    /// The first hour that is not settled at `now`.
     pub(crate) fn first_unsettled(now: u64) -> Self {
         let settles = u64::try_from(SETTLES_AFTER.as_millis()).unwrap_or(u64::MAX);
         Self::at(now.saturating_sub(settles))
     }
 
-    /// Whether it ended so long before `now` that nothing more is expected of it.
+    /// Whether the hour ended so long before `now` that no more commits are expected in it.
     #[must_use]
     pub fn is_settled(self, now: u64) -> bool {
         self < Self::first_unsettled(now)
@@ -67,37 +66,35 @@ impl Hour {
     }
 }
 
-/// Shows it as `2026-11-22T09Z`.
+/// Formats the hour as `2026-11-22T09Z`.
 impl fmt::Display for Hour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}T{:02}Z", self.date(), self.of_day())
     }
 }
 
-/// For how many days checkpoint rows are kept.
+/// How many days checkpoint rows are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     days: u16,
 }
 
 impl Retention {
-    /// The fewest days: yesterday's hours must not lose their rows while they are looked at.
-    pub const LEAST_DAYS: u16 = 2;
-    /// The days when nothing else is said.
-    pub const DEFAULT_DAYS: u16 = 7;
+    /// The minimum: yesterday's hours must not lose their rows while they are scanned.
+    pub const MIN_DAYS: u16 = 2;
 
-    /// [`Retention::DEFAULT_DAYS`].
-    pub const DEFAULT: Self = Self { days: Self::DEFAULT_DAYS };
+    /// A week.
+    pub const DEFAULT: Self = Self { days: 7 };
 
-    /// A retention of `days`, or of [`Retention::LEAST_DAYS`] when that is more.
+    /// A retention of `days`, at least [`Retention::MIN_DAYS`].
     #[must_use]
     pub fn of_days(days: u16) -> Self {
-        Self { days: days.max(Self::LEAST_DAYS) }
+        Self { days: days.max(Self::MIN_DAYS) }
     }
 
-    /// The days.
+    /// The number of days.
     #[must_use]
-    pub fn days(self) -> u16 {
+    pub const fn days(self) -> u16 {
         self.days
     }
 
@@ -107,8 +104,8 @@ impl Retention {
         Hour(self.first_day_number(now) * HOURS_A_DAY).date()
     }
 
-    /// The first hour that a sweep may look at. A day later than [`Retention::first_day`]: a blob whose
-    /// row is gone would be sent again, and the clocks of two processes may be on two sides of midnight.
+    /// The first hour that a sweep may scan, one day after [`Retention::first_day`]: a blob whose row was deleted would be
+    /// sent again, and the clocks of two processes may be on different sides of midnight.
     #[must_use]
     pub fn first_hour(self, now: u64) -> Hour {
         Hour((self.first_day_number(now) + 1) * HOURS_A_DAY)
@@ -130,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_knows_its_day_and_its_place_in_it() {
+    fn an_hour_has_a_date_and_an_hour_of_day() {
         assert_eq!(NINE.to_string(), "2026-11-22T09Z");
         assert_eq!((NINE.date().to_string().as_str(), NINE.of_day()), ("2026-11-22", 9));
         assert_eq!(Hour::at(at(NINE, 59) + 59_999), NINE);

@@ -1,20 +1,23 @@
-//! How the memory of the process is divided. Whoever holds bytes that come from outside takes them from one
-//! of these shares, by what is really there, and waits when the share is used up.
+//! How the process divides its memory. Bytes from outside count against one of these budgets by their real
+//! length; work waits when its budget is used up.
 //!
-//! The program itself, its connections and what it remembers of blobs take some 20 MiB beside them. The
-//! smallest instance on Flex Consumption has 512 MiB, which the Functions host shares.
+//! The program, its connections and its caches take about 20 MiB more. The smallest instance on Flex Consumption
+//! has 512 MiB, shared with the Functions host.
 
 const MIB: u64 = 1 << 20;
 
 /// Bodies of invocations that are being read, and the events in them.
 pub(crate) const BODIES: u64 = 8 * MIB;
 
-/// The first reads of runs, what becomes of them on their way to the hub, and the sweep's part of that.
+/// First reads of runs, and their messages in flight.
 pub(crate) const FIRST_READS: u64 = 12 * MIB;
-/// The sweep's part of [`FIRST_READS`].
+/// The sweep's share of [`FIRST_READS`].
 pub(crate) const FIRST_READS_OF_SWEEP: u64 = 8 * MIB;
 
-/// Runs with a long way to go.
+/// Runs that read more than a first read.
 pub(crate) const LONG_READS: u64 = 33 * MIB;
+
+/// Bytes in flight to the hub: of one run at full speed, and of all senders together.
+pub(crate) const MAX_IN_FLIGHT: usize = 8 << 20;
 
 const _: () = assert!(BODIES + FIRST_READS + LONG_READS <= 54 * MIB);

@@ -172,7 +172,7 @@ impl Metrics {
         if result.is_err() {
             return self.count(Outcome::Failed);
         }
-        self.count(match done.end {
+        self.count(match done.completion {
             Completion::Complete if done.records + done.quarantined == 0 => Outcome::NothingNew,
             Completion::Complete => Outcome::Forwarded,
             Completion::LeftOver => Outcome::LeftOver,
@@ -223,7 +223,7 @@ mod tests {
         let done =
             Forwarded { records: 7, messages: 2, bytes_read: 900, quarantined: 1, ..Forwarded::default() };
         metrics.count_run(&done, &Ok(()));
-        metrics.count_run(&Forwarded { end: Completion::Deleted, ..Forwarded::default() }, &Ok(()));
+        metrics.count_run(&Forwarded { completion: Completion::Deleted, ..Forwarded::default() }, &Ok(()));
         let failed = Forwarded { records: 3, messages: 1, ..Forwarded::default() };
         metrics.count_run(&failed, &Err(ForwardError::Stopping { blob: "b".to_owned() }));
         metrics.count_not_ours();

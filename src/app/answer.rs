@@ -19,7 +19,7 @@ pub(super) struct Circumstances {
 pub(super) fn told(done: &Forwarded, blob: &str, circumstances: Circumstances) -> Handled {
     let Forwarded { records, messages, quarantined, .. } = done;
     let nothing = *records == 0 && *quarantined == 0;
-    let text = match done.end {
+    let text = match done.completion {
         Completion::Deleted => return Handled::Nothing(format!("{blob} is gone")),
         Completion::Complete if nothing && !done.broken => {
             return Handled::Nothing(format!("{blob} brought nothing new"));
@@ -35,18 +35,18 @@ pub(super) fn told(done: &Forwarded, blob: &str, circumstances: Circumstances) -
         0 => String::new(),
         count => format!("; {count} put into quarantine"),
     };
-    let rest = match done.end {
+    let rest = match done.completion {
         Completion::LeftOver => "; the rest is left for the next attempt",
         Completion::ClaimedElsewhere if !nothing => "; the rest is at work elsewhere",
         _ => "",
     };
     let text = format!("{text}{again}{aside}{rest}");
     if let (Completion::LeftOver | Completion::ClaimedElsewhere, Some(why)) =
-        (done.end, why_again(circumstances))
+        (done.completion, why_again(circumstances))
     {
         return Handled::Failed(format!("{text}; {why}: Event Grid has to deliver this event again"));
     }
-    match done.end {
+    match done.completion {
         _ if done.broken => Handled::Broken(format!(
             "{text}. Some of what was committed to it is no flow log, or a record without an end, and is not forwarded: see \
              the log for `quarantined`, the container flowlog-quarantine, and what else writes to the blob"
@@ -74,7 +74,7 @@ mod tests {
     const STOPPING: Circumstances = Circumstances { settled: false, stopping: true };
 
     fn ended(end: Completion) -> Forwarded {
-        Forwarded { end, ..Forwarded::default() }
+        Forwarded { completion: end, ..Forwarded::default() }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) struct Entity {
     #[serde(skip_serializing_if = "Option::is_none")]
     resume_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    set_aside: Option<String>,
+    skipped_bytes: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     in_doubt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +127,7 @@ impl Entity {
         reason = "a checkpoint row is ours to serialise; it holds no record bytes"
     )]
     pub(super) fn encode(key: &CheckpointKey, row: &Checkpoint) -> Result<Vec<u8>, EntityError> {
-        let Progress { offset, fingerprint, etag, length, generation, broken, set_aside } = &row.progress;
+        let Progress { offset, fingerprint, etag, length, generation, broken, skipped_bytes } = &row.progress;
         let bounds = row.in_flight.and_then(|in_flight| in_flight.bounds);
         let entity = Self {
             partition_key: key.partition.clone(),
@@ -142,12 +142,12 @@ impl Entity {
             guard: fingerprint.as_ref().map(|fingerprint| fingerprint.as_str().to_owned()),
             etag: etag.clone(),
             broken_at: broken.map(|broken| broken.at.to_string()),
-            quarantined_to: broken.map(|broken| broken.kept.to_string()),
+            quarantined_to: broken.map(|broken| broken.quarantined_to.to_string()),
             broken_since: broken.map(|broken| broken.since.to_string()),
             unfinished: broken.is_some_and(|broken| broken.unfinished),
             partial: broken.is_some_and(|broken| broken.partial),
             resume_at: broken.and_then(|broken| broken.resume_at).map(|block| block.to_string()),
-            set_aside: (*set_aside > 0).then(|| set_aside.to_string()),
+            skipped_bytes: (*skipped_bytes > 0).then(|| skipped_bytes.to_string()),
             in_doubt: row.in_flight.map(|in_flight| in_flight.until.to_string()),
             in_doubt_max_body: bounds.map(|bounds| bounds.max_body.to_string()),
             in_doubt_by_nic: bounds.is_some_and(|bounds| bounds.by_nic),
@@ -195,9 +195,9 @@ impl Entity {
             _ => None,
         };
         let broken = match (entity.broken_at, entity.quarantined_to) {
-            (Some(at), Some(kept)) => Some(Broken {
+            (Some(at), Some(quarantined_to)) => Some(Broken {
                 at: number("BrokenAt", &at)?,
-                kept: number("QuarantinedTo", &kept)?,
+                quarantined_to: number("QuarantinedTo", &quarantined_to)?,
                 since: optional("BrokenSince", entity.broken_since.as_deref())?,
                 unfinished: entity.unfinished,
                 partial: entity.partial,
@@ -212,7 +212,7 @@ impl Entity {
             length: number("Length", &entity.length)?,
             generation: entity.generation,
             broken,
-            set_aside: optional("SetAside", entity.set_aside.as_deref())?,
+            skipped_bytes: optional("SetAside", entity.skipped_bytes.as_deref())?,
         };
         let bounds = match (entity.in_doubt_max_body, entity.in_doubt_layout) {
             (Some(max_body), Some(layout)) => Some(Bounds {
@@ -255,13 +255,13 @@ mod tests {
                 generation: 3,
                 broken: Some(Broken {
                     at: 5,
-                    kept: 9,
+                    quarantined_to: 9,
                     since: 1_700_000_000_000,
                     unfinished: true,
                     partial: true,
                     resume_at: Some(8),
                 }),
-                set_aside: 17,
+                skipped_bytes: 17,
             },
             in_flight: Some(InFlightRange {
                 until: 9,
@@ -302,8 +302,9 @@ mod tests {
             "Offset@odata.type":"Edm.Int64","Length":"9","Length@odata.type":"Edm.Int64","Generation":2,
             "BrokenAt":"8","QuarantinedTo":"9","InDoubt":"30","Owner":"w","ClaimedUntil":"5"}"#;
         let row = Entity::decode(body).unwrap();
-        let broken = Broken { at: 8, kept: 9, since: 0, unfinished: false, partial: false, resume_at: None };
-        assert_eq!((row.progress.broken, row.progress.set_aside), (Some(broken), 0));
+        let broken =
+            Broken { at: 8, quarantined_to: 9, since: 0, unfinished: false, partial: false, resume_at: None };
+        assert_eq!((row.progress.broken, row.progress.skipped_bytes), (Some(broken), 0));
         assert_eq!(row.in_flight, Some(InFlightRange { until: 30, bounds: None }));
     }
 

@@ -1,29 +1,28 @@
-//! What an unfinished run set out to send, and what decides where its messages begin and end.
+//! The range that an unfinished run may have sent, and the bounds of its messages.
 
-/// What decides the bounds of messages, beside the records themselves. A run that sends again what another
-/// may have sent goes by the other's, whatever the settings say by then: so a repeat is the same message.
+/// What determines the bounds of messages, besides the records. A run that repeats messages uses the stored
+/// bounds, whatever the settings are now, so that each repeat is identical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The most bytes that a message body may have.
+    /// The longest message body, bytes.
     pub max_body: u64,
-    /// Whether messages carry a partition key, one for each network interface.
+    /// Whether messages have a partition key per network interface.
     pub by_nic: bool,
-    /// Which rules packed the records: see [`crate::message::batch::LAYOUT`].
+    /// The version of the packing rules: see [`crate::message::batch::LAYOUT`].
     pub layout: u32,
 }
 
-/// The range from [`Progress::offset`](super::Progress::offset) on that a run set out to send and has not
-/// seen accepted to its end: some of it may have been sent.
+/// A range from [`Progress::offset`](super::Progress::offset) on that a run may have sent in part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InFlightRange {
-    /// The byte position at which it ends.
+    /// The offset at which it ends.
     pub until: u64,
-    /// The bounds of its messages; none in a row of a build that did not store them.
+    /// The bounds of its messages; `None` in a row of an older build.
     pub bounds: Option<Bounds>,
 }
 
 impl InFlightRange {
-    /// The same, with `bounds` where none are known.
+    /// The same range, with `bounds` if it has none.
     #[must_use]
     pub fn or_bounds(self, bounds: Option<Bounds>) -> Self {
         Self { bounds: self.bounds.or(bounds), ..self }

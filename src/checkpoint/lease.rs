@@ -1,11 +1,10 @@
-//! What a worker does with a row that it wants or holds: the decisions behind every write, without the
-//! writing. [`LeaseStore`](crate::forward::lease_store::LeaseStore) makes the calls, and the model in `tests/model` plays these
-//! functions against each other.
+//! Decisions about claims, without the writes. `forward::lease_store` writes them, and the model in
+//! `tests/model` checks them.
 
 use super::{BlobVersion, Checkpoint, InFlightRange, Progress};
 
-/// The claim's owner in run number `run` of the worker `worker`. Each run has a name of its own: a worker
-/// must not take a claim for its present one that an earlier run left behind.
+/// The owner of the claim of run number `run` of `worker`. It is unique per run, so that a worker never mistakes
+/// the claim of an earlier run for the present one.
 #[must_use]
 pub fn owner(worker: &str, run: u64) -> String {
     format!("{worker}.{run}")
@@ -17,19 +16,19 @@ pub fn is_of(owner: &str, worker: &str) -> bool {
     owner.strip_prefix(worker).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// What a worker that wants to work on a blob writes.
+/// What a worker writes in order to claim a blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claiming {
-    /// Its claim.
+pub enum ClaimDecision {
+    /// The claim.
     Take(Checkpoint),
-    /// What it was asked for, into the row of the owner at work.
-    Ask(Checkpoint),
-    /// Nothing: the owner at work knows already.
-    Leave,
+    /// The wanted version, for the owner of the present claim.
+    Request(Checkpoint),
+    /// Nothing: the owner was asked for this version already.
+    AlreadyRequested,
 }
 
-/// Decides what the run `owner` of `worker` writes at `now` over the row `stored`, in order to work from
-/// `row` (as stored, or starting over) on what it then has in flight.
+/// What the run `owner` of `worker` writes at `now` over the row `stored` to claim the blob. `row` is the row as
+/// stored, or reset after a rewrite; `in_flight` is the range that the run will send.
 #[must_use]
 pub fn claim(
     stored: &Checkpoint,
@@ -38,43 +37,42 @@ pub fn claim(
     now: u64,
     in_flight: InFlightRange,
     wanted: &BlobVersion,
-) -> Claiming {
+) -> ClaimDecision {
     if stored.is_held_by_another(worker, now) {
-        stored.wanting(wanted).map_or(Claiming::Leave, Claiming::Ask)
+        stored.wanting(wanted).map_or(ClaimDecision::AlreadyRequested, ClaimDecision::Request)
     } else {
-        Claiming::Take(row.claimed(owner, now, in_flight))
+        ClaimDecision::Take(row.claimed(owner, now, in_flight))
     }
 }
 
-/// What a refused write of an owner means.
+/// The meaning of a failed compare-and-swap by the owner of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// An earlier try got through although its answer did not.
-    Written,
-    /// Another run has taken over.
+pub enum Conflict {
+    /// An earlier attempt was written, but its answer was lost.
+    AlreadyWritten,
+    /// Another run has the claim.
     Lost {
-        /// Who has it now, if anybody.
+        /// Its owner, if the row is claimed.
         owner: Option<String>,
     },
-    /// Somebody noted a wish: the change is to be made again, on top of that.
-    Again,
+    /// Another worker asked for a version: apply the change again on top of that.
+    Retry,
 }
 
-/// Decides what it means that `owner` could not write `intended`, by what is stored instead.
+/// The meaning of `stored`, which `owner` found instead of being able to write `intended`.
 #[must_use]
-pub fn refused(stored: &Checkpoint, intended: &Checkpoint, owner: &str) -> Refused {
+pub fn resolve_conflict(stored: &Checkpoint, intended: &Checkpoint, owner: &str) -> Conflict {
     match &stored.claim {
-        _ if stored == intended => Refused::Written,
-        Some(claim) if claim.owner == owner => Refused::Again,
-        other => Refused::Lost { owner: other.as_ref().map(|claim| claim.owner.clone()) },
+        _ if stored == intended => Conflict::AlreadyWritten,
+        Some(claim) if claim.owner == owner => Conflict::Retry,
+        other => Conflict::Lost { owner: other.as_ref().map(|claim| claim.owner.clone()) },
     }
 }
 
-/// How a run ended, kept in memory until the row says so: with it a worker whose release failed sends
-/// nothing again.
+/// The end of a run, cached until it is saved, so that a worker whose release failed repeats nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunEnd {
-    /// The run's claim.
+    /// The owner of the claim.
     pub owner: String,
     /// How far the hub accepted.
     pub progress: Progress,
@@ -83,8 +81,8 @@ pub struct RunEnd {
 }
 
 impl RunEnd {
-    /// Whether it still is to be written to the row `stored`: only while the claim is that of the same
-    /// run. Any later claim, were it of the same worker, began from what is stored.
+    /// Whether it may be written to the row `stored`: only while the same run has the claim. A later claim, even
+    /// by the same worker, started from the stored row.
     #[must_use]
     pub fn belongs_to(&self, stored: &Checkpoint) -> bool {
         stored.claim.as_ref().is_some_and(|claim| claim.owner == self.owner)
@@ -100,37 +98,37 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_told_from_other_runs_and_workers() {
+    fn the_owner_names_one_run_of_one_worker() {
         assert!(is_of(&owner("a", 7), "a") && is_of("a", "a"));
         assert!(!is_of(&owner("ab", 7), "a") && !is_of("b.1", "a"));
     }
 
     #[test]
-    fn a_claim_is_taken_asked_for_or_left() {
+    fn a_claim_is_taken_or_the_version_requested_once() {
         let free = Checkpoint::new("b".into());
         let take = |stored: &Checkpoint, worker: &str, now| {
             claim(stored, stored, (worker, &owner(worker, 1)), now, 9.into(), &wanted())
         };
-        let Claiming::Take(held) = take(&free, "a", 0) else { panic!() };
-        let Claiming::Ask(asked) = take(&held, "b", 1) else { panic!() };
+        let ClaimDecision::Take(held) = take(&free, "a", 0) else { panic!() };
+        let ClaimDecision::Request(asked) = take(&held, "b", 1) else { panic!() };
         assert_eq!((&asked.claim, &asked.wanted), (&held.claim, &Some(wanted())));
-        assert_eq!(take(&asked, "b", 1), Claiming::Leave);
-        assert!(matches!(take(&held, "a", 1), Claiming::Take(_)), "one's own earlier run");
-        assert!(matches!(take(&held, "b", 60_000), Claiming::Take(_)), "expired");
+        assert_eq!(take(&asked, "b", 1), ClaimDecision::AlreadyRequested);
+        assert!(matches!(take(&held, "a", 1), ClaimDecision::Take(_)), "its own earlier run");
+        assert!(matches!(take(&held, "b", 60_000), ClaimDecision::Take(_)), "expired");
     }
 
     #[test]
-    fn a_refused_write_is_written_lost_or_tried_again() {
+    fn a_conflict_means_written_lost_or_retry() {
         let held = Checkpoint::new("b".into()).claimed("a.1", 0, 9);
         let saved = held.advanced(Progress { offset: 5, ..Progress::default() }, 1);
-        assert_eq!(refused(&saved, &saved, "a.1"), Refused::Written);
-        assert_eq!(refused(&held.wanting(&wanted()).unwrap(), &saved, "a.1"), Refused::Again);
+        assert_eq!(resolve_conflict(&saved, &saved, "a.1"), Conflict::AlreadyWritten);
+        assert_eq!(resolve_conflict(&held.wanting(&wanted()).unwrap(), &saved, "a.1"), Conflict::Retry);
         let taken = held.claimed("b.1", 70_000, 9);
-        assert_eq!(refused(&taken, &saved, "a.1"), Refused::Lost { owner: Some("b.1".into()) });
+        assert_eq!(resolve_conflict(&taken, &saved, "a.1"), Conflict::Lost { owner: Some("b.1".into()) });
         let own = held.claimed("a.2", 70_000, 9);
-        assert_eq!(refused(&own, &saved, "a.1"), Refused::Lost { owner: Some("a.2".into()) });
+        assert_eq!(resolve_conflict(&own, &saved, "a.1"), Conflict::Lost { owner: Some("a.2".into()) });
         let free = saved.released(Progress::default(), false);
-        assert_eq!(refused(&free, &saved, "a.1"), Refused::Lost { owner: None });
+        assert_eq!(resolve_conflict(&free, &saved, "a.1"), Conflict::Lost { owner: None });
     }
 
     #[test]

@@ -1,54 +1,52 @@
-//! How far a blob has been forwarded, and how a run may change that.
+//! How far a blob has been forwarded.
 
 use crate::flow_log::fingerprint::Fingerprint;
 use std::time::Duration;
 
-/// How long a blob whose hour is over must have stayed as it is before a record without an end is put
-/// into quarantine: until then another commit may bring the rest.
+/// How long a blob must stay unchanged after its hour before a record without an end goes into quarantine.
+/// Until then another commit may complete it.
 pub const GRACE: Duration = Duration::from_mins(10);
 
 /// How far a blob has been forwarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Byte position behind the last record that was forwarded or put into quarantine; 0 when none was.
+    /// The offset behind the last record that was forwarded or quarantined; 0 at the start.
     pub offset: u64,
-    /// Fingerprint of the bytes just before `offset`; at offset 0, of the blob's first bytes, from when
-    /// a run has set out to send them.
+    /// The fingerprint of the bytes before `offset`; at offset 0 that of the blob's first bytes, once a run has
+    /// claimed them.
     pub fingerprint: Option<Fingerprint>,
-    /// The blob version that was forwarded to its end, without quotes; none while work is left over.
+    /// The `ETag` of the version that was forwarded to its end, without quotes; `None` while work is left.
     pub etag: Option<String>,
-    /// Length in bytes of the newest blob version that was read.
+    /// Length of the newest version that was read, bytes.
     pub length: u64,
-    /// How often the blob was found rewritten: tells message ids of different contents apart.
+    /// How often the blob was rewritten. It keeps message ids of different contents apart.
     pub generation: u32,
-    /// Where the blob stops being flow-log records, if it does.
+    /// The place at which the blob stops being flow-log records.
     pub broken: Option<Broken>,
-    /// How many bytes before `offset` were not forwarded: those in quarantine, and what separates them from
-    /// records.
-    pub set_aside: u64,
+    /// How many bytes before `offset` were not forwarded: quarantined bytes and the separators around them.
+    pub skipped_bytes: u64,
 }
 
-/// A blob of which nothing from [`Progress::offset`] on is forwarded.
+/// A place at which a blob stops being records. Nothing from [`Progress::offset`] on is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// The byte at which the structure breaks; where the record starts that has no end.
+    /// Offset of the invalid byte, or of the record without an end.
     pub at: u64,
-    /// How far the bytes from [`Progress::offset`] on are in quarantine; the offset or less when none are.
-    pub kept: u64,
-    /// When the blob was first found as it is, in milliseconds since the Unix epoch.
+    /// Quarantine holds the bytes from [`Progress::offset`] to here; none when this is not above the offset.
+    pub quarantined_to: u64,
+    /// When this version was first read, in milliseconds since the Unix epoch.
     pub since: u64,
-    /// Whether the blob ends inside a record, which a later commit may finish.
+    /// Whether the blob ends inside a record, which a later commit may complete.
     pub unfinished: bool,
-    /// Whether the rest, up to `resume_at` or the blob's end, is still to follow, in this very version.
+    /// Whether quarantine holds only a part of what is due of this version.
     pub partial: bool,
-    /// The block at which records begin again, once one is found: forwarding goes on there as soon as
-    /// everything before it is in quarantine.
+    /// The block at which records begin again. Forwarding continues there once quarantine holds everything
+    /// before it.
     pub resume_at: Option<u64>,
 }
 
 impl Broken {
-    /// Whether it is settled, for the version in which it was found, what goes to quarantine: that is then
-    /// under way.
+    /// Whether quarantine of this version has begun or its end is known.
     #[must_use]
     pub fn is_decided(&self) -> bool {
         self.resume_at.is_some() || self.partial
@@ -56,33 +54,31 @@ impl Broken {
 }
 
 impl Progress {
-    /// The end of the bytes that are to be put into quarantine at `now`; none when nothing is to be put
-    /// there, or not yet. The blob's hour ends at `hour_end`. Times are milliseconds since the Unix epoch.
+    /// The end of the bytes due for quarantine at `now`; `None` when none are due. The blob's hour ends at
+    /// `hour_end`. Times are milliseconds since the Unix epoch.
     ///
-    /// A break is put there when it is found, and what the blob has gained since when the hour is over. A
-    /// record without an end is put there when the hour is over and the blob has stayed as it is for
-    /// [`GRACE`].
+    /// Bytes behind a break are due when it is found, later bytes when the hour is over. A record without an end
+    /// is due when the hour is over and the blob has not changed for [`GRACE`].
     #[must_use]
-    pub fn owes_quarantine_to(&self, hour_end: u64, now: u64) -> Option<u64> {
+    pub fn quarantine_due_to(&self, hour_end: u64, now: u64) -> Option<u64> {
         let broken = self.broken?;
         if let Some(block) = broken.resume_at {
             return Some(block);
         }
         let due =
             if broken.unfinished { hour_end.max(broken.since).saturating_add(grace()) } else { hour_end };
-        let at_once = broken.partial || !broken.unfinished && broken.kept <= self.offset;
-        (broken.kept < self.length && (at_once || due <= now)).then_some(self.length)
+        let at_once = broken.partial || !broken.unfinished && broken.quarantined_to <= self.offset;
+        (broken.quarantined_to < self.length && (at_once || due <= now)).then_some(self.length)
     }
 
-    /// Whether some of what was committed is not forwarded and can't be.
+    /// Whether committed bytes can't be forwarded.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.broken.is_some() || self.set_aside > 0
+        self.broken.is_some() || self.skipped_bytes > 0
     }
 
-    /// Progress that a run reports, where the row says `self`. Within a generation the offset never falls:
-    /// what claims to be further behind is out of date, and the row stays as it is. Says whether the
-    /// report was taken.
+    /// The progress after a run reports `reported`, and whether it was accepted. Within a generation the offset
+    /// never moves back: such a report is out of date and rejected.
     #[must_use]
     pub fn moved_to(&self, reported: Self) -> (Self, bool) {
         let forward = (reported.generation, reported.offset) >= (self.generation, self.offset);
@@ -103,39 +99,48 @@ mod tests {
         Progress { offset: 10, length: 50, broken: Some(broken), ..Progress::default() }
     }
 
-    const FRESH: Broken =
-        Broken { at: 20, kept: 10, since: 1_000_000, unfinished: false, partial: false, resume_at: None };
+    const FRESH: Broken = Broken {
+        at: 20,
+        quarantined_to: 10,
+        since: 1_000_000,
+        unfinished: false,
+        partial: false,
+        resume_at: None,
+    };
 
     #[test]
-    fn a_break_is_kept_when_found_and_again_when_the_hour_is_over() {
+    fn a_break_is_due_when_found_and_again_after_the_hour() {
         let (early, hour_end) = (0, 7_000_000);
-        assert_eq!(broken(FRESH).owes_quarantine_to(hour_end, early), Some(50));
-        let grown = broken(Broken { kept: 40, ..FRESH });
-        assert_eq!(grown.owes_quarantine_to(hour_end, hour_end - 1), None);
-        assert_eq!(grown.owes_quarantine_to(hour_end, hour_end), Some(50));
-        let partial = broken(Broken { kept: 40, partial: true, ..FRESH });
-        assert_eq!(partial.owes_quarantine_to(hour_end, early), Some(50));
-        assert_eq!(broken(Broken { kept: 50, ..FRESH }).owes_quarantine_to(hour_end, hour_end), None);
+        assert_eq!(broken(FRESH).quarantine_due_to(hour_end, early), Some(50));
+        let grown = broken(Broken { quarantined_to: 40, ..FRESH });
+        assert_eq!(grown.quarantine_due_to(hour_end, hour_end - 1), None);
+        assert_eq!(grown.quarantine_due_to(hour_end, hour_end), Some(50));
+        let partial = broken(Broken { quarantined_to: 40, partial: true, ..FRESH });
+        assert_eq!(partial.quarantine_due_to(hour_end, early), Some(50));
+        assert_eq!(
+            broken(Broken { quarantined_to: 50, ..FRESH }).quarantine_due_to(hour_end, hour_end),
+            None
+        );
     }
 
     #[test]
-    fn a_record_without_an_end_has_the_grace_period() {
+    fn a_record_without_an_end_is_due_after_the_grace_period() {
         let unfinished = |since| broken(Broken { since, unfinished: true, ..FRESH });
         for (since, due) in [(1_000_000, 7_000_000 + grace()), (8_000_000, 8_000_000 + grace())] {
-            assert_eq!(unfinished(since).owes_quarantine_to(7_000_000, due - 1), None);
-            assert_eq!(unfinished(since).owes_quarantine_to(7_000_000, due), Some(50));
+            assert_eq!(unfinished(since).quarantine_due_to(7_000_000, due - 1), None);
+            assert_eq!(unfinished(since).quarantine_due_to(7_000_000, due), Some(50));
         }
     }
 
     #[test]
-    fn where_records_begin_again_quarantine_ends() {
+    fn quarantine_ends_where_records_begin_again() {
         let progress = broken(Broken { resume_at: Some(30), unfinished: true, ..FRESH });
-        assert_eq!(progress.owes_quarantine_to(u64::MAX, 0), Some(30));
+        assert_eq!(progress.quarantine_due_to(u64::MAX, 0), Some(30));
     }
 
     proptest! {
         #[test]
-        fn the_offset_never_falls_within_a_generation(
+        fn the_offset_never_moves_back_within_a_generation(
             reports in proptest::collection::vec((0..3u32, 0..9u64), 0..20),
         ) {
             let mut row = Progress::default();

@@ -1,32 +1,24 @@
-//! Storage accounts: where flow logs are read, and where checkpoints are kept.
+//! The storage accounts that hold flow logs, and the one that keeps checkpoints.
 
-use super::Identity;
-use super::connection_string::{Malformed, Parts};
-use super::problem::Wrong;
+use super::access::StorageAccess;
+use super::error::Reason;
+use super::identity::{identity, refuse_identity};
 use super::reader::Reader;
-use super::uri::{Service, account_name, account_uri, derive, secure_service_uri, service_uri};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use secrecy::SecretString;
+use super::service_uri::{PUBLIC_SUFFIX, Service, account_uri, derive};
+use super::setting::Setting;
+use super::settings::{
+    ACCOUNT_NAME, BLOB_SERVICE, CHECKPOINT_STORAGE, CLIENT_ID, CREDENTIAL, FLOWLOG_STORAGE, HOST_STORAGE,
+    SOURCE_BLOB_SERVICES, TABLE_SERVICE,
+};
+use super::storage_connection::StorageConnection;
 use url::Url;
 
-/// The account and key that every Azure storage emulator knows; public by design.
-const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
-const EMULATOR_KEY: &str =
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-/// Where emulators listen unless told otherwise.
-const EMULATOR_BLOB_PORT: u16 = 10000;
-const EMULATOR_TABLE_PORT: u16 = 10002;
-
-/// The public cloud's storage domain, used when nothing else is said.
-const PUBLIC_SUFFIX: &str = "core.windows.net";
-
-/// A storage account's blob service, and how to be let in.
+/// A storage account's blob service and the credentials for it.
 #[derive(Clone, Debug)]
 pub struct StorageAccount {
-    /// The blob service's address: no query, no user, and a path only where an emulator has the account there.
+    /// The blob service's address: no query, no user, and a path only for an emulator, where it is the account.
     pub blob_service: Url,
-    /// How to be let in.
+    /// The credentials.
     pub access: StorageAccess,
 }
 
@@ -37,79 +29,55 @@ pub struct CheckpointStorage {
     pub blob_service: Url,
     /// The table service's address.
     pub table_service: Url,
-    /// How to be let in to both.
+    /// The credentials for both.
     pub access: StorageAccess,
 }
 
-/// How to be let in to a storage account.
-#[derive(Clone, Debug)]
-pub enum StorageAccess {
-    /// By managed identity; the addresses are https then.
-    Identity(Identity),
-    /// By the account's key.
-    Key {
-        /// The account's name.
-        account: String,
-        /// The key, valid base64.
-        key: SecretString,
-    },
-    /// By a shared access signature, without a leading `?`.
-    Sas(SecretString),
-}
-
-/// The accounts that `name` (a connection string) or `name__blobServiceUri` (one or more addresses,
-/// separated by commas) or `name__accountName` speak of.
-pub(super) fn sources(reader: &mut Reader<'_>, name: &str) -> Option<Vec<StorageAccount>> {
-    match Form::of(reader, name)? {
+/// The accounts of `FLOWLOG_STORAGE`, or of its `__blobServiceUri` or `__accountName`.
+pub(super) fn sources(reader: &mut Reader<'_>) -> Option<Vec<StorageAccount>> {
+    let name = FLOWLOG_STORAGE.name;
+    let (blob_services, access) = match Form::of(reader, name)? {
         Form::ConnectionString => {
-            let account = read_connection_string(reader, name)?;
-            let blob_service = reader.check(name, account.endpoint(Service::Blob))?;
-            Some(vec![StorageAccount { blob_service, access: account.access }])
+            let connection = reader.read(&FLOWLOG_STORAGE)?;
+            let blob_service = reader.check(name, connection.endpoint(Service::Blob))?;
+            (vec![blob_service], connection.access)
         }
         Form::Identity { blob, account, .. } => {
-            let identity = reader.identity(name);
-            let uris = match (&blob, &account) {
-                (Some(setting), _) => {
-                    let value = reader.get(setting)?;
-                    let uris = value.split(',').map(|uri| secure_service_uri(uri.trim(), Service::Blob));
-                    reader.check(setting, uris.collect::<Result<Vec<_>, _>>())?
-                }
-                (None, Some(setting)) => vec![read_account_name(reader, setting, Service::Blob)?],
-                (None, None) => {
-                    reader.report(name, missing(name));
-                    return None;
-                }
-            };
-            let access = || StorageAccess::Identity(identity.clone());
-            Some(
-                uris.into_iter()
-                    .map(|blob_service| StorageAccount { blob_service, access: access() })
-                    .collect(),
-            )
+            let access = StorageAccess::Identity(identity(reader, name));
+            if blob {
+                (reader.read_part(name, &SOURCE_BLOB_SERVICES)?, access)
+            } else if account {
+                (vec![read_account(reader, name, Service::Blob)?], access)
+            } else {
+                report_missing(reader, &FLOWLOG_STORAGE);
+                return None;
+            }
         }
-    }
+    };
+    let account = |blob_service| StorageAccount { blob_service, access: access.clone() };
+    Some(blob_services.into_iter().map(account).collect())
 }
 
-/// The account that `name` speaks of, or else the host's own, `fallback`, in the same forms.
-pub(super) fn checkpoints(reader: &mut Reader<'_>, name: &str, fallback: &str) -> Option<CheckpointStorage> {
-    let parts = ["credential", "clientId", "blobServiceUri", "tableServiceUri", "accountName"];
-    let is_given = |name: &str| {
-        reader.is_set(name) || parts.iter().any(|part| reader.is_set(&format!("{name}__{part}")))
-    };
-    if !is_given(name) && !is_given(fallback) {
-        let otherwise = format!(
-            "set {name}__blobServiceUri to use it by managed identity, or {fallback} in either form: the Functions host's own \
-             storage is used when {name} is not set"
+/// The account of `CHECKPOINT_STORAGE`, or else the host's own, in the same forms.
+pub(super) fn checkpoints(reader: &mut Reader<'_>) -> Option<CheckpointStorage> {
+    let own = is_given(reader, CHECKPOINT_STORAGE.name);
+    if !own && !is_given(reader, HOST_STORAGE.name) {
+        let (own, host) = (CHECKPOINT_STORAGE.name, HOST_STORAGE.name);
+        let alternative = format!(
+            "set {} to use a managed identity, or {host} in either form: the Functions host's own storage is used \
+             when {own} is not set",
+            BLOB_SERVICE.of(own)
         );
-        reader.report(name, Wrong::Missing { what: CONNECTION_STRING, otherwise });
+        reader.report_missing(&CHECKPOINT_STORAGE, alternative);
         return None;
     }
-    let name = if is_given(name) { name } else { fallback };
-    match Form::of(reader, name)? {
+    let connection = if own { &CHECKPOINT_STORAGE } else { &HOST_STORAGE };
+    match Form::of(reader, connection.name)? {
         Form::ConnectionString => {
-            let account = read_connection_string(reader, name)?;
-            let blob_service = reader.check(name, account.endpoint(Service::Blob));
-            let table_service = reader.check(name, account.endpoint(Service::Table));
+            let account = reader.read(connection)?;
+            // Both before the first `?`, to report both.
+            let blob_service = reader.check(connection.name, account.endpoint(Service::Blob));
+            let table_service = reader.check(connection.name, account.endpoint(Service::Table));
             Some(CheckpointStorage {
                 blob_service: blob_service?,
                 table_service: table_service?,
@@ -117,29 +85,29 @@ pub(super) fn checkpoints(reader: &mut Reader<'_>, name: &str, fallback: &str) -
             })
         }
         Form::Identity { blob, table, account } => {
-            let access = StorageAccess::Identity(reader.identity(name));
-            if let Some(setting) = &account {
-                let blob_service = read_account_name(reader, setting, Service::Blob)?;
-                let table_service = read_account_name(reader, setting, Service::Table)?;
-                return Some(CheckpointStorage { blob_service, table_service, access });
-            }
-            let (blob_service, table_service) = match (&blob, &table) {
-                (Some(blob), Some(table)) => {
-                    let both =
-                        (read_uri(reader, blob, Service::Blob), read_uri(reader, table, Service::Table));
-                    (both.0?, both.1?)
+            let access = StorageAccess::Identity(identity(reader, connection.name));
+            let (blob_service, table_service) = match (account, blob, table) {
+                (true, ..) => (
+                    read_account(reader, connection.name, Service::Blob)?,
+                    read_account(reader, connection.name, Service::Table)?,
+                ),
+                (false, true, true) => {
+                    // Both before the first `?`, to report both.
+                    let blob = reader.read_part(connection.name, &BLOB_SERVICE);
+                    let table = reader.read_part(connection.name, &TABLE_SERVICE);
+                    (blob?, table?)
                 }
-                (Some(blob), None) => {
-                    let given = read_uri(reader, blob, Service::Blob)?;
-                    let derived = read_derived(reader, name, &given, Service::Table)?;
-                    (given, derived)
+                (false, true, false) => {
+                    let blob = reader.read_part(connection.name, &BLOB_SERVICE)?;
+                    let table = read_derived(reader, connection.name, &blob, Service::Table)?;
+                    (blob, table)
                 }
-                (None, Some(table)) => {
-                    let given = read_uri(reader, table, Service::Table)?;
-                    (read_derived(reader, name, &given, Service::Blob)?, given)
+                (false, false, true) => {
+                    let table = reader.read_part(connection.name, &TABLE_SERVICE)?;
+                    (read_derived(reader, connection.name, &table, Service::Blob)?, table)
                 }
-                (None, None) => {
-                    reader.report(name, missing(name));
+                (false, false, false) => {
+                    report_missing(reader, connection);
                     return None;
                 }
             };
@@ -148,143 +116,72 @@ pub(super) fn checkpoints(reader: &mut Reader<'_>, name: &str, fallback: &str) -
     }
 }
 
-/// Which of the two ways of naming an account is used; the names of the settings that do.
+/// Whether any setting of the storage connection `name` is set.
+fn is_given(reader: &Reader<'_>, name: &str) -> bool {
+    let parts = [
+        CREDENTIAL.of(name),
+        CLIENT_ID.of(name),
+        BLOB_SERVICE.of(name),
+        TABLE_SERVICE.of(name),
+        ACCOUNT_NAME.of(name),
+    ];
+    reader.is_set(name) || parts.iter().any(|part| reader.is_set(part))
+}
+
+/// The form in which a storage connection is given.
 enum Form {
     ConnectionString,
-    Identity { blob: Option<String>, table: Option<String>, account: Option<String> },
+    /// By managed identity; whether each of these parts is set.
+    Identity {
+        blob: bool,
+        table: bool,
+        account: bool,
+    },
 }
 
 impl Form {
-    /// Refuses both forms at once and the same address in two settings.
+    /// Reports two forms at once, and the same address in two settings.
     fn of(reader: &mut Reader<'_>, name: &str) -> Option<Self> {
-        let [blob, table, account] = ["blobServiceUri", "tableServiceUri", "accountName"]
-            .map(|part| Some(format!("{name}__{part}")).filter(|setting| reader.is_set(setting)));
+        let names = [BLOB_SERVICE.of(name), TABLE_SERVICE.of(name), ACCOUNT_NAME.of(name)];
+        let [blob, table, account] = names.each_ref().map(|part| reader.is_set(part));
+        let [blob_name, table_name, account_name] = names;
+        let address = if blob { Some(blob_name) } else { table.then_some(table_name) };
         if reader.is_set(name) {
-            let addresses = [&blob, &table, &account];
-            if let Some(other) = addresses.into_iter().flatten().next() {
-                reader.report(name, Wrong::TwoForms { other: other.clone() });
+            if let Some(other) = address.or(account.then_some(account_name)) {
+                reader.report(name, Reason::TwoForms { other });
                 return None;
             }
-            reader.refuse_identity(name);
+            refuse_identity(reader, name);
             return Some(Self::ConnectionString);
         }
-        if let (Some(account), Some(other)) = (&account, blob.as_ref().or(table.as_ref())) {
-            reader.report(account, Wrong::Twice { other: other.clone() });
-            return None;
-        }
-        Some(Self::Identity { blob, table, account })
-    }
-}
-
-const CONNECTION_STRING: &str = "a storage account's connection string";
-
-fn missing(name: &str) -> Wrong {
-    Wrong::Missing {
-        what: CONNECTION_STRING,
-        otherwise: format!("set {name}__blobServiceUri to read it by managed identity"),
-    }
-}
-
-fn read_uri(reader: &mut Reader<'_>, setting: &str, service: Service) -> Option<Url> {
-    let value = reader.get(setting)?;
-    reader.check(setting, secure_service_uri(&value, service))
-}
-
-/// The address of `service` that follows from the other service's.
-fn read_derived(reader: &mut Reader<'_>, name: &str, given: &Url, service: Service) -> Option<Url> {
-    let setting = |service: Service| format!("{name}__{}ServiceUri", service.label());
-    let from = setting(service.other());
-    let derived =
-        derive(given, service.other()).ok_or(Wrong::NotDerivable { from, service: service.label() });
-    reader.check(&setting(service), derived)
-}
-
-fn read_account_name(reader: &mut Reader<'_>, setting: &str, service: Service) -> Option<Url> {
-    let value = reader.get(setting)?;
-    let uri = account_name(&value).and_then(|name| account_uri("https", &name, service, PUBLIC_SUFFIX));
-    reader.check(setting, uri)
-}
-
-fn read_connection_string(reader: &mut Reader<'_>, name: &str) -> Option<ConnectionString> {
-    let value = reader.get(name)?;
-    reader.check(name, ConnectionString::parse(&value))
-}
-
-/// What a storage connection string says.
-struct ConnectionString {
-    blob: Option<Url>,
-    table: Option<Url>,
-    access: StorageAccess,
-}
-
-impl ConnectionString {
-    fn parse(text: &str) -> Result<Self, Wrong> {
-        let parts = Parts::split(text)?;
-        if parts.says_true("UseDevelopmentStorage")? {
-            return Self::emulator(parts.get("DevelopmentStorageProxyUri")?);
-        }
-        let given = |service: Service| {
-            let key = service.endpoint_key();
-            parts.get(key)?.map(|uri| service_uri(uri, service).map_err(in_part(key))).transpose()
-        };
-        let (mut blob, mut table) = (given(Service::Blob)?, given(Service::Table)?);
-        // One explicit address says that the account is not where its name would put it.
-        if let (None, None, Some(account)) = (&blob, &table, parts.get("AccountName")?) {
-            let account = account_name(account).map_err(in_part("AccountName"))?;
-            let scheme = parts.get("DefaultEndpointsProtocol")?.unwrap_or("https").to_ascii_lowercase();
-            let suffix = parts.get("EndpointSuffix")?.unwrap_or(PUBLIC_SUFFIX);
-            let by_name = |service: Service| {
-                account_uri(&scheme, &account, service, suffix)
-                    .map_err(in_part("DefaultEndpointsProtocol or EndpointSuffix"))
-            };
-            (blob, table) = (Some(by_name(Service::Blob)?), Some(by_name(Service::Table)?));
-        }
-        let access = match (parts.get("AccountKey")?, parts.get("SharedAccessSignature")?) {
-            (Some(_), Some(_)) => {
-                return Err(Malformed::Both { one: "AccountKey", other: "SharedAccessSignature" }.into());
+        match address {
+            Some(other) if account => {
+                reader.report(&account_name, Reason::SameAddressTwice { other });
+                None
             }
-            (Some(key), None) => {
-                STANDARD.decode(key).map_err(|_| in_part("AccountKey")(Wrong::NotAKey))?;
-                StorageAccess::Key { account: parts.require("AccountName")?.to_owned(), key: key.into() }
-            }
-            (None, Some(sas)) => StorageAccess::Sas(sas.trim_start_matches('?').into()),
-            (None, None) => {
-                return Err(Malformed::Without { key: "AccountKey or SharedAccessSignature" }.into());
-            }
-        };
-        Ok(Self { blob, table, access })
-    }
-
-    /// The emulator on this machine, or on the host of `proxy`, as Microsoft's own readers understand it.
-    fn emulator(proxy: Option<&str>) -> Result<Self, Wrong> {
-        let proxy = proxy.unwrap_or("http://127.0.0.1");
-        let address = |port: u16| {
-            let mut uri = service_uri(proxy, Service::Blob)?;
-            let set = uri.set_port(Some(port));
-            uri.set_path(EMULATOR_ACCOUNT);
-            set.map(|()| uri).map_err(|()| Wrong::NotAPort)
-        };
-        let wrong_proxy = in_part("DevelopmentStorageProxyUri");
-        Ok(Self {
-            blob: Some(address(EMULATOR_BLOB_PORT).map_err(&wrong_proxy)?),
-            table: Some(address(EMULATOR_TABLE_PORT).map_err(&wrong_proxy)?),
-            access: StorageAccess::Key { account: EMULATOR_ACCOUNT.to_owned(), key: EMULATOR_KEY.into() },
-        })
-    }
-
-    /// The address of `service`: as given, or following from the other one.
-    fn endpoint(&self, service: Service) -> Result<Url, Wrong> {
-        let (this, that) = match service {
-            Service::Blob => (&self.blob, &self.table),
-            Service::Table => (&self.table, &self.blob),
-        };
-        let derived = || that.as_ref().and_then(|uri| derive(uri, service.other()));
-        this.clone()
-            .or_else(derived)
-            .ok_or(Wrong::NoEndpoint { service: service.label(), key: service.endpoint_key() })
+            _ => Some(Self::Identity { blob, table, account }),
+        }
     }
 }
 
-fn in_part(key: &'static str) -> impl Fn(Wrong) -> Wrong {
-    move |wrong| Wrong::Part { key, wrong: Box::new(wrong) }
+fn report_missing(reader: &mut Reader<'_>, connection: &Setting<StorageConnection>) {
+    let alternative = format!("set {} to use a managed identity", BLOB_SERVICE.of(connection.name));
+    reader.report_missing(connection, alternative);
+}
+
+/// The address of `service`, derived from the other service's.
+fn read_derived(reader: &mut Reader<'_>, name: &str, other: &Url, service: Service) -> Option<Url> {
+    let part = |service: Service| match service {
+        Service::Blob => BLOB_SERVICE.of(name),
+        Service::Table => TABLE_SERVICE.of(name),
+    };
+    let derived = derive(other, service.other())
+        .ok_or_else(|| Reason::NotDerivable { from: part(service.other()), service: service.label() });
+    reader.check(&part(service), derived)
+}
+
+/// The address of `service` of the account in `<name>__accountName`.
+fn read_account(reader: &mut Reader<'_>, name: &str, service: Service) -> Option<Url> {
+    let account = reader.read_part(name, &ACCOUNT_NAME)?;
+    reader.check(&ACCOUNT_NAME.of(name), account_uri("https", &account, service, PUBLIC_SUFFIX))
 }

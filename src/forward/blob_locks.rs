@@ -1,5 +1,5 @@
-//! One run per blob inside this process: events for a blob that is at work wait for their turn, and
-//! most of them find then that their commit has been forwarded already.
+//! One attempt per blob inside this process. Other events for the blob wait for its lock; most of them then
+//! find that their commit has been forwarded.
 
 use crate::checkpoint::lease::RunEnd;
 use crate::flow_log::CheckpointKey;
@@ -9,55 +9,54 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::OwnedMutexGuard;
 
-/// How many blobs are remembered before idle ones are forgotten. A row takes about 1 KB.
-const REMEMBERED: usize = 8_192;
+/// How many blobs are cached before idle ones are evicted. A row takes about 1 KB.
+const CAPACITY: usize = 8_192;
 
-/// What this process knows of a blob from its last run. All of it saves work, none of it is needed
-/// for correctness: rows are claimed by compare-and-swap, and a forgotten blob is loaded again.
+/// What the last attempt learnt about a blob. It saves work and is not needed for correctness: rows are claimed
+/// by compare-and-swap, and an evicted blob is loaded again.
 #[derive(Debug, Default)]
 pub(super) struct CachedState {
-    /// The row as last seen or written.
-    pub(super) seen: Option<LoadedRow>,
-    /// The end of the last run, while the row does not say it: with it, a retry in this process sends
-    /// nothing twice.
+    /// The row as last loaded or written.
+    pub(super) loaded: Option<LoadedRow>,
+    /// The end of the last run while it is not saved, so that a retry in this process repeats nothing.
     pub(super) unsaved: Option<RunEnd>,
-    /// When the last read began that was forwarded to the blob's end. It saw every commit whose
-    /// event had arrived before.
+    /// When the read began that was forwarded to the blob's end. It covers every commit whose event had
+    /// arrived before.
     pub(super) complete_as_of: Option<Instant>,
-    /// Whether the last attempt ran out of time without any progress.
+    /// Whether the last attempt ran out of time without progress.
     pub(super) stuck: bool,
 }
 
-/// The blobs at work or remembered.
+/// A lock and the cached state of each blob.
 #[derive(Debug, Default)]
 pub(super) struct BlobLocks {
     blobs: Mutex<HashMap<CheckpointKey, Arc<tokio::sync::Mutex<CachedState>>>>,
 }
 
 impl BlobLocks {
-    /// Waits until no other run of this process has the blob.
-    pub(super) async fn take(&self, key: &CheckpointKey) -> OwnedMutexGuard<CachedState> {
-        let turn = {
+    /// Waits until no other attempt of this process works on the blob.
+    pub(super) async fn lock(&self, key: &CheckpointKey) -> OwnedMutexGuard<CachedState> {
+        let lock = {
             let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
-            if blobs.len() >= REMEMBERED && !blobs.contains_key(key) {
-                forget_idle(&mut blobs);
+            if blobs.len() >= CAPACITY && !blobs.contains_key(key) {
+                evict_idle(&mut blobs);
             }
             Arc::clone(blobs.entry(key.clone()).or_default())
         };
-        turn.lock_owned().await
+        lock.lock_owned().await
     }
 
-    /// Whether the last attempt on the blob ran out of time without any progress, and none is under way.
+    /// Whether the last attempt on the blob ran out of time without progress, and none is in progress.
     pub(super) fn is_stuck(&self, key: &CheckpointKey) -> bool {
         let blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
-        blobs.get(key).and_then(|turn| turn.try_lock().ok().map(|memory| memory.stuck)).unwrap_or(false)
+        blobs.get(key).and_then(|lock| lock.try_lock().ok().map(|cached| cached.stuck)).unwrap_or(false)
     }
 }
 
-/// Forgets the older half of what nobody holds: keys begin with the date, so the smallest are the oldest.
-fn forget_idle(blobs: &mut HashMap<CheckpointKey, Arc<tokio::sync::Mutex<CachedState>>>) {
+/// Evicts the older half of the unlocked blobs. Keys begin with the date, so the smallest are the oldest.
+fn evict_idle(blobs: &mut HashMap<CheckpointKey, Arc<tokio::sync::Mutex<CachedState>>>) {
     let mut idle: Vec<_> =
-        blobs.iter().filter(|(_, turn)| Arc::strong_count(turn) == 1).map(|(key, _)| key.clone()).collect();
+        blobs.iter().filter(|(_, lock)| Arc::strong_count(lock) == 1).map(|(key, _)| key.clone()).collect();
     idle.sort_unstable();
     idle.truncate(idle.len().div_ceil(2));
     for key in idle {
@@ -74,12 +73,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_second_turn_waits_for_the_first_and_sees_what_it_left() {
-        let turns = Arc::new(BlobLocks::default());
-        let mut first = turns.take(&key(1)).await;
+    async fn the_second_attempt_waits_and_sees_the_state_of_the_first() {
+        let locks = Arc::new(BlobLocks::default());
+        let mut first = locks.lock(&key(1)).await;
         let second = tokio::spawn({
-            let turns = Arc::clone(&turns);
-            async move { turns.take(&key(1)).await.complete_as_of }
+            let locks = Arc::clone(&locks);
+            async move { locks.lock(&key(1)).await.complete_as_of }
         });
         tokio::task::yield_now().await;
         assert!(!second.is_finished());
@@ -90,15 +89,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn idle_blobs_are_forgotten_and_busy_ones_kept() {
-        let turns = BlobLocks::default();
-        let busy = turns.take(&key(0)).await;
-        for row in 1..=REMEMBERED {
-            drop(turns.take(&key(row)).await);
+    async fn idle_blobs_are_evicted_and_locked_ones_kept() {
+        let locks = BlobLocks::default();
+        let busy = locks.lock(&key(0)).await;
+        for row in 1..=CAPACITY {
+            drop(locks.lock(&key(row)).await);
         }
-        let blobs = turns.blobs.lock().unwrap();
-        assert!(blobs.len() <= REMEMBERED / 2 + 2, "{}", blobs.len());
-        assert!(blobs.contains_key(&key(0)), "a blob at work is never forgotten");
+        let blobs = locks.blobs.lock().unwrap();
+        assert!(blobs.len() <= CAPACITY / 2 + 2, "{}", blobs.len());
+        assert!(blobs.contains_key(&key(0)), "a locked blob is never evicted");
         drop(busy);
     }
 }

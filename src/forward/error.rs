@@ -1,4 +1,4 @@
-//! Why an event failed.
+//! Errors of an attempt.
 
 use super::deadlines::Deadlines;
 use crate::flow_log::FlowLogBlob;
@@ -12,162 +12,123 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Why an event failed. Event Grid delivers it again; the work goes on from the checkpoint.
+/// Why an attempt failed. Event Grid delivers the event again, and the next attempt continues from the checkpoint.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields' names say what they hold")]
 pub enum ForwardError {
-    /// Storage.
+    /// Storage failed.
     #[error("{blob}: {cause}")]
-    Read {
-        /// The blob's URL.
-        blob: String,
-        /// What went wrong.
-        cause: ReadError,
-    },
-    /// The checkpoint store.
+    Read { blob: String, cause: ReadError },
+    /// The checkpoint table failed, or the claim was lost.
     #[error("{blob}: {cause}")]
-    Checkpoint {
-        /// The blob's URL.
-        blob: String,
-        /// What went wrong.
-        cause: LeaseError,
-    },
-    /// The hub.
+    Checkpoint { blob: String, cause: LeaseError },
+    /// The hub did not accept a batch.
     #[error("{blob}, from byte {from}: {cause}")]
     Send {
-        /// The blob's URL.
         blob: String,
         /// Everything before this byte has been accepted.
         from: u64,
-        /// What went wrong.
         cause: HubError,
     },
     /// Bytes that can't be forwarded could not be put into quarantine either.
     #[error("{blob}: {cause}")]
-    Quarantine {
-        /// The blob's URL.
-        blob: String,
-        /// What went wrong.
-        cause: QuarantineError,
-    },
-    /// A record that was being split changed under the same version: a fault of storage.
+    Quarantine { blob: String, cause: QuarantineError },
+    /// A record changed between the two passes of its split, under the same version: a fault of storage.
     #[error("{blob}: {cause}")]
-    Split {
-        /// The blob's URL.
-        blob: String,
-        /// What went wrong.
-        cause: SplitError,
-    },
+    Split { blob: String, cause: SplitError },
     /// A message does not fit the hub's limit: a fault of this program.
     #[error("{blob}: the message of {size} bytes for bytes {}..{} does not fit the hub's limit", range.start, range.end)]
     Oversize {
-        /// The blob's URL.
         blob: String,
-        /// The bytes of the blob that it carries.
+        /// The bytes of the blob in the message.
         range: Range<u64>,
-        /// The body's size, bytes.
+        /// Length of the body, bytes.
         size: usize,
     },
-    /// A message was built from bytes that were given back already: a fault of this program.
+    /// A message was built from bytes that were already released: a fault of this program.
     #[error("{blob}: {cause}")]
-    Internal {
-        /// The blob's URL.
-        blob: String,
-        /// What went wrong.
-        cause: NotHeld,
-    },
+    Internal { blob: String, cause: NotHeld },
     /// The time was over.
-    #[error("{blob}: gave up after {:.1} s of {:.0} s, waiting for {awaited}", waited.as_secs_f64(), budget.as_secs_f64())]
+    #[error("{blob}: out of time after {:.1} s of {:.0} s while waiting for {awaited}", waited.as_secs_f64(), budget.as_secs_f64())]
     OutOfTime {
-        /// The blob's URL.
         blob: String,
-        /// All the time there was.
+        /// The time of the attempt.
         budget: Duration,
-        /// How much of it had gone by.
         waited: Duration,
-        /// What did not come in time.
         awaited: Awaited,
     },
-    /// The process is about to end.
-    #[error("{blob}: not begun, because this process was asked to stop; another one takes it up")]
-    Stopping {
-        /// The blob's URL.
-        blob: String,
-    },
+    /// The process stops.
+    #[error("{blob}: not started because this process is stopping; another process will forward it")]
+    Stopping { blob: String },
 }
 
 /// What an attempt waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
     /// Another attempt of this process on the same blob.
-    Turn,
-    /// Memory that other runs hold.
+    Lock,
+    /// Memory that other runs have reserved.
     Memory,
     /// The flow-log account.
     Storage,
     /// The checkpoint table.
     Table,
-    /// The event hub, to say how much it takes.
+    /// The event hub's limits.
     Hub,
-    /// The container for what can't be forwarded.
+    /// The quarantine container.
     Quarantine,
-    /// A pause between commits: each run ended with another one committed.
+    /// A blob without new commits: another one came during each run.
     NewCommits,
 }
 
 impl fmt::Display for Awaited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Turn => "other work on the same blob to end",
-            Self::Memory => "memory that other blobs take: several long blobs are being caught up",
+            Self::Lock => "another attempt on the same blob",
+            Self::Memory => "memory: several long blobs are being forwarded at once",
             Self::Storage => "the flow-log account to answer",
             Self::Table => "the checkpoint table to answer",
-            Self::Hub => "the event hub to say how much it takes",
+            Self::Hub => "the event hub to state its message limit",
             Self::Quarantine => "the quarantine container to answer",
-            Self::NewCommits => "the blob to stay as it is: it was committed anew during each run",
+            Self::NewCommits => "the blob to stop changing: another commit came during each run",
         })
     }
 }
 
 impl ForwardError {
-    /// A failure of the checkpoint store on behalf of `blob`.
     pub(super) fn checkpoint<E: Into<LeaseError>>(blob: &FlowLogBlob) -> impl Fn(E) -> Self {
         let blob = blob.url();
         move |cause| Self::Checkpoint { blob: blob.clone(), cause: cause.into() }
     }
 
-    /// A failure of the hub on behalf of `blob`, of which everything before `from` was accepted.
     pub(super) fn send(blob: &FlowLogBlob, from: u64, cause: HubError) -> Self {
         Self::Send { blob: blob.url(), from, cause }
     }
 
-    /// A record that was not the same when it was read again.
     pub(super) fn split(blob: &FlowLogBlob, cause: SplitError) -> Self {
         Self::Split { blob: blob.url(), cause }
     }
 
-    /// The time is over, and `awaited` did not come.
-    pub(super) fn out_of_time(blob: &FlowLogBlob, times: &Deadlines, awaited: Awaited) -> Self {
-        let (budget, waited) = (times.budget(), times.elapsed());
+    pub(super) fn out_of_time(blob: &FlowLogBlob, deadlines: &Deadlines, awaited: Awaited) -> Self {
+        let (budget, waited) = (deadlines.budget(), deadlines.elapsed());
         Self::OutOfTime { blob: blob.url(), budget, waited, awaited }
     }
 
-    /// Bytes that should have been at hand.
     pub(super) fn internal(blob: &FlowLogBlob) -> impl Fn(NotHeld) -> Self {
         let blob = blob.url();
         move |cause| Self::Internal { blob: blob.clone(), cause }
     }
 
-    /// Whether another version was committed in mid-read: nothing failed, it is to be planned anew.
+    /// Whether another version was committed during the read. Nothing failed; the read is planned again.
     pub(super) fn is_new_version(&self) -> bool {
         matches!(self, Self::Read { cause: ReadError::Changed, .. })
     }
 
-    /// Whether nothing more may be sent: a batch is missing already, or another worker is at it.
+    /// Whether the run may send nothing more: a batch failed, or another worker has the claim.
     pub(super) fn forbids_sending(&self) -> bool {
         matches!(self, Self::Send { .. } | Self::Checkpoint { cause: LeaseError::ClaimLost { .. }, .. })
     }
 
-    /// A failure of storage on behalf of `blob`.
     pub(super) fn read(blob: &FlowLogBlob) -> impl Fn(ReadError) -> Self {
         let blob = blob.url();
         move |cause| Self::Read { blob: blob.clone(), cause }

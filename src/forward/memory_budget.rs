@@ -1,55 +1,55 @@
-//! Bounds the memory of all runs together. A run reserves what it may hold before it reads, by what
-//! storage says of the blob; what an event says of it counts for nothing.
+//! Bounds the memory of all runs together. A run reserves memory before it reads, by the blob's length in
+//! storage, never by the length that an event names.
 //!
-//! Two pools, so that small work never waits for large. Every run begins with a first read of bounded size
-//! from the small pool; most need no more. A run with a long way to go reserves from the large pool as
-//! well. The sweep has a share of each, so that there is always room for events.
+//! There are two pools, so that small work never waits for large work. Every run reserves a first read of
+//! bounded size from the small pool; most runs need no more. A run with more to read also reserves from the
+//! large pool. The sweep has a share of each pool; the rest is always free for events.
 
 use super::deadlines::Caller;
 use crate::forward::plan::{AHEAD, WINDOW};
-use crate::memory::{FIRST_READS, FIRST_READS_OF_SWEEP, LONG_READS};
+use crate::memory::{FIRST_READS, FIRST_READS_OF_SWEEP, LONG_READS, MAX_IN_FLIGHT};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// The most bytes that the first read of a run brings: a minute of a busy network interface.
+/// The most bytes of the first read of a run: a minute of a busy network interface.
 pub(super) const FIRST_READ: u64 = 256 * KIB;
 
-/// How many bytes of a record that has no end yet are held. A longer one is read again in pieces.
+/// How many bytes of an incomplete record are held. A longer record is split while it is read.
 pub(super) const HELD: u64 = 2 * MIB;
 
-/// What is counted.
+/// Bytes of one permit.
 const UNIT: u64 = 16 * KIB;
 
-/// One at full speed and one beside it.
-const _: () = assert!(LONG_READS == FULL.cost() + SLIM.cost());
+/// Room for one run at full speed and a reduced one.
+const _: () = assert!(LONG_READS == FULL.cost() + REDUCED.cost());
 
-/// How a long read works: how much one ranged GET asks for, and how much is on its way to the hub.
+/// Limits of a run's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct RunLimits {
     /// Bytes of one ranged GET.
     pub(super) window: u64,
-    /// Bytes sent to the hub and not accepted yet.
+    /// Bytes in flight to the hub.
     pub(super) in_flight: usize,
 }
 
-/// As fast as one connection gets.
-pub(super) const FULL: Shape = Shape { window: WINDOW, in_flight: 8 << 20 };
+/// For full speed on one connection.
+pub(super) const FULL: RunLimits = RunLimits { window: WINDOW, in_flight: MAX_IN_FLIGHT };
 
-/// For an event that comes while another run works at full speed; and for the sweep, so that what it reads
-/// and sends does not stand in front of events for long.
-const SLIM: Shape = Shape { window: MIB, in_flight: 3 << 20 };
+/// For an event while another run works at full speed, and for the sweep, so that events never wait long behind
+/// its reads and sends.
+const REDUCED: RunLimits = RunLimits { window: MIB, in_flight: 3 << 20 };
 
-impl Shape {
-    /// The most bytes that a run of this shape holds: the window being cut, those ahead of it, the open
-    /// record, and what is on its way.
+impl RunLimits {
+    /// The most bytes of such a run: the window being cut, the windows ahead of it, the incomplete record, and
+    /// the batches in flight.
     const fn cost(self) -> u64 {
         (1 + AHEAD as u64) * self.window + HELD + self.in_flight as u64
     }
 }
 
-/// The pools.
+/// The pools of memory, as semaphores.
 #[derive(Debug)]
 pub(super) struct MemoryBudget {
     small: Semaphore,
@@ -58,14 +58,14 @@ pub(super) struct MemoryBudget {
     large_sweep: Semaphore,
 }
 
-/// What a run has reserved. It is given back when dropped.
+/// Reserved memory, released on drop.
 #[derive(Debug)]
 pub(super) struct Reservation<'b> {
     permits: Vec<SemaphorePermit<'b>>,
 }
 
 impl Reservation<'_> {
-    /// Gives back all but what `bytes` take.
+    /// Releases all but `bytes`.
     pub(super) fn shrink_to(&mut self, bytes: u64) {
         let keep = units(bytes);
         for permit in &mut self.permits {
@@ -82,27 +82,27 @@ impl Default for MemoryBudget {
             small: pool(FIRST_READS),
             small_sweep: pool(FIRST_READS_OF_SWEEP),
             large: pool(LONG_READS),
-            large_sweep: pool(SLIM.cost()),
+            large_sweep: pool(REDUCED.cost()),
         }
     }
 }
 
 impl MemoryBudget {
-    /// Waits for room for a first read.
-    pub(super) async fn first_read(&self, caller: Caller) -> Reservation<'_> {
+    /// Reserves memory for a first read.
+    pub(super) async fn reserve_first_read(&self, caller: Caller) -> Reservation<'_> {
         self.reserve(caller, &self.small_sweep, &self.small, FIRST_READ).await
     }
 
-    /// Waits for room to read `bytes` more, and says how.
-    pub(super) async fn long_read(&self, caller: Caller, bytes: u64) -> (Reservation<'_>, Shape) {
-        // Read, and on their way.
-        let cost = |shape: Shape| bytes.saturating_mul(2).min(shape.cost());
+    /// Reserves memory to read `bytes` more, and returns the limits of the run.
+    pub(super) async fn reserve_long_read(&self, caller: Caller, bytes: u64) -> (Reservation<'_>, RunLimits) {
+        // Each byte may be held twice: read, and in flight.
+        let cost = |limits: RunLimits| bytes.saturating_mul(2).min(limits.cost());
         if caller == Caller::Event
             && let Ok(permit) = self.large.try_acquire_many(units(cost(FULL)))
         {
             return (Reservation { permits: vec![permit] }, FULL);
         }
-        (self.reserve(caller, &self.large_sweep, &self.large, cost(SLIM)).await, SLIM)
+        (self.reserve(caller, &self.large_sweep, &self.large, cost(REDUCED)).await, REDUCED)
     }
 
     async fn reserve<'b>(
@@ -113,10 +113,10 @@ impl MemoryBudget {
         bytes: u64,
     ) -> Reservation<'b> {
         let mut permits = Vec::new();
-        // The share first: runs in the pool never wait for a share, so this order can't deadlock.
+        // The share first: a run with permits of the pool never waits for a share, so there is no deadlock.
         let pools = [(caller == Caller::Sweep).then_some(share), Some(pool)];
         for semaphore in pools.into_iter().flatten() {
-            // Fails only when the semaphore is closed, which nobody does.
+            // Fails only on a closed semaphore; these are never closed.
             permits.extend(semaphore.acquire_many(units(bytes)).await);
         }
         Reservation { permits }
@@ -132,15 +132,15 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    fn count(budget: &MemoryBudget, caller: Caller, bytes: u64) -> Vec<(Reservation<'_>, Shape)> {
-        (0..2_000).map_while(|_| budget.long_read(caller, bytes).now_or_never()).collect()
+    fn count(budget: &MemoryBudget, caller: Caller, bytes: u64) -> Vec<(Reservation<'_>, RunLimits)> {
+        (0..2_000).map_while(|_| budget.reserve_long_read(caller, bytes).now_or_never()).collect()
     }
 
     #[test]
-    fn many_small_runs_fit_at_once_and_few_large_ones() {
+    fn many_small_runs_and_few_large_ones_fit_at_once() {
         let budget = MemoryBudget::default();
         let first: Vec<_> =
-            (0..2_000).map_while(|_| budget.first_read(Caller::Event).now_or_never()).collect();
+            (0..2_000).map_while(|_| budget.reserve_first_read(Caller::Event).now_or_never()).collect();
         assert_eq!(first.len() as u64, FIRST_READS / FIRST_READ);
         for (bytes, fit) in [(300_000, 57), (3 << 20, 5), (100 << 20, 2), (u64::MAX, 2)] {
             assert_eq!(count(&budget, Caller::Event, bytes).len(), fit, "{bytes}");
@@ -148,27 +148,27 @@ mod tests {
     }
 
     #[test]
-    fn the_sweep_leaves_room_for_events() {
+    fn the_sweep_leaves_memory_to_events() {
         let budget = MemoryBudget::default();
         let sweep = count(&budget, Caller::Sweep, u64::MAX);
-        assert_eq!(sweep.iter().map(|(_, shape)| *shape).collect::<Vec<_>>(), [SLIM]);
+        assert_eq!(sweep.iter().map(|(_, limits)| *limits).collect::<Vec<_>>(), [REDUCED]);
         let events = count(&budget, Caller::Event, u64::MAX);
-        assert_eq!(events.iter().map(|(_, shape)| *shape).collect::<Vec<_>>(), [FULL]);
+        assert_eq!(events.iter().map(|(_, limits)| *limits).collect::<Vec<_>>(), [FULL]);
         let swept: Vec<_> =
-            (0..2_000).map_while(|_| budget.first_read(Caller::Sweep).now_or_never()).collect();
+            (0..2_000).map_while(|_| budget.reserve_first_read(Caller::Sweep).now_or_never()).collect();
         assert_eq!(swept.len() as u64, FIRST_READS_OF_SWEEP / FIRST_READ);
-        assert!(budget.first_read(Caller::Event).now_or_never().is_some());
+        assert!(budget.reserve_first_read(Caller::Event).now_or_never().is_some());
     }
 
     #[test]
-    fn a_run_that_read_less_gives_the_rest_back() {
+    fn a_run_that_read_less_releases_the_rest() {
         let budget = MemoryBudget::default();
         let mut held: Vec<_> =
-            (0..2_000).map_while(|_| budget.first_read(Caller::Event).now_or_never()).collect();
+            (0..2_000).map_while(|_| budget.reserve_first_read(Caller::Event).now_or_never()).collect();
         for reservation in &mut held {
             reservation.shrink_to(4 * KIB);
         }
-        let more = (0..2_000).map_while(|_| budget.first_read(Caller::Event).now_or_never()).count();
+        let more = (0..2_000).map_while(|_| budget.reserve_first_read(Caller::Event).now_or_never()).count();
         assert!(more as u64 >= FIRST_READS / FIRST_READ - 4, "{more}");
     }
 }

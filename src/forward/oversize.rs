@@ -1,26 +1,26 @@
-//! Records that fit no message: split where their schema repeats, quarantined where that can't be.
+//! Records too large for a message: split where their schema repeats, quarantined where it does not.
 
-use super::breaks::Break;
 use super::deadlines::now;
 use super::error::Awaited;
 use super::read_on::Next;
-use super::run::{Run, StopReason};
+use super::run::Run;
+use super::stop::{Break, StopReason};
 use super::{ForwardError, Forwarder};
 use crate::flow_log::cut::Cutter;
 use crate::message::split::{Divider, Skeleton, SplitError, Survey, split};
 use crate::ports::Ports;
 use std::ops::Range;
 
-/// What became of a record that was read again from its start.
+/// The result of splitting a record that was read again from its start.
 pub(super) enum OversizeOutcome {
-    /// It was sent; the next one begins behind this offset.
-    Done(u64),
-    /// It was not, and the run goes no further, or only around it.
+    /// It was sent; the next record begins behind this offset.
+    Sent(u64),
+    /// It was not sent.
     Stopped(StopReason),
 }
 
 impl<P: Ports> Forwarder<P> {
-    /// Deals with a complete record that is held in memory.
+    /// Splits a complete record that is held in memory, or quarantines it.
     pub(super) async fn split_held(
         &self,
         run: &mut Run<'_, P::Hub>,
@@ -40,8 +40,8 @@ impl<P: Ports> Forwarder<P> {
                 Ok(())
             }
             Err(reason) => {
-                if self.quarantine(run, range.clone(), &reason.to_string()).await? < range.end {
-                    return Err(ForwardError::out_of_time(run.blob, run.times, Awaited::Storage));
+                if self.quarantine_item(run, range.clone(), &reason.to_string()).await? < range.end {
+                    return Err(ForwardError::out_of_time(run.blob, run.deadlines, Awaited::Storage));
                 }
                 run.outbound.skip_to(range.end);
                 Ok(())
@@ -49,62 +49,62 @@ impl<P: Ports> Forwarder<P> {
         }
     }
 
-    /// Deals with a record of any size that starts at `start`, holding no more of it than a window: its
-    /// bytes are read once to learn how it ends, and once more to send them. Both have to fit one attempt.
+    /// Splits the record that starts at `start`, however long it is, with one window in memory: one pass reads its
+    /// layout, a second one sends its parts. Both must fit one attempt.
     pub(super) async fn split_streamed(
         &self,
         run: &mut Run<'_, P::Hub>,
         start: u64,
     ) -> Result<OversizeOutcome, ForwardError> {
         let began = now();
-        let skeleton = match self.survey(run, start).await? {
-            Surveyed::Splits(skeleton) => skeleton,
-            Surveyed::Ends(SplitError::Broken(cause)) => {
-                return Ok(OversizeOutcome::Stopped(StopReason::Broken(Break::found(&cause))));
+        let layout = match self.read_layout(run, start).await? {
+            LayoutResult::Splits(layout) => layout,
+            LayoutResult::CannotSplit(SplitError::Broken(cause)) => {
+                return Ok(OversizeOutcome::Stopped(StopReason::Broken(Break::invalid(&cause))));
             }
-            Surveyed::Ends(SplitError::Unsplittable { record, reason }) => {
-                return Ok(OversizeOutcome::Stopped(around(run, record, reason.to_string())));
+            LayoutResult::CannotSplit(SplitError::Unsplittable { record, reason }) => {
+                return Ok(OversizeOutcome::Stopped(skip_record(run, record, reason.to_string())));
             }
-            Surveyed::Ends(changed @ SplitError::Changed { .. }) => {
+            LayoutResult::CannotSplit(changed @ SplitError::Changed { .. }) => {
                 return Err(ForwardError::split(run.blob, changed));
             }
-            Surveyed::Unfinished => {
+            LayoutResult::Unfinished => {
                 return Ok(OversizeOutcome::Stopped(StopReason::Broken(Break::unfinished(start))));
             }
-            Surveyed::OutOfTime if self.is_last_resort(run) => {
+            LayoutResult::OutOfTime if self.is_last_resort(run) => {
                 return Ok(OversizeOutcome::Stopped(StopReason::Broken(Break::too_long(start, None))));
             }
-            Surveyed::OutOfTime => return Ok(OversizeOutcome::Stopped(StopReason::Budget)),
+            LayoutResult::OutOfTime => return Ok(OversizeOutcome::Stopped(StopReason::OutOfTime)),
         };
-        let range = skeleton.range();
+        let range = layout.range();
         if range.end > run.until {
-            return Ok(OversizeOutcome::Stopped(StopReason::Doubt));
+            return Ok(OversizeOutcome::Stopped(StopReason::InFlightEnd));
         }
-        // To read it again and send it takes at least as long.
-        if !run.times.has_time_for(now() - began) {
-            let stopped = if run.times.last_resort {
+        // The second pass takes at least as long as the first.
+        if !run.deadlines.has_time_for(now() - began) {
+            let stopped = if run.deadlines.last_resort {
                 StopReason::Broken(Break::too_long(start, Some(range.end)))
             } else {
-                StopReason::Budget
+                StopReason::OutOfTime
             };
             return Ok(OversizeOutcome::Stopped(stopped));
         }
-        self.divide(run, skeleton).await
+        self.send_parts(run, layout).await
     }
 
-    async fn divide(
+    async fn send_parts(
         &self,
         run: &mut Run<'_, P::Hub>,
-        skeleton: Skeleton,
+        layout: Skeleton,
     ) -> Result<OversizeOutcome, ForwardError> {
-        let range = skeleton.range();
-        let mut divider = Divider::new(skeleton);
+        let range = layout.range();
+        let mut divider = Divider::new(layout);
         let mut reader = self.reader(run, range.clone());
         loop {
-            let window = match self.next(run, &mut reader, run.times.read_until).await? {
+            let window = match self.next(run, &mut reader, run.deadlines.read_until).await? {
                 Next::Window(window) => window,
-                Next::End => return Ok(OversizeOutcome::Done(range.end)),
-                Next::OutOfTime => return Ok(OversizeOutcome::Stopped(StopReason::Budget)),
+                Next::End => return Ok(OversizeOutcome::Sent(range.end)),
+                Next::OutOfTime => return Ok(OversizeOutcome::Stopped(StopReason::OutOfTime)),
             };
             for piece in window.pieces() {
                 run.outbound.pass(piece);
@@ -115,48 +115,45 @@ impl<P: Ports> Forwarder<P> {
                     run.outbound.send(run.blob, part.message, end).await?;
                 }
             }
-            self.save_now_and_then(run).await?;
+            self.save_if_due(run).await?;
         }
     }
 
-    async fn survey(&self, run: &mut Run<'_, P::Hub>, start: u64) -> Result<Surveyed, ForwardError> {
+    async fn read_layout(&self, run: &mut Run<'_, P::Hub>, start: u64) -> Result<LayoutResult, ForwardError> {
         let mut survey = Survey::new(start, run.max_body);
         let mut reader = self.reader(run, start..run.length);
-        let deadline = run.times.survey_until();
+        let deadline = run.deadlines.layout_until();
         loop {
             let window = match self.next(run, &mut reader, deadline).await? {
                 Next::Window(window) => window,
-                Next::End => return Ok(Surveyed::Unfinished),
-                Next::OutOfTime => return Ok(Surveyed::OutOfTime),
+                Next::End => return Ok(LayoutResult::Unfinished),
+                Next::OutOfTime => return Ok(LayoutResult::OutOfTime),
             };
             for piece in window.pieces() {
                 match survey.push(piece) {
                     Ok(None) => {}
-                    Ok(Some(skeleton)) => return Ok(Surveyed::Splits(skeleton)),
-                    Err(ends) => return Ok(Surveyed::Ends(ends)),
+                    Ok(Some(layout)) => return Ok(LayoutResult::Splits(layout)),
+                    Err(error) => return Ok(LayoutResult::CannotSplit(error)),
                 }
             }
-            self.save_now_and_then(run).await?;
+            self.save_if_due(run).await?;
         }
     }
 }
 
-/// What a first reading of a record found.
-enum Surveyed {
-    /// It can be split.
+/// The result of the layout pass over a record.
+enum LayoutResult {
     Splits(Skeleton),
-    /// It can't.
-    Ends(SplitError),
-    /// It does not end in this version.
+    CannotSplit(SplitError),
+    /// The version ends inside the record.
     Unfinished,
-    /// The time was too short to tell.
     OutOfTime,
 }
 
-/// Goes on behind the complete `record`, which is to be put into quarantine, unless it is another run's.
-fn around<H>(run: &Run<'_, H>, record: Range<u64>, reason: String) -> StopReason {
+/// Why to stop at the complete `record`: it goes into quarantine, unless an earlier run has to get there first.
+fn skip_record<H>(run: &Run<'_, H>, record: Range<u64>, reason: String) -> StopReason {
     if record.end > run.until {
-        StopReason::Doubt
+        StopReason::InFlightEnd
     } else {
         StopReason::Broken(Break::of_record(record, reason))
     }

@@ -1,38 +1,34 @@
-//! What decides the messages of a run: the hub's limits, and the bounds that an earlier run went by.
+//! Message bounds of a run: from the hub's limits, or those of messages that an earlier run left in flight.
 
-use super::attempt::within;
-use super::deadlines::Deadlines;
+use super::attempt::Attempt;
 use super::error::Awaited;
 use super::open::Opened;
 use super::{ForwardError, Forwarder};
 use crate::checkpoint::{Bounds, InFlightRange};
-use crate::flow_log::FlowLogBlob;
-use crate::message;
-use crate::message::PartitionKey;
 use crate::message::batch::LAYOUT;
-use crate::message::{Limits, Origin};
+use crate::message::{self, Limits, Origin, PartitionKey};
 use crate::ports::Ports;
 use crate::ports::hub::Hub;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// How a run packs.
+/// How a run packs records into messages.
 pub(super) struct Packing {
     pub(super) limits: Limits,
     pub(super) bounds: Bounds,
-    /// What messages say of where they come from.
+    /// Application properties of the messages.
     pub(super) origin: Arc<Origin>,
 }
 
 impl<P: Ports> Forwarder<P> {
-    /// Asks the hub for its limits, and goes by the bounds of what an earlier run left in flight, if any:
-    /// settings may have changed since. `opened`'s row then names the bounds that this run goes by.
+    /// Asks the hub for its limits. If an earlier run left messages in flight, its bounds are used again, even
+    /// if settings have changed. Writes the bounds into the row of `opened`.
     pub(super) async fn packing(
         &self,
-        blob: &FlowLogBlob,
+        attempt: &Attempt<'_>,
         opened: &mut Opened,
-        times: &Deadlines,
     ) -> Result<Packing, ForwardError> {
+        let blob = attempt.blob;
         let in_flight = opened.row.in_flight;
         let stored = in_flight.and_then(|in_flight| in_flight.bounds);
         let by_nic = stored.map_or(self.options.partition_key == PartitionKey::Nic, |bounds| bounds.by_nic);
@@ -42,8 +38,8 @@ impl<P: Ports> Forwarder<P> {
             partition_key: by_nic.then(|| blob.mac().to_owned()),
             id_prefix: blob.id_prefix(opened.row.progress.generation),
         });
-        let asked = self.hub.limits(&origin, times.read_until);
-        let limits = within(blob, times, Awaited::Hub, asked).await?;
+        let limits = self.hub.limits(&origin, attempt.deadlines.read_until);
+        let limits = attempt.within(Awaited::Hub, limits).await?;
         let limits = limits.map_err(|cause| ForwardError::send(blob, opened.row.progress.offset, cause))?;
         let largest = message::max_body(limits, None);
         let bounds = match stored {
@@ -52,9 +48,9 @@ impl<P: Ports> Forwarder<P> {
                 if let Some(stored) = other {
                     tracing::warn!(
                         %blob,
-                        "messages that an earlier run may have sent can't be built again: it used bodies of up to \
-                         {} bytes and layout {}, the hub takes {largest} now and this build uses layout {LAYOUT}. \
-                         Their records may arrive a second time under other message ids",
+                        "messages that an earlier run may have sent can't be repeated: their bodies have up to {} bytes and \
+                         packing rules {}; the hub now accepts {largest} bytes and this build has packing rules \
+                         {LAYOUT}. Their records may arrive twice, under other message ids",
                         stored.max_body,
                         stored.layout
                     );

@@ -1,26 +1,25 @@
-//! Which bytes to read, and whether they still follow what was forwarded.
+//! Which bytes to read, and whether the bytes before them are unchanged.
 //!
-//! Network Watcher puts each minute's block in front of the closing `]}`, so everything before the
-//! closer stays as it was while a blob only grows. The first read therefore begins a little before
-//! the checkpoint's offset: the same answer that brings the new bytes proves that the old ones are
-//! still in place.
+//! Network Watcher inserts each minute's block before the closing `]}`, so the bytes before it never change
+//! while a blob only grows. The first read starts a little before the checkpoint's offset: one answer brings
+//! the new bytes and proves that the old ones are unchanged.
 
 use crate::checkpoint::Progress;
 use crate::flow_log::fingerprint::{FINGERPRINT_BYTES, Fingerprint};
 use std::ops::Range;
 
-/// How many bytes one ranged GET asks for. Large enough that a round trip is small beside the transfer,
-/// small enough that a few windows in memory stay far below the smallest instance.
+/// Bytes of one ranged GET. Large beside a round trip, small beside the memory of the smallest instance.
 ///
-/// And more than 4 MiB: the service can't be asked for the MD5 of more (REST reference, *Get Blob*), and
-/// Azurite, which computes it unasked, takes three times as long for each byte up to there.
+/// More than 4 MiB, because storage computes no MD5 for longer ranges (REST reference, *Get Blob*). Azurite
+/// always computes it up to that length and then takes three times as long for each byte.
 pub const WINDOW: u64 = 5 << 20;
 
-/// How many windows are on their way, or wait to be cut: storage has its next request before it has
-/// answered the last. A third one made a run no faster, and larger by a window.
+/// How many windows are being read or wait to be cut, so that storage always has a request. A third one
+/// made runs no faster.
 pub const AHEAD: usize = 2;
 
-/// The range of the first read after `progress`: the guarded bytes, then up to `window` new ones.
+/// The range of the first read after `progress`: the bytes that the fingerprint covers, then up to `window` new
+/// ones.
 #[must_use]
 pub fn first_read(progress: &Progress, window: u64) -> Range<u64> {
     let start = progress.offset.saturating_sub(FINGERPRINT_BYTES);
@@ -37,49 +36,48 @@ pub fn windows(from: u64, to: u64, window: u64) -> impl Iterator<Item = Range<u6
     })
 }
 
-/// Whether a blob still begins with what was forwarded.
+/// Whether a blob still begins with the bytes that were forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Continuity {
-    /// Yes: the new bytes begin this far into the first read.
+    /// Yes. The new bytes start at this offset of the first read.
     Grown {
-        /// How many guarded bytes to skip.
+        /// How many old bytes to skip.
         skip: usize,
     },
-    /// The blob is shorter than what was forwarded of it.
+    /// The blob is shorter than the checkpoint's offset.
     Shrunk,
-    /// The bytes before the offset are others than those that were forwarded.
+    /// The bytes before the offset have changed.
     Altered,
 }
 
-/// How many of the first bytes that [`first_read`] brings are guarded: those before the offset, or, of
-/// a blob of which nothing was accepted, its beginning.
+/// How many of the first bytes that [`first_read`] brings the fingerprint covers: those before the offset, or
+/// at offset 0 the beginning of the blob.
 #[must_use]
-pub fn guarded(progress: &Progress) -> u64 {
+pub fn covered(progress: &Progress) -> u64 {
     if progress.offset == 0 { FINGERPRINT_BYTES } else { progress.offset.min(FINGERPRINT_BYTES) }
 }
 
-/// The fingerprint of a blob of which nothing was accepted, over its first [`FINGERPRINT_BYTES`]; with it, one that is
-/// created anew is told from the one of which a run that died had sent something. None for a blob so
-/// short that its end, which moves when it grows, may be among those bytes.
+/// The fingerprint at offset 0, over the first [`FINGERPRINT_BYTES`] of the blob. It detects a blob that was
+/// deleted and created again after a run crashed in mid-send. `None` for a short blob: its end, which moves
+/// when it grows, may be among those bytes.
 #[must_use]
-pub fn first_guard(first: &[u8], blob_length: u64) -> Option<Fingerprint> {
+pub fn first_fingerprint(first: &[u8], blob_length: u64) -> Option<Fingerprint> {
     (first.len() as u64 == FINGERPRINT_BYTES && blob_length >= 2 * FINGERPRINT_BYTES)
         .then(|| Fingerprint::over(first))
 }
 
 /// Compares the answer to [`first_read`] with `progress`.
 ///
-/// `guarded` are the answer's first [`guarded`] bytes (fewer when the blob ended);
-/// `blob_length` is the length of the version that was read: of the blob as it is now, never the
-/// length that an event named, for events come late.
+/// `old` are the answer's first [`covered`] bytes, fewer when the blob is shorter. `blob_length` is the length of
+/// the version that was read, not the length that an event names: events come late.
 #[must_use]
-pub fn continuity(progress: &Progress, guarded: &[u8], blob_length: u64) -> Continuity {
+pub fn continuity(progress: &Progress, old: &[u8], blob_length: u64) -> Continuity {
     let before = usize::try_from(progress.offset.min(FINGERPRINT_BYTES)).unwrap_or(usize::MAX);
-    if blob_length < progress.offset || guarded.len() < before {
+    if blob_length < progress.offset || old.len() < before {
         return Continuity::Shrunk;
     }
     match &progress.fingerprint {
-        Some(fingerprint) if *fingerprint != Fingerprint::over(guarded) => Continuity::Altered,
+        Some(fingerprint) if *fingerprint != Fingerprint::over(old) => Continuity::Altered,
         _ => Continuity::Grown { skip: before },
     }
 }
@@ -101,8 +99,8 @@ mod tests {
     fn judged(progress: &Progress, now: &[u8]) -> Continuity {
         let start = usize::try_from(first_read(progress, 0).start).unwrap();
         let end = usize::try_from(progress.offset).unwrap();
-        let guarded = &now[start.min(now.len())..end.min(now.len())];
-        continuity(progress, guarded, now.len() as u64)
+        let old = &now[start.min(now.len())..end.min(now.len())];
+        continuity(progress, old, now.len() as u64)
     }
 
     #[test]
@@ -113,9 +111,9 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_of_which_nothing_was_accepted_is_known_by_its_beginning() {
+    fn at_offset_0_the_fingerprint_covers_the_beginning() {
         let content = [b'x'; 600];
-        let fingerprint = first_guard(&content[..COVERED], 600);
+        let fingerprint = first_fingerprint(&content[..COVERED], 600);
         let progress = Progress { fingerprint, ..Progress::default() };
         assert!(progress.fingerprint.is_some());
         assert_eq!(continuity(&progress, &content[..COVERED], 900), Continuity::Grown { skip: 0 });
@@ -126,7 +124,7 @@ mod tests {
             (&content[..COVERED - 1], 600),
             (&content[..14], 14),
         ] {
-            assert_eq!(first_guard(first, length), None, "{length}");
+            assert_eq!(first_fingerprint(first, length), None, "{length}");
         }
     }
 

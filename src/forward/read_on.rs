@@ -1,9 +1,9 @@
-//! Reading on in the middle of a run, and saving what has been accepted so far.
+//! Reading and saving in the middle of a run.
 
 use super::attempt::within;
 use super::deadlines::{Caller, now};
 use super::error::Awaited;
-use super::reader::Reader;
+use super::reader::{Input, Reader};
 use super::run::Run;
 use super::{ForwardError, Forwarder};
 use crate::flow_log::rope::Rope;
@@ -14,22 +14,36 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 use tokio::time::{timeout, timeout_at};
 
-/// How long the sweep waits before each window while events are under way: with windows of 1 MiB it still
-/// catches up with 20 MB/s, more than twenty throughput units take.
-const MAKES_WAY: Duration = Duration::from_millis(50);
+/// How long the sweep waits before each window while events are in progress. With windows of 1 MiB it still
+/// reaches 20 MB/s, more than twenty throughput units accept.
+const EVENT_PRIORITY_WAIT: Duration = Duration::from_millis(50);
 
-/// What came of waiting for the next bytes.
+/// The result of waiting for the next window.
 pub(super) enum Next {
-    /// These.
     Window(Rope),
-    /// All were read.
+    /// All windows were read.
     End,
-    /// The deadline, or the process is asked to stop.
+    /// The deadline passed, or the process stops.
     OutOfTime,
 }
 
 impl<P: Ports> Forwarder<P> {
-    /// Waits for the next window until `deadline`, or until the process is asked to stop.
+    /// The next window of `input`. A run that has sent nothing waits longer, so that each attempt makes progress.
+    pub(super) async fn next_window(
+        &self,
+        run: &mut Run<'_, P::Hub>,
+        input: &mut Input,
+        packer: &Packer,
+    ) -> Result<Next, ForwardError> {
+        if let Some(first) = input.first.take() {
+            return Ok(Next::Window(first));
+        }
+        let has_work = run.outbound.is_used() || !run.repeats && packer.open_end().is_some();
+        let deadline = if has_work { run.deadlines.work_until } else { run.deadlines.read_until };
+        self.next(run, &mut input.rest, deadline).await
+    }
+
+    /// Waits for the next window until `deadline` or until the process stops.
     pub(super) async fn next(
         &self,
         run: &mut Run<'_, P::Hub>,
@@ -39,10 +53,10 @@ impl<P: Ports> Forwarder<P> {
         if now() >= deadline || self.is_stopping() {
             return Ok(Next::OutOfTime);
         }
-        if run.times.caller == Caller::Sweep {
-            // Events are short, and somebody waits for their answer.
+        if run.deadlines.caller == Caller::Sweep {
+            // Event Grid waits for an answer.
             let mut events = self.events.subscribe();
-            let _ = timeout(MAKES_WAY, events.wait_for(|under_way| *under_way == 0)).await;
+            let _ = timeout(EVENT_PRIORITY_WAIT, events.wait_for(|events| *events == 0)).await;
         }
         let mut stopping = self.stopping.subscribe();
         tokio::select! {
@@ -50,7 +64,7 @@ impl<P: Ports> Forwarder<P> {
             _ = stopping.wait_for(|stopping| *stopping) => Ok(Next::OutOfTime),
             next = timeout_at(deadline.into(), reader.next()) => match next {
                 Ok(Ok(Some(window))) => {
-                    run.done.bytes_read += window.len() as u64;
+                    run.stats.bytes_read += window.len() as u64;
                     Ok(Next::Window(window))
                 }
                 Ok(Ok(None)) => Ok(Next::End),
@@ -60,38 +74,39 @@ impl<P: Ports> Forwarder<P> {
         }
     }
 
-    /// The bytes of `range`, none of them read yet.
+    /// A reader of `range` in the version of `run`.
     pub(super) fn reader(&self, run: &Run<'_, P::Hub>, range: Range<u64>) -> Reader {
         let windows = plan::windows(range.start, range.end, run.window);
         Reader::start(&self.blobs, run.blob, &run.etag, windows)
     }
 
-    /// Saves what has been accepted and renews the claim, when that is due.
-    pub(super) async fn save_now_and_then(&self, run: &mut Run<'_, P::Hub>) -> Result<(), ForwardError> {
+    /// Saves progress and renews the claim if the last save is long enough ago.
+    pub(super) async fn save_if_due(&self, run: &mut Run<'_, P::Hub>) -> Result<(), ForwardError> {
         if now() - run.saved < self.options.save_every {
             return Ok(());
         }
         self.save(run).await
     }
 
-    /// Saves what has been accepted and renews the claim.
+    /// Saves progress and renews the claim.
     pub(super) async fn save(&self, run: &mut Run<'_, P::Hub>) -> Result<(), ForwardError> {
         let progress = run.progress();
-        let saving = self.leases.save(run.seen, &progress);
-        let saved = within(run.blob, run.times, Awaited::Table, saving).await?;
-        *run.seen = saved.map_err(ForwardError::checkpoint(run.blob))?;
+        let saving = self.leases.save(run.loaded, &progress);
+        let saved = within(run.blob, run.deadlines, Awaited::Table, saving).await?;
+        *run.loaded = saved.map_err(ForwardError::checkpoint(run.blob))?;
         run.saved = now();
         Ok(())
     }
 
-    /// Whether a run that is out of time had all the time that any attempt will have.
+    /// Whether no attempt on the blob will get more time than this run had.
     pub(super) fn is_last_resort(&self, run: &Run<'_, P::Hub>) -> bool {
-        run.times.last_resort && !self.is_stopping()
+        run.deadlines.last_resort && !self.is_stopping()
     }
 
-    /// Whether a run that is out of time may end a message before it is full, which it must note first: a
-    /// repeat has to end it at the same place. Only when it has sent nothing, and no earlier run has.
-    pub(super) async fn may_end_a_message_early(
+    /// Lets a run that is out of time end its open message before it is full, if neither it nor an earlier
+    /// run has sent anything. The end is written into the row first, so that a repeat ends the message at
+    /// the same offset.
+    pub(super) async fn end_message_early(
         &self,
         run: &mut Run<'_, P::Hub>,
         packer: &Packer,
@@ -100,9 +115,9 @@ impl<P: Ports> Forwarder<P> {
         if run.outbound.is_used() || run.repeats || self.is_stopping() {
             return Ok(false);
         }
-        let narrowing = self.leases.narrow(run.seen, end);
-        let narrowed = within(run.blob, run.times, Awaited::Table, narrowing).await?;
-        *run.seen = narrowed.map_err(ForwardError::checkpoint(run.blob))?;
+        let narrowing = self.leases.narrow(run.loaded, end);
+        let narrowed = within(run.blob, run.deadlines, Awaited::Table, narrowing).await?;
+        *run.loaded = narrowed.map_err(ForwardError::checkpoint(run.blob))?;
         Ok(true)
     }
 }

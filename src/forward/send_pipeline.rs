@@ -1,4 +1,4 @@
-//! Batches on their way to the hub: several at once, acknowledged in order.
+//! Pipelined sends: several batches in flight, acknowledged in order.
 
 use super::deadlines::Deadlines;
 use crate::flow_log::fingerprint::Fingerprint;
@@ -10,34 +10,34 @@ use futures_util::{FutureExt, StreamExt};
 use std::time::Instant;
 use tokio::time::timeout_at;
 
-/// How many batches one run has under way. Enough to cover a round trip of 50 ms at 300 MB/s.
-const BATCHES: usize = 16;
+/// How many batches one run has in flight: a round trip of 50 ms at 300 MB/s.
+const MAX_BATCHES: usize = 16;
 
-/// What a message takes in memory beside its body, bytes: its pieces, and its properties as encoded.
+/// Memory of a message beside its body, bytes: its pieces and its encoded properties.
 const MESSAGE_OVERHEAD: usize = 1 << 10;
 
-/// A place in the blob up to which everything has been accepted.
+/// A position to which a checkpoint can move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Position {
-    /// Byte position behind a record.
+    /// An offset behind a record.
     pub(super) offset: u64,
     /// Fingerprint of the bytes before it.
     pub(super) fingerprint: Fingerprint,
-    /// How many bytes before it are in quarantine.
-    pub(super) set_aside: u64,
+    /// How many bytes before it were not forwarded.
+    pub(super) skipped_bytes: u64,
 }
 
 /// What the hub has accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Accepted {
-    /// Records, in the unbroken run from where the run began.
+    /// Records, without a gap from where the run began.
     pub(super) records: u64,
-    /// Messages that carried them.
+    /// Messages with these records.
     pub(super) messages: u64,
 }
 
-struct Landing {
-    mark: Position,
+struct Settled {
+    position: Position,
     size: usize,
     accepted: Accepted,
     result: Result<(), HubError>,
@@ -47,41 +47,42 @@ struct Landing {
 pub(super) struct SendPipeline<'h, H> {
     hub: &'h H,
     deadline: Instant,
-    /// When a send is given up that should have ended at its deadline.
-    given_up: Instant,
-    under_way: FuturesOrdered<BoxFuture<'h, Landing>>,
-    /// How many bytes may be under way, and how many are.
-    most_bytes: usize,
+    /// When to abandon a send that does not end at its deadline.
+    abandon_at: Instant,
+    in_flight: FuturesOrdered<BoxFuture<'h, Settled>>,
+    /// How many bytes may be in flight.
+    max_bytes: usize,
+    /// How many bytes are in flight.
     bytes: usize,
-    landed: Option<Position>,
+    acknowledged: Option<Position>,
     accepted: Accepted,
 }
 
 impl<'h, H: Hub> SendPipeline<'h, H> {
-    /// No batch under way; each will have until the time to send is over, and all together `most_bytes`.
-    pub(super) fn new(hub: &'h H, times: &Deadlines, most_bytes: usize) -> Self {
+    /// A pipeline whose batches end by [`Deadlines::send_until`] and have at most `max_bytes` in flight.
+    pub(super) fn new(hub: &'h H, deadlines: &Deadlines, max_bytes: usize) -> Self {
         Self {
             hub,
-            deadline: times.send_until,
-            given_up: times.send_until + (times.end - times.send_until) / 4,
-            most_bytes,
-            under_way: FuturesOrdered::new(),
+            deadline: deadlines.send_until,
+            abandon_at: deadlines.send_until + (deadlines.end - deadlines.send_until) / 4,
+            max_bytes,
+            in_flight: FuturesOrdered::new(),
             bytes: 0,
-            landed: None,
+            acknowledged: None,
             accepted: Accepted::default(),
         }
     }
 
-    /// Sends `batch`, which ends at `mark`, as soon as there is room; returns when it is on its way.
+    /// Sends `batch`, which ends at `position`, once the pipeline has room. Returns when it is in flight.
     ///
     /// # Errors
-    /// The first failure among the batches before it. Those behind the failed one are not counted,
-    /// for a checkpoint can only say "everything up to here".
-    pub(super) async fn launch(&mut self, batch: Batch, mark: Position) -> Result<(), HubError> {
+    /// The first failure of an earlier batch. Batches behind it are not counted: a checkpoint covers everything
+    /// before its offset.
+    pub(super) async fn submit(&mut self, batch: Batch, position: Position) -> Result<(), HubError> {
         let size = batch.messages.iter().map(|message| message.body.len() + MESSAGE_OVERHEAD).sum();
-        while self.under_way.len() >= BATCHES || (self.bytes > 0 && self.bytes + size > self.most_bytes) {
-            if let Some(landing) = self.under_way.next().await {
-                self.land(landing)?;
+        while self.in_flight.len() >= MAX_BATCHES || (self.bytes > 0 && self.bytes + size > self.max_bytes) {
+            if let Some(settled) = self.in_flight.next().await {
+                self.acknowledge(settled)?;
             }
         }
         self.bytes += size;
@@ -89,16 +90,16 @@ impl<'h, H: Hub> SendPipeline<'h, H> {
             records: batch.messages.iter().map(|message| message.records as u64).sum(),
             messages: batch.messages.len() as u64,
         };
-        let (hub, deadline, given_up) = (self.hub, self.deadline, self.given_up);
-        let landing = async move {
-            let sent = timeout_at(given_up.into(), hub.send(batch, deadline)).await;
-            let result = sent.unwrap_or_else(|_| Err(HubError::silent()));
-            Landing { mark, size, accepted, result }
+        let (hub, deadline, abandon_at) = (self.hub, self.deadline, self.abandon_at);
+        let settled = async move {
+            let sent = timeout_at(abandon_at.into(), hub.send(batch, deadline)).await;
+            let result = sent.unwrap_or_else(|_| Err(HubError::no_answer()));
+            Settled { position, size, accepted, result }
         };
-        self.under_way.push_back(landing.boxed());
-        // A send starts with its first poll; and what has landed meanwhile makes room.
-        while let Some(Some(landing)) = self.under_way.next().now_or_never() {
-            self.land(landing)?;
+        self.in_flight.push_back(settled.boxed());
+        // The first poll starts the send. Batches that have ended make room.
+        while let Some(Some(settled)) = self.in_flight.next().now_or_never() {
+            self.acknowledge(settled)?;
         }
         Ok(())
     }
@@ -108,29 +109,29 @@ impl<'h, H: Hub> SendPipeline<'h, H> {
     /// # Errors
     /// The first failure.
     pub(super) async fn drain(&mut self) -> Result<(), HubError> {
-        while let Some(landing) = self.under_way.next().await {
-            self.land(landing)?;
+        while let Some(settled) = self.in_flight.next().await {
+            self.acknowledge(settled)?;
         }
         Ok(())
     }
 
-    /// The end of the unbroken run of accepted batches, if any was accepted.
-    pub(super) fn landed(&self) -> Option<&Position> {
-        self.landed.as_ref()
+    /// The end of the accepted batches, without a gap from where the run began.
+    pub(super) fn acknowledged(&self) -> Option<&Position> {
+        self.acknowledged.as_ref()
     }
 
-    /// What has been accepted since the start.
+    /// What has been accepted since the run began.
     #[must_use]
     pub(super) fn accepted(&self) -> Accepted {
         self.accepted
     }
 
-    fn land(&mut self, landing: Landing) -> Result<(), HubError> {
-        self.bytes -= landing.size;
-        landing.result?;
-        self.landed = Some(landing.mark);
-        self.accepted.records += landing.accepted.records;
-        self.accepted.messages += landing.accepted.messages;
+    fn acknowledge(&mut self, settled: Settled) -> Result<(), HubError> {
+        self.bytes -= settled.size;
+        settled.result?;
+        self.acknowledged = Some(settled.position);
+        self.accepted.records += settled.accepted.records;
+        self.accepted.messages += settled.accepted.messages;
         Ok(())
     }
 }

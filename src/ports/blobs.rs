@@ -1,28 +1,27 @@
-//! What is asked of blob storage: byte ranges of one blob, each from one known version, by the forwarder;
-//! and the names in a container, page by page, by the sweep.
+//! Blob storage: ranged reads for the forwarder, listings for the sweep.
 
 use crate::flow_log::rope::Rope;
 use crate::flow_log::{Container, FlowLogBlob};
 use std::future::Future;
 use std::ops::Range;
 
-/// Which version of the blob a read may come from. `ETag`s are without quotes.
+/// The condition of a read. `ETag`s are without quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition<'a> {
-    /// Whatever is committed now.
+    /// The current version, whichever it is.
     None,
-    /// Only this one (`If-Match`).
+    /// Only this version (`If-Match`).
     IfMatch(&'a str),
-    /// Any but this one (`If-None-Match`): nothing is transferred when nothing is new.
+    /// Any version but this one (`If-None-Match`), so that an unchanged blob is not transferred.
     IfNoneMatch(&'a str),
 }
 
 /// The answer to a ranged read.
 #[derive(Clone, Debug)]
 pub struct Chunk {
-    /// The bytes: as many of the range as the blob has.
+    /// The bytes of the range, up to the end of the blob.
     pub bytes: Rope,
-    /// Length of the whole blob, bytes, in the version that was read.
+    /// Length of the whole blob in this version, bytes.
     pub blob_length: u64,
     /// The version that was read, without quotes.
     pub etag: String,
@@ -33,7 +32,7 @@ pub trait BlobReader: Send + Sync + 'static {
     /// The bytes `[range.start, range.end)` of `blob`, or up to its end when it is shorter.
     ///
     /// # Errors
-    /// See [`ReadError`]; all but `Failed` are ordinary answers.
+    /// See [`ReadError`].
     fn read(
         &self,
         blob: &FlowLogBlob,
@@ -41,8 +40,8 @@ pub trait BlobReader: Send + Sync + 'static {
         condition: Condition<'_>,
     ) -> impl Future<Output = Result<Chunk, ReadError>> + Send;
 
-    /// Where the committed blocks of the version `etag` begin: blob offsets in ascending order, the first
-    /// of them 0. Empty for a blob that was not put together from blocks.
+    /// The offsets at which the committed blocks of the version `etag` begin, ascending from 0. Empty for a blob
+    /// that was uploaded in one piece.
     ///
     /// # Errors
     /// [`ReadError::Changed`] when another version is current; otherwise as [`BlobReader::read`].
@@ -53,66 +52,66 @@ pub trait BlobReader: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<u64>, ReadError>> + Send;
 }
 
-/// Why a read brought no bytes.
+/// Why a read returned no bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// There is no such blob (404): deleted, or expired by a lifecycle rule.
+    /// The blob does not exist (404): it was deleted, or expired by a lifecycle rule.
     #[error("the blob does not exist")]
     NotFound,
     /// Another version was committed (412).
-    #[error("the blob was committed anew while it was read")]
+    #[error("another version of the blob was committed during the read")]
     Changed,
     /// The version named by [`Condition::IfNoneMatch`] is still the current one (304).
     #[error("the blob has not changed")]
     Unchanged,
-    /// The range starts at or behind the blob's end (416).
-    #[error("the blob ends before the range starts")]
+    /// The range starts at or behind the end of the blob (416).
+    #[error("the blob ends before the range")]
     PastEnd,
-    /// Storage could not be reached or refused.
+    /// Storage did not answer, or refused.
     #[error("reading bytes {}..{} failed: {reason}", range.start, range.end)]
     Failed {
-        /// The range asked for.
+        /// The requested range.
         range: Range<u64>,
-        /// What storage said, without secrets.
+        /// The answer of storage, without secrets.
         reason: String,
     },
-    /// The list of the blob's blocks could not be had.
+    /// The block list could not be read.
     #[error("reading the block list failed: {reason}")]
     NoBlockList {
-        /// What storage said, without secrets.
+        /// The answer of storage, without secrets.
         reason: String,
     },
 }
 
-/// The most names that the service puts into one page (REST reference, *List Blobs*).
+/// The most names in one page (REST reference, *List Blobs*).
 pub const LARGEST_PAGE: u32 = 5_000;
 
 /// Which names to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Names<'a> {
-    /// What the names begin with; empty for all.
+    /// The prefix of the names; empty for all.
     pub prefix: &'a str,
-    /// How far to look below the prefix.
+    /// How far to list below the prefix.
     pub depth: Depth,
-    /// Where the page before this one ended; none for the first.
+    /// Where the previous page ended; `None` for the first page.
     pub marker: Option<&'a str>,
-    /// How many names a page may have, up to [`LARGEST_PAGE`].
+    /// The most names in the page, up to [`LARGEST_PAGE`].
     pub at_most: u32,
 }
 
-/// How far below a prefix to look.
+/// How far below a prefix to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Up to the next `/`: blobs there, and folders.
+    /// Up to the next `/`: blobs and folders.
     Children,
-    /// All blobs, however many `/` are in their names.
+    /// All blobs below the prefix.
     All,
 }
 
-/// One page of names. It may be empty and still have another one behind it.
+/// One page of names. An empty page may have a next page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Names up to and with the next `/`; only for [`Depth::Children`].
+    /// Names up to and including the next `/`; only for [`Depth::Children`].
     pub folders: Vec<String>,
     /// Blobs.
     pub blobs: Vec<Listed>,
@@ -120,7 +119,7 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// A blob as a listing shows it.
+/// A blob in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// The name, decoded, exactly as it is stored.
@@ -129,13 +128,13 @@ pub struct Listed {
     pub etag: String,
     /// Length of the newest commit, bytes.
     pub length: u64,
-    /// When it was made, in milliseconds since the Unix epoch; none when storage did not say.
+    /// Its time, in milliseconds since the Unix epoch; `None` when storage does not send it.
     pub modified: Option<u64>,
 }
 
 /// Lists the names in containers.
 pub trait BlobListing: Send + Sync + 'static {
-    /// One page of the names in `container`, in the order of their bytes.
+    /// One page of the names in `container`, in byte order.
     ///
     /// # Errors
     /// See [`ListError`].
@@ -146,23 +145,23 @@ pub trait BlobListing: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Page, ListError>> + Send;
 }
 
-/// Why names were not listed.
+/// Why a listing failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
-    /// There is no such container (404): no flow log has written to the account yet.
-    #[error("there is no container {container}")]
+    /// The container does not exist (404): no flow log has written to the account yet.
+    #[error("container {container} does not exist")]
     NoContainer {
         /// The container's URL.
         container: String,
     },
-    /// Storage could not be reached or refused.
+    /// Storage did not answer, or refused.
     #[error("listing {container}, names beginning with \"{prefix}\": {reason}")]
     Failed {
         /// The container's URL.
         container: String,
-        /// What the names should begin with.
+        /// The prefix of the names.
         prefix: String,
-        /// What storage said, without secrets.
+        /// The answer of storage, without secrets.
         reason: String,
     },
 }

@@ -4,63 +4,57 @@ use crate::message::{Batch, Limits, Origin};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// Sends batches to one Event Hub.
+/// Sends batches to one event hub.
 ///
-/// Implementations retry what passes (throttling, a lost connection) until the deadline, and never
-/// report success for anything but the hub's *accepted*.
+/// Implementations retry transient failures (throttling, a lost connection) until the deadline, and report
+/// success only for the hub's *accepted*.
 pub trait Hub: Send + Sync + 'static {
-    /// The limits in force for messages of `origin`; attaches to the hub when not attached yet.
+    /// The limits for messages of `origin`. Connects to the hub if necessary.
     ///
     /// # Errors
-    /// When the hub can't be reached, or refuses us, before `deadline`.
+    /// When the hub can't be reached before `deadline`, or refuses the credential.
     fn limits(
         &self,
         origin: &Origin,
         deadline: Instant,
     ) -> impl Future<Output = Result<Limits, HubError>> + Send;
 
-    /// Sends one batch; ready when the hub has accepted it. Many sends may be under way at once:
-    /// they are transferred in the order in which the futures are first polled.
+    /// Sends one batch and waits until the hub has accepted it. Concurrent sends are transferred in the order in
+    /// which their futures are first polled.
     ///
     /// # Errors
-    /// When the hub refused the batch, or did not accept it before `deadline`. The batch may
-    /// nevertheless have arrived when the error is [`HubError::Unsettled`].
+    /// When the hub refused the batch, or did not accept it before `deadline`. After [`HubError::Unsettled`] the
+    /// batch may have arrived.
     fn send(&self, batch: Batch, deadline: Instant) -> impl Future<Output = Result<(), HubError>> + Send;
 }
 
 /// Why a batch was not accepted.
 #[derive(Debug, Clone, thiserror::Error)]
+#[expect(missing_docs, reason = "`hub` is the address without secrets, `reason` the last failure or answer")]
 pub enum HubError {
-    /// The namespace could not be reached, or the connection was lost, until the deadline.
+    /// The hub could not be reached before the deadline, or the connection was lost.
     #[error("event hub {hub} can't be reached: {reason}")]
     Unreachable {
-        /// The hub's address, without secrets.
         hub: String,
-        /// The last failure.
         reason: String,
     },
-    /// The hub asked us to slow down until the deadline.
+    /// The hub throttled the sender until the deadline.
     #[error("event hub {hub} is throttling: {reason}")]
     Busy {
-        /// The hub's address.
         hub: String,
-        /// What the service said.
         reason: String,
-        /// How long the service wants us to wait before the next attempt.
+        /// How long to wait before the next attempt.
         retry_after: Duration,
     },
-    /// Our identity or key is not allowed to send there.
+    /// The credential does not permit sending.
     #[error("event hub {hub} refuses {reason}")]
     Unauthorized {
-        /// The hub's address.
         hub: String,
-        /// The credential, what the service said, and what to check.
         reason: String,
     },
     /// The batch is larger than the link allows.
-    #[error("a batch of {size} bytes exceeds the {limit} bytes that event hub {hub} takes")]
+    #[error("a batch of {size} bytes exceeds the limit of {limit} bytes of event hub {hub}")]
     TooLarge {
-        /// The hub's address.
         hub: String,
         /// Encoded size, bytes.
         size: usize,
@@ -70,26 +64,22 @@ pub enum HubError {
     /// The hub refused the batch for another reason.
     #[error("event hub {hub} refused the batch: {condition}: {description}")]
     Refused {
-        /// The hub's address.
         hub: String,
         /// The AMQP error condition.
         condition: String,
-        /// What the service said.
         description: String,
     },
-    /// No answer before the deadline: the batch may or may not have arrived.
-    #[error("event hub {hub} did not settle the batch in time: {reason}")]
+    /// No answer before the deadline. The batch may have arrived.
+    #[error("event hub {hub} did not acknowledge the batch in time: {reason}")]
     Unsettled {
-        /// The hub's address.
         hub: String,
-        /// What was known at the deadline.
         reason: String,
     },
 }
 
 impl HubError {
-    /// A send that did not end at its deadline.
-    pub(crate) fn silent() -> Self {
+    /// For a send that does not end at its deadline.
+    pub(crate) fn no_answer() -> Self {
         Self::Unsettled {
             hub: "(unknown)".to_owned(),
             reason: "the send did not end at its deadline".to_owned(),

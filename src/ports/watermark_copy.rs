@@ -1,25 +1,25 @@
-//! The second copy of each container's watermark: kept elsewhere than the checkpoint table, so that a table
-//! that vanished is told from a new installation.
+//! The second copy of each container's watermark, outside the checkpoint table: it distinguishes a lost table
+//! from a new installation.
 
 use crate::flow_log::Container;
 use crate::hour::Hour;
 use std::future::Future;
 
-/// Keeps one hour for each container: everything committed before it is forwarded.
+/// Stores one hour per container: everything committed before it has been forwarded.
 pub trait WatermarkCopy: Send + Sync + 'static {
-    /// The hour kept for `container`; none when none was ever kept.
+    /// The stored hour of `container`; `None` when there is none.
     ///
     /// # Errors
-    /// When the store can't answer, or what it holds is not an hour.
+    /// When the store does not answer, or holds something other than an hour.
     fn load(
         &self,
         container: &Container,
     ) -> impl Future<Output = Result<Option<Hour>, WatermarkCopyError>> + Send;
 
-    /// Keeps `hour` for `container`, in place of what was kept before.
+    /// Stores `hour` for `container`, and replaces the old one.
     ///
     /// # Errors
-    /// When the store can't be reached or refuses: then it may have been kept.
+    /// When the store does not answer, or refuses. The hour may have been stored nevertheless.
     fn store(
         &self,
         container: &Container,
@@ -33,6 +33,6 @@ pub trait WatermarkCopy: Send + Sync + 'static {
 pub struct WatermarkCopyError {
     /// The container's URL.
     pub container: String,
-    /// What the store said, without secrets.
+    /// The answer of the store, without secrets.
     pub reason: String,
 }

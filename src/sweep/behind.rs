@@ -57,7 +57,7 @@ pub(super) fn compare(
         let stored = rows.remove(&listed.blob.checkpoint_key());
         let broken = stored.as_ref().is_some_and(|(row, _)| row.progress.is_broken());
         match &stored {
-            Some((row, _)) if row.settles(&listed.commit.etag, listed.blob.hour_end(), now) => {}
+            Some((row, _)) if row.is_complete(&listed.commit.etag, listed.blob.hour_end(), now) => {}
             Some((row, _)) if row.is_claimed(now) => compared.at_work += 1,
             _ => {
                 let seen = Some(LoadedRow::scanned(&listed.blob, stored));
@@ -93,7 +93,7 @@ mod tests {
         let (etag, claimed_until, broken) = known.as_ref()?;
         let mut row = Checkpoint::new("b".into()).claimed("w", 0, 9);
         row.progress.etag = etag.map(|etag| etag.to_string());
-        row.progress.set_aside = u64::from(*broken);
+        row.progress.skipped_bytes = u64::from(*broken);
         row.claim = claimed_until
             .and_then(|until| row.claim.map(|claim| crate::checkpoint::Claim { until, ..claim }));
         Some(row)

@@ -66,7 +66,7 @@ impl Default for SweeperOptions {
             budget: Duration::from_mins(4),
             at_once: 32,
             page: crate::ports::checkpoints::LARGEST_PAGE,
-            retention: Retention::of_days(Retention::DEFAULT_DAYS),
+            retention: Retention::DEFAULT,
         }
     }
 }

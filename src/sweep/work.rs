@@ -186,7 +186,7 @@ fn ran(
             swept.records += done.records;
             swept.messages += done.messages;
             swept.quarantined += done.quarantined;
-            match done.end {
+            match done.completion {
                 Completion::LeftOver => {
                     queue.push_back(task);
                     return;
@@ -200,7 +200,7 @@ fn ran(
                     steps[task.step].open -= 1;
                 }
             }
-            let broken = done.broken || *broken && done.end == Completion::ClaimedElsewhere;
+            let broken = done.broken || *broken && done.completion == Completion::ClaimedElsewhere;
             swept.count_broken(broken.into(), broken.then(|| listed.blob.url()));
         }
         Err(CatchUpError::Forward(ForwardError::Stopping { .. })) => swept.left_over += 1,

@@ -197,7 +197,7 @@ class Roles(unittest.TestCase):
         "monitoringMetricsPublisher": ("Monitoring Metrics Publisher", "3913510d-42f4-4e42-8a64-420c390055eb"),
     }
 
-    def test_readme_and_templates_use_the_same_roles(self):
+    def test_the_table_and_the_templates_name_the_same_roles(self):
         roles = json.loads((INFRA / "roles.json").read_text())
         self.assertEqual(roles, {name: id for name, (_, id) in self.BUILT_IN.items()})
         assigned = set()

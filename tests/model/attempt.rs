@@ -6,7 +6,7 @@ use super::row::{End, Seen};
 use super::state::State;
 use super::table::{Answer, Updated};
 use super::worker::{Ending, Opened, Phase, Run, Stop};
-use flowlog_forwarder::checkpoint::lease::{self, Claiming, RunEnd};
+use flowlog_forwarder::checkpoint::lease::{self, ClaimDecision, RunEnd};
 use flowlog_forwarder::checkpoint::{BlobVersion, Bounds, Checkpoint, InFlightRange};
 use flowlog_forwarder::forward::plan::{self, Continuity};
 use flowlog_forwarder::message::batch::LAYOUT;
@@ -63,7 +63,7 @@ impl State {
     fn look(&mut self, me: usize, seen: Seen, answer: Answer) {
         let now = self.clock(me);
         let worker = &mut self.workers[me];
-        if seen.row.settles(&etag(worker.asked), u64::MAX, now) {
+        if seen.row.is_complete(&etag(worker.asked), u64::MAX, now) {
             worker.seen = Some(seen);
         } else {
             self.open(me, seen, answer);
@@ -83,7 +83,7 @@ impl State {
             row = row.rewritten();
         }
         if row.progress.offset == 0 && row.progress.fingerprint.is_none() {
-            row.progress.fingerprint = plan::first_guard(&guarded(&row, version), version.length());
+            row.progress.fingerprint = plan::first_fingerprint(&covered(&row, version), version.length());
         }
         // An earlier run's bounds stay those of what it may have sent.
         let in_flight = row.in_flight;
@@ -106,9 +106,9 @@ impl State {
         let now = self.clock(me);
         let (row, is_claim) =
             match lease::claim(&seen.row, &opened.row, (&name, &owner), now, in_flight, &wanted) {
-                Claiming::Leave => return,
-                Claiming::Ask(row) => (row, false),
-                Claiming::Take(row) => (row, true),
+                ClaimDecision::AlreadyRequested => return,
+                ClaimDecision::Request(row) => (row, false),
+                ClaimDecision::Take(row) => (row, true),
             };
         if answer == Answer::Failed {
             return self.end_unchanged(me, seen, Ending::Failed);
@@ -201,7 +201,7 @@ impl State {
             return;
         }
         let complete = seen.row.progress.etag.as_ref();
-        let complete = complete.is_some_and(|etag| seen.row.settles(etag, u64::MAX, now));
+        let complete = complete.is_some_and(|etag| seen.row.is_complete(etag, u64::MAX, now));
         worker.seen = Some(seen.clone());
         if !(complete && !wanted_more || how == Ending::OutOfTime) {
             self.open(me, seen, answer);
@@ -219,11 +219,11 @@ fn compare(row: &Checkpoint, version: Version) -> Continuity {
     if plan::first_read(&row.progress, 0).start >= version.length() {
         return Continuity::Shrunk;
     }
-    plan::continuity(&row.progress, &guarded(row, version), version.length())
+    plan::continuity(&row.progress, &covered(row, version), version.length())
 }
 
 /// The first bytes that are read in order to compare.
-fn guarded(row: &Checkpoint, version: Version) -> Vec<u8> {
+fn covered(row: &Checkpoint, version: Version) -> Vec<u8> {
     let start = plan::first_read(&row.progress, 0).start;
-    version.bytes(start..start + plan::guarded(&row.progress))
+    version.bytes(start..start + plan::covered(&row.progress))
 }

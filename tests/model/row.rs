@@ -57,10 +57,10 @@ impl Hash for End {
 }
 
 fn hash_progress<H: Hasher>(progress: &Progress, state: &mut H) {
-    let Progress { offset, fingerprint, etag, length, generation, broken, set_aside } = progress;
+    let Progress { offset, fingerprint, etag, length, generation, broken, skipped_bytes } = progress;
     assert!(broken.is_none(), "no blob of the model is broken");
     let fingerprint = fingerprint.as_ref().map(Fingerprint::as_str);
-    (offset, fingerprint, etag, length, generation, set_aside).hash(state);
+    (offset, fingerprint, etag, length, generation, skipped_bytes).hash(state);
 }
 
 fn bounds_key(Bounds { max_body, by_nic, layout }: Bounds) -> (u64, bool, u32) {

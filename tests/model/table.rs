@@ -4,7 +4,7 @@ use super::faults::Fault;
 use super::row::Seen;
 use super::state::State;
 use flowlog_forwarder::checkpoint::Checkpoint;
-use flowlog_forwarder::checkpoint::lease::{self, Refused};
+use flowlog_forwarder::checkpoint::lease::{self, Conflict};
 
 /// How a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,10 +72,10 @@ impl State {
                 };
             }
             let Some(stored) = &self.row else { return Updated::ClaimLost };
-            match lease::refused(stored, &row, &owner) {
-                Refused::Written => return Updated::Written { before: seen, after: self.load() },
-                Refused::Lost { .. } => return Updated::ClaimLost,
-                Refused::Again => seen = self.load(),
+            match lease::resolve_conflict(stored, &row, &owner) {
+                Conflict::AlreadyWritten => return Updated::Written { before: seen, after: self.load() },
+                Conflict::Lost { .. } => return Updated::ClaimLost,
+                Conflict::Retry => seen = self.load(),
             }
         }
     }

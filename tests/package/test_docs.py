@@ -1,4 +1,5 @@
-"""Checks statements of the documentation and the workflows: links, settings, log lines, make targets, tests, constants."""
+"""What the documentation and the workflows say about the code is true: links lead somewhere, and settings, log lines, tests
+and make targets exist."""
 
 import json
 import re
@@ -6,11 +7,14 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+TROUBLESHOOTING = ROOT / "docs/troubleshooting.md"
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
-PAGES = [ROOT / "README.md", *DOCS]
+FIRST = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
+PAGES = [*FIRST, ROOT / "infra/README.md", ROOT / "rig/README.md", *DOCS]
 
-# Names that belong to the Functions host, the Azure CLI, GitHub, the emulator or the packager.
+# Names that are not settings of the forwarder: of the host, the Azure CLI, GitHub, the emulator, the packager, the Makefile.
 FOREIGN = {
+    "FUZZ_SECONDS",
     "FUNCTIONS_WORKER_RUNTIME", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
     "AZURE_SUBSCRIPTION_ID", "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
@@ -48,9 +52,11 @@ def spans(text):
 
 
 def written_texts():
-    """The string literals of the code, without tests and comments."""
+    """The strings of the code, without those of tests and comments."""
     texts = []
     for path in sorted((ROOT / "src").rglob("*.rs")):
+        if "tests" in (path.stem, path.parent.name):
+            continue
         code = path.read_text().partition("#[cfg(test)]\nmod tests {")[0]
         code = re.sub(r"(?m)^\s*//.*$", "", code)
         # Joins strings that continue on the next line.
@@ -59,7 +65,7 @@ def written_texts():
 
 
 def constants(path):
-    """The numeric constants of a Rust file, in bytes, seconds or counts."""
+    """The values of the numeric constants in a Rust file: bytes, seconds or a count."""
     found = {"MIB": 1 << 20, "KIB": 1 << 10, "u128::BITS": 128}
     for name, value in re.findall(r"const (\w+): [\w:]+ =\s+(.*?);", path.read_text(), flags=re.S):
         value = re.sub(r"Cap \{ bytes: (.*?),.*\}", r"\1", value)
@@ -107,21 +113,21 @@ class Links(unittest.TestCase):
             if page.name != "README.md":
                 self.assertIn(f"]({page.relative_to(ROOT / 'docs')})", index)
 
-    def test_every_named_file_and_make_target_exists(self):
-        for page in DOCS:
+    def test_every_file_and_target_that_is_named_exists(self):
+        for page in [*FIRST, *DOCS]:
             text = page.read_text()
             commands = [*spans(text), *examples(text).splitlines()]
             for target in (words[5:].split()[0] for words in commands if words.startswith("make ")):
                 self.assertIn(target, make_targets(), page.name)
-            for path in re.findall(r"`((?:src|tests|docs|scripts|infra|\.github)/[\w./-]+)`", text):
+            for path in re.findall(r"`((?:src|tests|rig|fuzz|benches|docs|scripts|infra|\.github)/[\w./-]*)`", text):
                 self.assertTrue((ROOT / path).exists(), f"{page.name}: {path}")
 
 
 class Quotations(unittest.TestCase):
     def test_every_named_setting_exists(self):
         known = settings() | deployment_variables() | FOREIGN
-        for page in DOCS:
-            # Constants, which are named with their module, are not settings.
+        for page in [*FIRST, *DOCS]:
+            # Constants are named with their module, and are no settings.
             text = re.sub(r"`\w+(::\w+)+`", "", page.read_text())
             named = {span.partition("=")[0] for span in spans(text)}
             named |= set(re.findall(r"^ *(?:env |export )?(\w+)=", examples(text), flags=re.M))
@@ -133,14 +139,17 @@ class Quotations(unittest.TestCase):
 
     def test_every_quoted_log_line_is_in_the_code(self):
         written = written_texts()
-        rows = [row.split("|")[1] for row in (ROOT / "docs/troubleshooting.md").read_text().splitlines()
+        rows = [row.split("|")[1] for row in TROUBLESHOOTING.read_text().splitlines()
                 if row.startswith("| ") and not row.startswith("| what")]
         quoted = [span for row in rows for span in spans(row)]
-        quoted += [span for page in DOCS for span in spans(page.read_text()) if "…" in span and "{" not in span]
+        for page in DOCS:
+            text = page.read_text()
+            quoted += [line for line in [*spans(text), *examples(text).splitlines()] if "…" in line and "{" not in line]
+        quoted += [line for line in examples(TROUBLESHOOTING.read_text()).splitlines() if "```" not in line]
         self.assertGreater(len(quoted), 40)
-        for line in set(quoted) - NOT_LINES:
+        for line in {re.sub(r"https://\S+", "…", line) for line in quoted} - NOT_LINES:
             for part in re.split(COMPOSED, line):
-                fixed = [words.strip(" :;,`") for words in re.split(r"…|\b\d+\b", part)]
+                fixed = [words.strip(" :;,`()") for words in re.split(r"…|\b\d[\w:]*", part)]
                 pattern = ".*".join(rf"(?<!\w){re.escape(words)}(?!\w)" for words in fixed if words)
                 with self.subTest(line=line):
                     self.assertTrue(re.search(pattern, written), pattern)
@@ -172,18 +181,40 @@ class ThreatModel(unittest.TestCase):
         self.assertEqual(len(bounds), len(re.findall(r"::[A-Z_]+`", self.TEXT)), "a constant without a number before it")
         self.assertGreater(len(bounds), 20)
         for number, unit, module, name in bounds:
-            path = (ROOT / "src" / module.replace("::", "/")).with_suffix(".rs")
+            folder = ROOT / "src" / module.replace("::", "/")
+            path = folder / "mod.rs" if folder.is_dir() else folder.with_suffix(".rs")
             with self.subTest(constant=f"{module}::{name}"):
                 self.assertTrue(path.exists(), path)
                 self.assertEqual(int(number.replace(",", "")) * units.get(unit, 1), constants(path).get(name))
 
 
-# Splits a quoted log line that the code composes of several strings: an outcome and its reason, an error and a status, …
+# Where two strings of the code meet in one line: an outcome and its reason, a sentence and its counts, an error and a status.
 COMPOSED = r"""(?x) (?<=forwarded):[ ] | (?<=nothing\ to\ forward):[ ] | (?<=the\ blob)[ ](?=is\ not\ a) |
-               (?<=flow\ logs): | ;[ ]|[ ](?=HTTP) """
+               (?<=flow\ log): | (?<=settings\ are)[ ](?=wrong) | ;[ ] | ,[ ](?=oldest) | [ ](?=\(\d) | [ ](?=HTTP) """
 
 # Quoted, but not log lines.
 NOT_LINES = {"in_doubt", "amqp:not-found"}
+
+
+class FirstPage(unittest.TestCase):
+    TEXT = (ROOT / "README.md").read_text()
+
+    def test_it_is_short(self):
+        self.assertLessEqual(len(self.TEXT.splitlines()), 120)
+
+    def test_every_line_of_the_demo_is_one_that_the_demo_writes(self):
+        written = "".join(path.read_text() for path in [ROOT / "rig/demo.mjs", *(ROOT / "rig/demo").glob("*.mjs")])
+        (output,) = re.findall(r"^```text\n(.*?)^```", self.TEXT, flags=re.M | re.S)
+        for line in filter(None, output.splitlines()):
+            label = re.split(r" {2,}|\d+", line.strip())[0].strip()
+            with self.subTest(line=line):
+                self.assertIn(label, written)
+
+    def test_the_repository_has_one_address(self):
+        address = re.search(r'^repository = "(.+)"', (ROOT / "Cargo.toml").read_text(), flags=re.M)[1]
+        contacts = (ROOT / ".github/ISSUE_TEMPLATE/config.yml").read_text()
+        for url in re.findall(r"url: (\S+)", contacts):
+            self.assertTrue(url.startswith(f"{address}/"), url)
 
 
 class Workflows(unittest.TestCase):

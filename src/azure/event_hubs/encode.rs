@@ -223,7 +223,7 @@ fn length(bytes: usize) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::LEAST_MESSAGE_BYTES;
+    use crate::config::MIN_MESSAGE_BYTES;
     use crate::flow_log::FlowLogBlob;
     use bytes::Bytes;
     use proptest::prelude::*;
@@ -298,7 +298,7 @@ mod tests {
             partition_key: Some(blob.mac().to_owned()),
             id_prefix: blob.id_prefix(u32::MAX),
         };
-        let limits = limits(&origin, LEAST_MESSAGE_BYTES);
+        let limits = limits(&origin, MIN_MESSAGE_BYTES);
         let framed = br#"{"records":[]}"#.len() + 700;
         assert!(limits.envelope + limits.message_overhead + framed <= limits.transfer, "{limits:?}");
         assert!(limits.envelope + limits.message_overhead <= 1_300, "as the setting's documentation says");

@@ -19,13 +19,13 @@ fn full(blob: &str) -> Checkpoint {
             generation: 4,
             broken: Some(Broken {
                 at: 30,
-                kept: 60,
+                quarantined_to: 60,
                 since: 1_800_000_000_000,
                 unfinished: true,
                 partial: true,
                 resume_at: Some(55),
             }),
-            set_aside: 12,
+            skipped_bytes: 12,
         },
         in_flight: Some(InFlightRange {
             until: 77,

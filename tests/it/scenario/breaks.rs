@@ -60,7 +60,7 @@ async fn a_record_without_an_end_is_quarantined_after_its_hour_and_grace() {
         let commit = world.commit_raw(&blob(), torn.clone());
         let process = world.process(what);
         let done = play(&process, &blob(), &commit).await.unwrap();
-        assert!(done.broken && done.end == Completion::Complete, "{what}: {done:?}");
+        assert!(done.broken && done.completion == Completion::Complete, "{what}: {done:?}");
         world.set_clock(TEN, 0);
         play(&process, &blob(), &commit).await.unwrap();
         assert_eq!(kept(&world).len(), 0, "{what}: another commit may finish it");
@@ -114,7 +114,7 @@ async fn a_sweep_quarantines_an_unfinished_record_and_says_that_it_is_broken() {
     sweeper.sweep().await;
     let end = blob().hour_end();
     let row = world.table.row(&blob().checkpoint_key()).unwrap();
-    assert!(row.progress.is_broken() && row.progress.owes_quarantine_to(end, u64::MAX).is_none(), "{row:?}");
+    assert!(row.progress.is_broken() && row.progress.quarantine_due_to(end, u64::MAX).is_none(), "{row:?}");
     // Put there in one piece, it has no blocks: everything from the third record on.
     assert_eq!(world.received(), torn[..2]);
     assert!(kept(&world)[0].starts_with(&torn[2]) && kept(&world)[0].ends_with("]}"));
@@ -147,7 +147,7 @@ async fn one_broken_block_costs_one_block() {
         assert!(received.iter().all(|record| good.contains(record)));
         let row = world.table.row(&blob().checkpoint_key()).unwrap();
         // And the comma before it.
-        assert!(row.progress.set_aside - kept[0].len() as u64 <= 1, "{row:?}");
+        assert!(row.progress.skipped_bytes - kept[0].len() as u64 <= 1, "{row:?}");
         assert_eq!((row.progress.broken, row.claim, row.in_flight), (None, None, None));
     }
 }
@@ -161,7 +161,7 @@ async fn good_blocks_behind_a_break_are_forwarded_as_they_come() {
     for count in 4..=10 {
         let commit = commit_blocks(&world, &blocks(&broken[..count], 1));
         let done = play(&process, &blob(), &commit).await.unwrap();
-        assert!(done.broken && done.end == Completion::Complete, "{count}: {done:?}");
+        assert!(done.broken && done.completion == Completion::Complete, "{count}: {done:?}");
     }
     let expected = [&all[..3], &all[4..]].concat();
     assert_eq!(world.received(), expected);
@@ -236,7 +236,7 @@ proptest! {
             }
             let row = world.table.row(&blob().checkpoint_key()).unwrap();
             assert_eq!((row.claim.clone(), row.in_flight), (None, None));
-            assert!(row.settles(&commit.etag, blob().hour_end(), u64::MAX), "{row:?}");
+            assert!(row.is_complete(&commit.etag, blob().hour_end(), u64::MAX), "{row:?}");
         });
     }
 }

@@ -68,7 +68,7 @@ async fn a_delta_too_large_for_one_event_is_carried_on_from_its_checkpoint() {
             quarantine,
             options.clone(),
         );
-        match process.forward(&blob, &commit, Instant::now()).await.unwrap().end {
+        match process.forward(&blob, &commit, Instant::now()).await.unwrap().completion {
             Completion::LeftOver => left_over += 1,
             Completion::Complete => break,
             other => panic!("{other:?}"),

@@ -106,7 +106,7 @@ async fn a_wish_of_a_loser_makes_the_owner_go_round_again() {
         chaos.held().await;
         let second = stage.commit(&blob(1), content(&records(33)));
         let loser = stage.start(&second, 1).await.unwrap().unwrap().unwrap();
-        assert_eq!((loser.records, loser.end), (0, Completion::ClaimedElsewhere));
+        assert_eq!((loser.records, loser.completion), (0, Completion::ClaimedElsewhere));
         chaos.let_go();
         assert_eq!(owner.await.unwrap().unwrap().unwrap().records, 33);
         assert_eq!(verdict(&stage, &second, 33), clean(33));
@@ -121,13 +121,16 @@ async fn a_wish_for_what_is_done_already_leaves_no_claim_behind() {
     let newest = stage.commit(&blob(1), content(&records(30)));
     let owner = stage.start(&newest, 0);
     chaos.held().await;
-    assert_eq!(stage.start(&late, 1).await.unwrap().unwrap().unwrap().end, Completion::ClaimedElsewhere);
+    assert_eq!(
+        stage.start(&late, 1).await.unwrap().unwrap().unwrap().completion,
+        Completion::ClaimedElsewhere
+    );
     chaos.let_go();
     owner.await.unwrap().unwrap().unwrap();
     assert_eq!(verdict(&stage, &newest, 30), clean(30));
     let next = stage.commit(&blob(1), content(&records(31)));
     let done = stage.start(&next, 1).await.unwrap().unwrap().unwrap();
-    assert_eq!((done.records, done.end), (1, Completion::Complete));
+    assert_eq!((done.records, done.completion), (1, Completion::Complete));
 }
 
 #[tokio::test]
@@ -147,7 +150,7 @@ async fn a_commit_in_the_midst_of_a_read_for_quarantine_is_kept_instead() {
     let newer = stage.commit(&blob(1), torn(2));
     chaos.let_go();
     let done = run.await.unwrap().unwrap().unwrap();
-    assert_eq!((done.records, done.quarantined, done.end), (2, 1, Completion::Complete));
+    assert_eq!((done.records, done.quarantined, done.completion), (2, 1, Completion::Complete));
     let items = stage.quarantine.items();
     assert_eq!(items.iter().map(|(_, bytes)| &bytes[..]).collect::<Vec<_>>(), [b", 5}}"]);
     assert_eq!(verdict(&stage, &newer, 2), clean(2));
@@ -179,7 +182,10 @@ async fn a_loser_that_finds_a_rewrite_notes_its_wish_and_changes_nothing_else() 
     chaos.held().await;
     let before = stage.row(&blob(1)).unwrap();
     let rewritten = stage.commit(&blob(1), content(&records(2)[1..]));
-    assert_eq!(stage.start(&rewritten, 1).await.unwrap().unwrap().unwrap().end, Completion::ClaimedElsewhere);
+    assert_eq!(
+        stage.start(&rewritten, 1).await.unwrap().unwrap().unwrap().completion,
+        Completion::ClaimedElsewhere
+    );
     let after = stage.row(&blob(1)).unwrap();
     assert_eq!(after.wanted.as_ref(), Some(&rewritten.commit));
     assert_eq!((after.progress, after.in_flight), (before.progress, before.in_flight));
@@ -224,10 +230,13 @@ async fn a_takeover_that_runs_out_of_time_leaves_the_bounds_of_repeated_messages
     chaos.held().await;
     // Until no more is read, and before the event is given up: at 60 and 100 percent of the budget.
     tokio::time::sleep(stage.options.budget * 65 / 100).await;
-    assert_eq!(stage.start(&first, 1).await.unwrap().unwrap().unwrap().end, Completion::ClaimedElsewhere);
+    assert_eq!(
+        stage.start(&first, 1).await.unwrap().unwrap().unwrap().completion,
+        Completion::ClaimedElsewhere
+    );
     chaos.let_go();
     let done = successor.await.unwrap().unwrap().unwrap();
-    assert_eq!(done.end, Completion::LeftOver);
+    assert_eq!(done.completion, Completion::LeftOver);
     assert_eq!(stage.row(&blob(1)).unwrap().claim, None, "what is left over is anybody's");
     let second = stage.commit(&blob(1), content(&records(37)));
     stage.deliver(&[(&second, 1)]).await;

@@ -16,7 +16,7 @@ async fn each_commit_forwards_only_what_it_added() {
     for minute in 1..=60 {
         let commit = world.commit(&blob, &all[..minute]);
         let done = play(&process, &blob, &commit).await.unwrap();
-        assert_eq!((done.records, done.messages, done.end), (1, 1, Completion::Complete));
+        assert_eq!((done.records, done.messages, done.completion), (1, 1, Completion::Complete));
     }
     assert_eq!(world.received(), all);
 }
@@ -52,7 +52,7 @@ async fn a_late_event_forwards_nothing_and_moves_no_checkpoint() {
     let before = world.table.row(&blob.checkpoint_key());
     for process in [process, world.process("b")] {
         let done = play(&process, &blob, &late).await.unwrap();
-        assert_eq!((done.records, done.end, done.rewritten), (0, Completion::Complete, None));
+        assert_eq!((done.records, done.completion, done.rewritten), (0, Completion::Complete, None));
     }
     assert_eq!(world.table.row(&blob.checkpoint_key()), before);
     assert_eq!(world.received(), records(3));
@@ -140,7 +140,7 @@ async fn a_deleted_blob_is_acknowledged_and_one_created_anew_is_a_rewrite() {
     play(&process, &blob, &first).await.unwrap();
     let second = world.commit(&blob, &records(3));
     world.blobs.delete(&blob);
-    assert_eq!(play(&process, &blob, &second).await.unwrap().end, Completion::Deleted);
+    assert_eq!(play(&process, &blob, &second).await.unwrap().completion, Completion::Deleted);
     let other = vec![record(77, 5), record(78, 5)];
     let done = play(&process, &blob, &world.commit(&blob, &other)).await.unwrap();
     assert!(done.rewritten.is_some());
@@ -153,7 +153,7 @@ async fn an_empty_blob_and_one_without_records_forward_nothing() {
     let process = world.process("a");
     for raw in ["", "{\"records\":[]}"] {
         let done = play(&process, &blob, &world.commit_raw(&blob, raw.into())).await.unwrap();
-        assert_eq!((done.records, done.end), (0, Completion::Complete));
+        assert_eq!((done.records, done.completion), (0, Completion::Complete));
     }
     play(&process, &blob, &world.commit(&blob, &records(2))).await.unwrap();
     assert_eq!(world.received(), records(2));

@@ -40,7 +40,7 @@ async fn all_arrives_over_two_commits(world: &World, all: &[String], options: Fo
     play(&process, &blob, &world.commit(&blob, &all[..half])).await.unwrap();
     let rest = world.commit(&blob, all);
     let done = play(&world.process_with("b", options), &blob, &rest).await.unwrap();
-    assert_eq!((done.end, done.rewritten, done.quarantined), (Completion::Complete, None, 0));
+    assert_eq!((done.completion, done.rewritten, done.quarantined), (Completion::Complete, None, 0));
     assert_eq!(done.records, (all.len() - half) as u64, "the parts of a record count once");
     assert_eq!(tuples(&world.received()), tuples(all));
     let ids = world.hub.ids();
@@ -76,7 +76,7 @@ async fn what_cannot_be_split_is_quarantined_whole_and_the_rest_goes_on() {
         let all = [record(0, 2), lump.clone(), record(2, 2)];
         let process = world.process_with("a", ForwarderOptions { window, ..ForwarderOptions::default() });
         let done = play(&process, &blob, &world.commit(&blob, &all)).await.unwrap();
-        assert_eq!((done.records, done.quarantined, done.end), (2, 1, Completion::Complete));
+        assert_eq!((done.records, done.quarantined, done.completion), (2, 1, Completion::Complete));
         let more = [&all[..], &[record(3, 1)]].concat();
         play(&process, &blob, &world.commit(&blob, &more)).await.unwrap();
         assert_eq!(world.received(), [record(0, 2), record(2, 2), record(3, 1)]);
@@ -109,7 +109,7 @@ async fn broken_stays_quarantined(
     for minute in 1..=5 {
         let commit = world.commit_raw(blob, raw(minute));
         let done = play(&world.process("a"), blob, &commit).await.unwrap();
-        assert_eq!(done.end, Completion::Complete);
+        assert_eq!(done.completion, Completion::Complete);
         assert_eq!(world.quarantine.finished(), 1, "once, not once a minute");
     }
     assert_eq!(world.received(), records(2)[..good]);

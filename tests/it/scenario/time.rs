@@ -105,7 +105,7 @@ async fn a_message_larger_than_what_is_read_in_time_gets_on_all_the_same() {
     loop {
         let before = play.offset(&blob(1));
         let done = play.process.forward(&blob(1), &commit, now()).await.unwrap();
-        if done.end == Completion::Complete {
+        if done.completion == Completion::Complete {
             break;
         }
         assert!(play.offset(&blob(1)) > before, "attempt {attempts} brought nothing");
@@ -154,9 +154,14 @@ async fn a_record_too_long_for_an_event_is_forwarded_by_the_sweep() {
     let (_, whole) = with_a_long_record();
     let commit = play.commit(&blob(1), whole);
     let done = play.process.forward(&blob(1), &commit, now()).await.unwrap();
-    assert_eq!(done.end, Completion::LeftOver);
+    assert_eq!(done.completion, Completion::LeftOver);
     let mut turns = 0;
-    while play.process.catch_up(&blob(1), &commit, None, now() + Duration::from_secs(200)).await.unwrap().end
+    while play
+        .process
+        .catch_up(&blob(1), &commit, None, now() + Duration::from_secs(200))
+        .await
+        .unwrap()
+        .completion
         != Completion::Complete
     {
         turns += 1;
@@ -183,7 +188,7 @@ async fn a_record_too_long_for_any_sweep_goes_to_quarantine_and_the_rest_goes_on
         let result = play.process.catch_up(&blob(1), &commit, None, now() + Duration::from_secs(9)).await;
         turns += 1;
         assert!(turns < 60, "no definite outcome: {result:?}");
-        if result.is_ok_and(|done| done.end == Completion::Complete) {
+        if result.is_ok_and(|done| done.completion == Completion::Complete) {
             break;
         }
     }
@@ -204,7 +209,7 @@ async fn a_gap_too_long_for_an_event_is_crossed_bit_by_bit() {
     let mut attempts = 0;
     loop {
         let before = play.offset(&blob(1));
-        if play.process.forward(&blob(1), &commit, now()).await.unwrap().end == Completion::Complete {
+        if play.process.forward(&blob(1), &commit, now()).await.unwrap().completion == Completion::Complete {
             break;
         }
         assert!(play.offset(&blob(1)) > before, "attempt {attempts} brought nothing");
@@ -233,7 +238,7 @@ async fn when_asked_to_stop_a_run_saves_and_releases() {
     play.process.stop();
     assert!(play.process.is_stopping());
     let done = run.await.unwrap().unwrap();
-    assert_eq!(done.end, Completion::LeftOver);
+    assert_eq!(done.completion, Completion::LeftOver);
     let row = play.table.row(&blob(1).checkpoint_key()).unwrap();
     assert_eq!((row.claim, row.in_flight), (None, None), "anybody may go on");
     assert_eq!(hub.records().len() as u64, done.records);

@@ -1,7 +1,7 @@
 //! A world in memory with two processes, events delivered as Event Grid does, and faults.
 
-use crate::support::chaos::{Chaos, Life, Through};
 use crate::contract::hub::Received;
+use crate::support::chaos::{Chaos, Life, Through};
 use crate::support::memory::{MemoryBlobs, MemoryQuarantine, MemoryTable};
 use crate::support::memory_hub::MemoryHub;
 use crate::support::world::Twins;

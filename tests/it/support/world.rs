@@ -53,7 +53,7 @@ pub struct Twins<
     H = MemoryHub,
     Q = MemoryQuarantine,
     W = MemoryWatermarkCopy,
->(PhantomData<fn() -> (B, C, H, Q, W)>);
+>(PhantomData<(B, C, H, Q, W)>);
 
 impl<B, C, H, Q, W> Ports for Twins<B, C, H, Q, W>
 where

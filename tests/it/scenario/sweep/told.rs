@@ -21,7 +21,7 @@ async fn a_broken_blob_is_told_by_every_sweep_and_is_never_up_to_date() {
     let commit = world.commit(&blob, &records(2));
     world.commit(&blob_in(1, NINE, 2), &own_records(7, 1));
     let mut row = Checkpoint::new(blob.to_string());
-    (row.progress.etag, row.progress.set_aside) = (Some(commit.etag), 17);
+    (row.progress.etag, row.progress.skipped_bytes) = (Some(commit.etag), 17);
     world.table.swap(&blob.checkpoint_key(), &row, None).await.unwrap();
     let process = Arc::new(world.process("a"));
     let sweeper = world.sweeper(&process);

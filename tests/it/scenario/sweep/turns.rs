@@ -76,7 +76,7 @@ async fn work_that_an_event_had_no_time_for_is_finished() {
     let commit = world.commit(&blob, &all);
     let (_, process) = slow_process(&world);
     let done = process.forward(&blob, &commit, Instant::now()).await.unwrap();
-    assert_eq!(done.end, Completion::LeftOver);
+    assert_eq!(done.completion, Completion::LeftOver);
     assert!(done.records > 0 && done.records < 40, "{done:?}");
     let swept = sweep(&world.sweeper(&Arc::new(world.process("a")))).await;
     assert_eq!((swept.behind, swept.caught_up, swept.records), (1, 1, 40 - done.records), "{swept}");

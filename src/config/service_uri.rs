@@ -1,6 +1,6 @@
 //! Addresses of storage services, checked before any token is sent to them.
 
-use super::problem::Wrong;
+use super::error::Reason;
 use url::{Host, Url};
 
 /// A service of a storage account that the forwarder talks to.
@@ -42,60 +42,63 @@ impl Service {
     }
 }
 
-/// The services whose label may stand in the host name of a storage account.
+/// The storage domain of the public cloud.
+pub(super) const PUBLIC_SUFFIX: &str = "core.windows.net";
+
+/// The labels of services in host names of storage accounts.
 const LABELS: [&str; 6] = ["blob", "table", "queue", "file", "dfs", "web"];
 
-/// Reads the address of `service`: http or https, a host, perhaps a port; for emulators the account
-/// as the only path segment. The path never ends in `/`, except that an empty one is `/`.
-pub(super) fn service_uri(value: &str, service: Service) -> Result<Url, Wrong> {
+/// Parses the address of `service`: http or https, a host, optionally a port; for emulators the account as the only
+/// path segment. The path of the result does not end in `/`, unless it is empty.
+pub(super) fn service_uri(value: &str, service: Service) -> Result<Url, Reason> {
     if !value.is_ascii() {
-        return Err(Wrong::NotAscii);
+        return Err(Reason::NotAscii);
     }
-    let not_a_uri = || Wrong::NotAUri { example: service.example() };
+    let not_a_uri = || Reason::NotAnAddress { example: service.example() };
     let mut uri = Url::parse(value).map_err(|_| not_a_uri())?;
-    // Url reads `http:host` and `http:\\host` as well; nobody means them.
+    // `Url` accepts `http:host` and `http:\\host` as well.
     let (_, rest) = value.split_once(':').ok_or_else(not_a_uri)?;
     if !matches!(uri.scheme(), "http" | "https") || !rest.starts_with("//") || uri.port() == Some(0) {
         return Err(not_a_uri());
     }
     if !uri.username().is_empty() || uri.password().is_some() {
-        return Err(Wrong::NotBare { part: "user name or password" });
+        return Err(Reason::ExtraInAddress { part: "user name or password" });
     }
     if uri.query().is_some() {
-        return Err(Wrong::NotBare { part: "query" });
+        return Err(Reason::ExtraInAddress { part: "query" });
     }
     if uri.fragment().is_some() {
-        return Err(Wrong::NotBare { part: "fragment" });
+        return Err(Reason::ExtraInAddress { part: "fragment" });
     }
     if uri.host_str().is_some_and(is_private_link) {
-        return Err(Wrong::PrivateLink);
+        return Err(Reason::PrivateLink);
     }
     let path = uri.path().trim_end_matches('/').to_owned();
     match service_label(&uri) {
         Some(label) if label != service.label() => {
-            return Err(Wrong::OtherService { found: label.to_owned(), expected: service.label() });
+            return Err(Reason::OtherService { found: label.to_owned(), expected: service.label() });
         }
-        // The host names the account, so a path can only name a container.
-        Some(_) if !path.is_empty() => return Err(Wrong::HasPath),
-        _ if path.matches('/').count() > 1 => return Err(Wrong::HasPath),
+        // The host names the account: a path could only name a container.
+        Some(_) if !path.is_empty() => return Err(Reason::HasPath),
+        _ if path.matches('/').count() > 1 => return Err(Reason::HasPath),
         _ => {}
     }
     uri.set_path(&path);
     Ok(uri)
 }
 
-/// Whether a host name is that of a private DNS zone, such as `contoso.privatelink.blob.core.windows.net`.
+/// Whether `host` is a name in a private DNS zone, such as `contoso.privatelink.blob.core.windows.net`.
 pub(super) fn is_private_link(host: &str) -> bool {
     host.split('.').any(|label| label.eq_ignore_ascii_case("privatelink"))
 }
 
-/// Reads an address to which a token will be sent.
-pub(super) fn secure_service_uri(value: &str, service: Service) -> Result<Url, Wrong> {
+/// Parses an address that receives tokens: it must be https.
+pub(super) fn secure_service_uri(value: &str, service: Service) -> Result<Url, Reason> {
     let uri = service_uri(value, service)?;
-    if uri.scheme() == "https" { Ok(uri) } else { Err(Wrong::NeedsHttps) }
+    if uri.scheme() == "https" { Ok(uri) } else { Err(Reason::NeedsHttps) }
 }
 
-/// The other service's address, where the host names the service: `contoso.blob.…` ↔ `contoso.table.…`.
+/// The other service's address, if the host names the service: `contoso.blob.…` ↔ `contoso.table.…`.
 pub(super) fn derive(uri: &Url, from: Service) -> Option<Url> {
     service_label(uri).filter(|label| *label == from.label())?;
     let host = uri.host_str()?;
@@ -106,20 +109,18 @@ pub(super) fn derive(uri: &Url, from: Service) -> Option<Url> {
 }
 
 /// The address of `service` of an account by name, in the cloud whose storage domain is `suffix`.
-pub(super) fn account_uri(scheme: &str, account: &str, service: Service, suffix: &str) -> Result<Url, Wrong> {
+pub(super) fn account_uri(
+    scheme: &str,
+    account: &str,
+    service: Service,
+    suffix: &str,
+) -> Result<Url, Reason> {
     let suffix = suffix.trim_matches('.');
     service_uri(&format!("{scheme}://{account}.{}.{suffix}", service.label()), service)
 }
 
-/// Checks an account's name: 3 to 24 lower-case letters and digits, by Azure's naming rules.
-pub(super) fn account_name(value: &str) -> Result<String, Wrong> {
-    let is_name = (3..=24).contains(&value.len())
-        && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    if is_name { Ok(value.to_owned()) } else { Err(Wrong::NotAnAccountName) }
-}
-
-/// The service that the host name speaks of, such as `blob` in `contoso.blob.core.windows.net` and in
-/// `contoso.z12.blob.storage.azure.net`; none for an emulator or a custom domain.
+/// The service in the host name: `blob` in `contoso.blob.core.windows.net` and in
+/// `contoso.z12.blob.storage.azure.net`; `None` for an emulator or a custom domain.
 fn service_label(uri: &Url) -> Option<&str> {
     let Some(Host::Domain(host)) = uri.host() else { return None };
     host.split('.').skip(1).find(|label| LABELS.contains(label))
