@@ -36,7 +36,7 @@ var queries = [
     name: 'quarantined'
     severity: 1
     description: 'Records were quarantined: stored, but not forwarded.'
-    query: '${lines} | where tostring(line.message) startswith "quarantined, not forwarded" | project timestamp, blob = tostring(line.blob), item = tostring(line.item), reason = tostring(line.message)'
+    query: '${lines} | where tostring(line.message) startswith "bytes quarantined instead of forwarded" | project timestamp, blob = tostring(line.blob), item = tostring(line.item), reason = tostring(line.message)'
     operator: 'GreaterThan'
     threshold: 0
   }
