@@ -6,7 +6,7 @@ use crate::checkpoint::Progress;
 use crate::flow_log::FlowLogBlob;
 use crate::flow_log::cut::Cutter;
 use crate::flow_log::fingerprint::{FINGERPRINT_BYTES, FingerprintTail};
-use crate::message::batch::{Batcher, Batched, MessagePlan};
+use crate::message::batch::{Batched, Batcher, MessagePlan};
 use crate::message::{Batch, Message};
 use crate::ports::hub::Hub;
 

@@ -7,7 +7,7 @@ use super::run::Run;
 use super::stop::{Break, StopReason};
 use super::{ForwardError, Forwarder};
 use crate::flow_log::cut::Cutter;
-use crate::message::split::{SplitPass, Layout, SplitError, LayoutPass, split};
+use crate::message::split::{Layout, LayoutPass, SplitError, SplitPass, split};
 use crate::ports::Ports;
 use std::ops::Range;
 

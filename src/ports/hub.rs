@@ -34,10 +34,7 @@ pub trait Hub: Send + Sync + 'static {
 pub enum HubError {
     /// The hub could not be reached before the deadline, or the connection was lost.
     #[error("event hub {hub} can't be reached: {reason}")]
-    Unreachable {
-        hub: String,
-        reason: String,
-    },
+    Unreachable { hub: String, reason: String },
     /// The hub throttled the sender until the deadline.
     #[error("event hub {hub} is throttling: {reason}")]
     Busy {
@@ -48,10 +45,7 @@ pub enum HubError {
     },
     /// The credential does not permit sending.
     #[error("event hub {hub} refuses {reason}")]
-    Unauthorized {
-        hub: String,
-        reason: String,
-    },
+    Unauthorized { hub: String, reason: String },
     /// The batch is larger than the link allows.
     #[error("a batch of {size} bytes exceeds the limit of {limit} bytes of event hub {hub}")]
     TooLarge {
@@ -71,10 +65,7 @@ pub enum HubError {
     },
     /// No answer before the deadline. The batch may have arrived.
     #[error("event hub {hub} did not acknowledge the batch in time: {reason}")]
-    Unsettled {
-        hub: String,
-        reason: String,
-    },
+    Unsettled { hub: String, reason: String },
 }
 
 impl HubError {
