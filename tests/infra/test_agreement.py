@@ -184,6 +184,15 @@ class Alerts(unittest.TestCase):
         self.assertIn('"; first failure: {failure}"', CODE)
         self.assertIn("where failed and prev(failed)", self.alerts["sweeps-fail"]["query"])
 
+    def test_only_the_line_of_a_sweep_begins_like_it(self):
+        files = sorted(path.name for path in (ROOT / "src/sweep").glob("*.rs") if '"swept ' in path.read_text())
+        self.assertEqual(files, ["report.rs"])
+
+    def test_the_errors_that_alerts_ask_for_are_logged(self):
+        for name, file in [("never-swept", "finish.rs"), ("table-lost", "watermark.rs")]:
+            (text,) = re.findall(r'startswith "([^{"]+)"', self.alerts[name]["query"])
+            self.assertIn(f'"{text}', code("sweep", file))
+
 
 class Roles(unittest.TestCase):
     # Azure's built-in roles.

@@ -8,7 +8,7 @@ use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::forward::lease_store::LeaseStore;
 use flowlog_forwarder::forward::{Forwarder, ForwarderOptions};
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::{Sweep, Sweeper, SweeperOptions};
+use flowlog_forwarder::sweep::{SweepResult, Sweeper, SweeperOptions};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -36,7 +36,7 @@ async fn a_machine_days_ahead_of_storage_moves_no_watermark_and_deletes_nothing(
     );
     let (copy, options) = (world.copy.clone(), SweeperOptions::default());
     let ahead = Sweeper::new(vec![container()], blobs, table, copy, Arc::new(process), clock, options);
-    let Sweep::Done(swept) = ahead.sweep().await else { panic!("no other sweep is under way") };
+    let SweepResult::Finished(swept) = ahead.sweep().await else { panic!("no other sweep is under way") };
     assert_eq!((swept.hours, swept.deleted), (Some((hour(-1), NINE)), 0), "{swept}");
     assert_eq!(horizon(&world), hour(-1));
     assert!(world.table.row(&blob.checkpoint_key()).is_some());
@@ -119,7 +119,7 @@ async fn nothing_is_deleted_where_a_watermark_is_not_known() {
     world.table.fail_scans(Some("sweep-"));
     let sweeper = world.sweeper(&Arc::new(world.process("a")));
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.deleted, swept.unseen), (0, 1), "{swept}");
+    assert_eq!((swept.deleted, swept.failed_scans), (0, 1), "{swept}");
     world.table.fail_scans(None);
     assert_eq!(sweep(&sweeper).await.deleted, 1);
 }

@@ -5,11 +5,11 @@ use crate::support::samples::blob_in;
 use crate::support::world::{MemorySweeper, World, play, records};
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::Swept;
+use flowlog_forwarder::sweep::SweepReport;
 use std::sync::Arc;
 
 /// Sweeps twice an hour from `from` hours after nine o'clock to `to`.
-async fn sweep_on(world: &World, sweeper: &MemorySweeper, from: i64, to: i64) -> Vec<Swept> {
+async fn sweep_on(world: &World, sweeper: &MemorySweeper, from: i64, to: i64) -> Vec<SweepReport> {
     let mut all = Vec::new();
     for (after, minute) in (from..to).flat_map(|after| [(after, 15), (after, 45)]) {
         world.set_clock(hour(after), minute);
@@ -37,7 +37,7 @@ async fn a_commit_to_a_closed_hour_arrives_within_a_day_without_an_event() {
     assert_eq!(world.received(), records(5));
     let found: Vec<_> = sweeps.iter().filter(|swept| swept.behind_in_closed > 0).collect();
     assert_eq!(found.len(), 1);
-    assert!(found[0].is_worrying(), "{}", found[0]);
+    assert!(found[0].needs_attention(), "{}", found[0]);
     assert!(found[0].to_string().contains("1 blobs of closed hours were behind"), "{}", found[0]);
 }
 
@@ -68,8 +68,8 @@ async fn closed_hours_are_looked_at_once_a_day_by_whichever_process() {
         world.set_clock(hour(after), minute);
         // Each sweep in a process of its own.
         let swept = sweep(&world.sweeper(&Arc::new(world.process("another")))).await;
-        looks += swept.closed_hours;
-        most = most.max(swept.closed_hours);
+        looks += swept.rescanned;
+        most = most.max(swept.rescanned);
     }
     // Hours that are closed in the course of the day may have their look already.
     assert!((closed..=closed + 24).contains(&looks), "{looks} looks at {closed} closed hours");
@@ -148,7 +148,7 @@ async fn no_hour_is_closed_while_a_folder_can_not_be_listed() {
     world.blobs.fail_lists(Some(new.name().split("y=").next().unwrap()));
     world.set_clock(hour(2), 0);
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.records, swept.unseen), (1, 1), "the flow log that is known is swept: {swept}");
+    assert_eq!((swept.records, swept.failed_scans), (1, 1), "the flow log that is known is swept: {swept}");
     assert_eq!(horizon(&world), hour(-1));
     world.blobs.fail_lists(None);
     assert_eq!(sweep(&sweeper).await.records, 3);

@@ -23,7 +23,7 @@ async fn a_thousand_idle_blobs_cost_a_list_and_a_query_for_each_flow_log_and_hou
     calls();
 
     let swept = sweep(&sweeper_of_ten).await;
-    assert_eq!((swept.flow_logs, swept.looked_at, swept.listed, swept.behind), (10, 20, 1_000, 0));
+    assert_eq!((swept.flow_logs, swept.scanned, swept.listed, swept.behind), (10, 20, 1_000, 0));
     // A walk through the root and the two folders below, and a list for each of ten flow logs and two hours.
     // The sweep's own rows, a query for each list, and one for rows that are too old.
     assert_eq!(calls(), (3 + 20, 1 + 20 + 1, 0));
@@ -79,12 +79,16 @@ async fn an_hour_that_can_not_be_closed_costs_no_looks_at_those_behind_it() {
     }
     world.set_clock(hour(30), 0);
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.looked_at, swept.records, swept.at_work), (32, 30, 1));
+    assert_eq!((swept.scanned, swept.records, swept.claimed_elsewhere), (32, 30, 1));
     assert_eq!(horizon(&world), NINE);
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.looked_at, swept.at_work), (3, 1), "the stuck hour, the open one and the one before");
+    assert_eq!(
+        (swept.scanned, swept.claimed_elsewhere),
+        (3, 1),
+        "the stuck hour, the open one and the one before"
+    );
     let restarted = world.sweeper(&Arc::new(world.process("b")));
-    assert_eq!(sweep(&restarted).await.looked_at, 31, "another process has to see for itself");
+    assert_eq!(sweep(&restarted).await.scanned, 31, "another process has to see for itself");
     world.table.delete(&stuck.checkpoint_key(), &version).await.unwrap();
     assert_eq!(sweep(&sweeper).await.records, 4);
     assert_eq!(horizon(&world), hour(29));

@@ -5,7 +5,7 @@ use crate::support::samples::{blob_in, container};
 use crate::support::world::{World, records};
 use flowlog_forwarder::checkpoint::{Checkpoint, Progress};
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::Outcome;
+use flowlog_forwarder::sweep::SweepOutcome;
 use std::sync::Arc;
 
 /// Commits two records to each of five hours from nine o'clock on, and returns all of them.
@@ -33,7 +33,7 @@ async fn a_table_that_vanishes_while_the_sweep_is_behind_loses_nothing() {
         let swept = sweep(if own_process { &sweeper } else { &another }).await;
         assert_eq!(swept.hours, Some((hour(-1), hour(4))), "{swept}");
         assert_eq!(received(&world), sorted(all));
-        assert_ne!(swept.outcome(), Outcome::Done);
+        assert_ne!(swept.outcome(), SweepOutcome::Done);
         assert!(swept.first_failure.unwrap().contains("lost its rows: going on from 2026-11-22T08Z"));
         assert_eq!(horizon(&world), hour(3));
         assert_eq!(sweep(&sweeper).await.first_failure, None, "told once");
@@ -48,7 +48,7 @@ async fn without_table_and_copy_it_is_a_new_installation() {
     world.table.delete_all();
     world.copy.delete_all();
     let swept = sweep(&world.sweeper(&Arc::new(world.process("b")))).await;
-    assert_eq!((swept.hours, swept.outcome()), (Some((hour(3), hour(4))), Outcome::Done), "{swept}");
+    assert_eq!((swept.hours, swept.outcome()), (Some((hour(3), hour(4))), SweepOutcome::Done), "{swept}");
     assert_eq!(received(&world), sorted([own_records(13, 2), own_records(14, 2)].concat()));
 }
 
@@ -99,7 +99,7 @@ async fn the_watermark_of_an_earlier_version_is_gone_on_from() {
     world.set_clock(NINE, 30);
     let sweeper = world.sweeper(&Arc::new(world.process("a")));
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.hours, swept.records, swept.closed_hours), (Some((hour(-3), NINE)), 2, 0));
+    assert_eq!((swept.hours, swept.records, swept.rescanned), (Some((hour(-3), NINE)), 2, 0));
     for after in 1..30 {
         world.set_clock(hour(after), 30);
         sweep(&sweeper).await;

@@ -19,7 +19,7 @@ use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::hour::Hour;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::ports::hub::HubError;
-use flowlog_forwarder::sweep::{self, Outcome, Sweep, Swept};
+use flowlog_forwarder::sweep::{self, SweepOutcome, SweepReport, SweepResult};
 use std::sync::Arc;
 use url::Url;
 
@@ -40,10 +40,10 @@ fn lost() -> Failure {
     Failure::Before(HubError::Unsettled { hub: "memory".to_owned(), reason: "as told".to_owned() })
 }
 
-async fn sweep(sweeper: &MemorySweeper) -> Swept {
+async fn sweep(sweeper: &MemorySweeper) -> SweepReport {
     match sweeper.sweep().await {
-        Sweep::Done(swept) => swept,
-        Sweep::UnderWay => panic!("no other sweep is under way"),
+        SweepResult::Finished(swept) => swept,
+        SweepResult::AlreadyRunning => panic!("no other sweep is under way"),
     }
 }
 
@@ -191,11 +191,15 @@ async fn a_live_owners_blob_is_left_alone_and_a_dead_ones_is_taken_over() {
     let row = Checkpoint::new(blob.to_string()).claimed("somebody", now, commit.length);
     world.table.swap(&blob.checkpoint_key(), &row, None).await.unwrap();
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.behind, swept.at_work, swept.records, swept.left_over), (1, 1, 0, 0), "{swept}");
+    assert_eq!(
+        (swept.behind, swept.claimed_elsewhere, swept.records, swept.left_over),
+        (1, 1, 0, 0),
+        "{swept}"
+    );
     assert_eq!(world.table.row(&blob.checkpoint_key()), Some(row), "nothing was noted either");
     world.set_clock(NINE, 12);
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.at_work, swept.caught_up, swept.records), (0, 1, 4), "{swept}");
+    assert_eq!((swept.claimed_elsewhere, swept.caught_up, swept.records), (0, 1, 4), "{swept}");
     assert_eq!(world.received(), records(4));
 }
 
@@ -227,7 +231,11 @@ async fn two_processes_that_sweep_at_once_send_nothing_twice() {
     }
     let sweepers = ["a", "b"].map(|name| world.sweeper(&Arc::new(world.process(name))));
     let (first, second) = tokio::join!(sweep(&sweepers[0]), sweep(&sweepers[1]));
-    assert_eq!((first.failed, second.failed, first.unseen, second.unseen), (0, 0, 0, 0), "{first}\n{second}");
+    assert_eq!(
+        (first.failed, second.failed, first.failed_scans, second.failed_scans),
+        (0, 0, 0, 0),
+        "{first}\n{second}"
+    );
     assert_eq!(received(&world), sorted(all.clone()));
     let (first, second) = tokio::join!(sweep(&sweepers[0]), sweep(&sweepers[1]));
     assert_eq!((first.behind, second.behind), (0, 0));
@@ -268,7 +276,7 @@ async fn a_failing_hub_keeps_the_hour_open_until_it_is_back() {
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.behind, swept.failed, swept.caught_up), (3, 3, 0), "{swept}");
     assert!(swept.first_failure.as_ref().unwrap().contains("PT1H.json"), "{swept}");
-    assert!(!swept.saw_nothing());
+    assert!(!swept.scanned_nothing());
     assert_eq!(horizon(&world), NINE);
     assert_eq!(sweep(&sweeper).await.records, 3);
     assert_eq!(horizon(&world), hour(1));
@@ -283,16 +291,16 @@ async fn storage_out_of_reach_is_told_and_nothing_is_passed() {
     world.blobs.fail_lists(Some(""));
     world.forget_calls();
     let swept = sweep(&sweeper).await;
-    assert!(swept.saw_nothing(), "{swept}");
+    assert!(swept.scanned_nothing(), "{swept}");
     assert!(swept.to_string().contains("as told"), "{swept}");
-    assert_eq!((swept.outcome(), horizon(&world)), (Outcome::Failed, hour(-1)));
+    assert_eq!((swept.outcome(), horizon(&world)), (SweepOutcome::Failed, hour(-1)));
     assert_eq!(world.blobs.take_lists(), 1 + 5, "the walk, and five hours of the flow log that is known");
 
     let broken = blob_in(2, NINE, 1).name().split("/y=").next().unwrap().to_owned();
     world.blobs.fail_lists(Some(&format!("{broken}/y=")));
     let swept = sweep(&sweeper).await;
     assert_eq!(
-        (swept.saw_nothing(), swept.records, swept.unseen),
+        (swept.scanned_nothing(), swept.records, swept.failed_scans),
         (false, 2, 5),
         "one flow log, five hours: {swept}"
     );
@@ -313,7 +321,7 @@ async fn a_container_that_does_not_exist_yet_is_told_and_does_not_keep_the_other
         world.sweeper_of(containers, &Arc::new(world.process("a")), sweep::SweeperOptions::default());
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.missing.as_slice(), swept.records), (&[nowhere.to_string()][..], 2));
-    assert!(!swept.saw_nothing());
+    assert!(!swept.scanned_nothing());
     assert_eq!(world.table.row(&nowhere.sweep_key()), None, "it begins when it is there");
 }
 
@@ -344,7 +352,7 @@ async fn both_layouts_are_found_among_foreign_names_in_either_case() {
         world.blobs.put(&container(), name);
     }
     let swept = sweep(&world.sweeper(&Arc::new(world.process("a")))).await;
-    assert_eq!((swept.flow_logs, swept.listed, swept.unseen), (3, 3, 0), "{swept}");
+    assert_eq!((swept.flow_logs, swept.listed, swept.failed_scans), (3, 3, 0), "{swept}");
     assert_eq!(received(&world), sorted(all));
 }
 

@@ -14,7 +14,7 @@ use flowlog_forwarder::ports::blobs::{
 use flowlog_forwarder::ports::checkpoints::{
     CheckpointStore, CheckpointTable, Continuation, RowPage, RowVersion, Rows, StoreError,
 };
-use flowlog_forwarder::sweep::{Sweep, Sweeper, SweeperOptions, Swept};
+use flowlog_forwarder::sweep::{SweepReport, SweepResult, Sweeper, SweeperOptions};
 use proptest::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -101,7 +101,7 @@ impl CheckpointTable for Watched<MemoryTable> {
 }
 
 /// One sweep of `world`, and what it was handed.
-async fn watched_sweep(world: &World, options: SweeperOptions) -> (Swept, Vec<Handed>) {
+async fn watched_sweep(world: &World, options: SweeperOptions) -> (SweepReport, Vec<Handed>) {
     let log = Log::default();
     let blobs = Arc::new(Watched(world.blobs.clone(), Arc::clone(&log)));
     let table = Watched(world.table.clone(), Arc::clone(&log));
@@ -116,7 +116,7 @@ async fn watched_sweep(world: &World, options: SweeperOptions) -> (Swept, Vec<Ha
     );
     let (copy, process) = (world.copy.clone(), Arc::new(process));
     let sweeper = Sweeper::new(vec![container()], blobs, table, copy, process, world.clock(), options);
-    let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
+    let SweepResult::Finished(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
     let handed = log.lock().unwrap().clone();
     (swept, handed)
 }
@@ -148,7 +148,7 @@ async fn listing_waits_while_many_blobs_wait_to_be_forwarded() {
         world.commit_raw(&blob_in(nic % 20, NINE, nic), one.clone());
     }
     let (swept, handed) =
-        watched_sweep(&world, SweeperOptions { page: 100, ..SweeperOptions::default() }).await;
+        watched_sweep(&world, SweeperOptions { page_size: 100, ..SweeperOptions::default() }).await;
     assert_eq!((swept.behind, swept.caught_up), (6_000, 6_000), "{swept}");
     let (mut waiting, mut most) = (0, 0);
     for handed in handed {
@@ -214,7 +214,7 @@ proptest! {
                 put(&container().blob(&name).unwrap(), None).await;
             }
             let process = Arc::new(world.process("a"));
-            let options = SweeperOptions { page, ..SweeperOptions::default() };
+            let options = SweeperOptions { page_size: page, ..SweeperOptions::default() };
             let swept = sweep(&world.sweeper_of(vec![container()], &process, options)).await;
             assert_eq!((swept.listed, swept.behind), (blobs.len() as u64, behind));
             assert_eq!(sweep(&world.sweeper(&process)).await.behind, 0);

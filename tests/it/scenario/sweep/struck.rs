@@ -13,7 +13,7 @@ use flowlog_forwarder::forward::lease_store::LeaseStore;
 use flowlog_forwarder::forward::{Forwarder, ForwarderOptions};
 use flowlog_forwarder::hour::Hour;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::{self, Sweep, Sweeper};
+use flowlog_forwarder::sweep::{self, SweepResult, Sweeper};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -65,9 +65,9 @@ async fn sweep_until_all_is_forwarded(world: &World) {
     let (sweeper, _) = process(world, &Chaos::new([]), "another");
     for _ in 0..3 {
         match sweeper.sweep().await {
-            Sweep::Done(swept) if swept.behind == 0 => return,
-            Sweep::Done(swept) => assert_eq!((swept.failed, swept.unseen), (0, 0), "{swept}"),
-            Sweep::UnderWay => panic!("one at a time"),
+            SweepResult::Finished(swept) if swept.behind == 0 => return,
+            SweepResult::Finished(swept) => assert_eq!((swept.failed, swept.failed_scans), (0, 0), "{swept}"),
+            SweepResult::AlreadyRunning => panic!("one at a time"),
         }
     }
     panic!("three sweeps were not enough");

@@ -13,7 +13,7 @@ use flowlog_forwarder::ports::blobs::{
     BlobListing, BlobReader, Chunk, Condition, ListError, Names, Page, ReadError,
 };
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::{Outcome, Sweep, Sweeper, SweeperOptions, Swept};
+use flowlog_forwarder::sweep::{SweepOutcome, SweepReport, SweepResult, Sweeper, SweeperOptions};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ async fn timed<B: BlobReader + BlobListing>(
     source: B,
     options: SweeperOptions,
     run: Duration,
-) -> (Swept, Duration) {
+) -> (SweepReport, Duration) {
     let source = Arc::new(source);
     let leases = LeaseStore::new(world.table.clone(), "a".to_owned(), world.clock());
     let run = forward::ForwarderOptions { budget: run, ..forward::ForwarderOptions::default() };
@@ -71,7 +71,7 @@ async fn timed<B: BlobReader + BlobListing>(
     let (table, copy) = (world.table.clone(), world.copy.clone());
     let sweeper = Sweeper::new(vec![container()], source, table, copy, process, world.clock(), options);
     let began = Instant::now();
-    let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
+    let SweepResult::Finished(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
     (swept, began.elapsed())
 }
 
@@ -90,7 +90,7 @@ async fn a_sweep_of_many_flow_logs_that_all_fail_ends_within_its_budget() {
     let options = SweeperOptions { budget: Duration::from_secs(1), ..SweeperOptions::default() };
     let (swept, took) = timed(&world, source, options, Duration::from_millis(500)).await;
     assert!(took <= Duration::from_secs(1), "{took:?}");
-    assert_eq!(swept.outcome(), Outcome::Failed, "{swept}");
+    assert_eq!(swept.outcome(), SweepOutcome::Failed, "{swept}");
     assert_eq!(horizon(&world), hour(-1));
 }
 
@@ -140,8 +140,8 @@ async fn a_sweep_of_fifty_thousand_folders_ends_within_its_budget() {
     let (swept, took) = timed(&world, source, options, Duration::from_secs(25)).await;
     assert!(took <= budget, "{took:?}");
     // Those that were found in the first quarter of the time are swept.
-    assert!(swept.flow_logs > 5_000 && swept.looked_at > 5_000, "{swept}");
-    assert_eq!((swept.outcome(), swept.unseen), (Outcome::Partly, 1), "{swept}");
+    assert!(swept.flow_logs > 5_000 && swept.scanned > 5_000, "{swept}");
+    assert_eq!((swept.outcome(), swept.failed_scans), (SweepOutcome::Partly, 1), "{swept}");
     assert_eq!(horizon(&world), hour(-1));
 }
 
@@ -180,7 +180,7 @@ async fn a_call_that_hangs_keeps_no_sweep_beyond_its_budget() {
         let (world, chaos) = (world().await, Chaos::new([(number, Act::Hang(When::Before))]));
         let (sweeper, _) = super::struck::process(&world, &chaos, "a");
         let began = Instant::now();
-        let Sweep::Done(_) = sweeper.sweep().await else { panic!("no other sweep is under way") };
+        let SweepResult::Finished(_) = sweeper.sweep().await else { panic!("no other sweep is under way") };
         let took = began.elapsed();
         assert!(took <= SweeperOptions::default().budget, "{took:?} with call {number}, {call:?}, hanging");
     }

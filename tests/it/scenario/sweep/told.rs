@@ -5,7 +5,7 @@ use crate::support::samples::blob_in;
 use crate::support::world::{World, records};
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::sweep::Outcome;
+use flowlog_forwarder::sweep::SweepOutcome;
 use std::sync::Arc;
 
 fn has_lines(text: &str, lines: &[&str]) {
@@ -27,7 +27,7 @@ async fn a_broken_blob_is_told_by_every_sweep_and_is_never_up_to_date() {
     let sweeper = world.sweeper(&process);
     for _ in 0..2 {
         let swept = sweep(&sweeper).await;
-        assert_eq!((swept.broken, swept.is_worrying(), swept.outcome()), (1, true, Outcome::Done));
+        assert_eq!((swept.broken, swept.needs_attention(), swept.outcome()), (1, true, SweepOutcome::Done));
         assert!(swept.to_string().contains(&format!(", 1 broken (first: {blob})")), "{swept}");
     }
     has_lines(&process.metrics().text(), &["flowlog_broken_blobs 1"]);
@@ -46,7 +46,11 @@ async fn a_sweep_says_whether_some_or_all_of_it_failed() {
         world.hub.fail(send, lost());
     }
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.outcome(), swept.failed, swept.still_behind()), (Outcome::Failed, 3, 3), "{swept}");
+    assert_eq!(
+        (swept.outcome(), swept.failed, swept.still_behind()),
+        (SweepOutcome::Failed, 3, 3),
+        "{swept}"
+    );
     has_lines(
         &process.metrics().text(),
         &[
@@ -56,10 +60,14 @@ async fn a_sweep_says_whether_some_or_all_of_it_failed() {
         ],
     );
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.outcome(), swept.failed, swept.still_behind()), (Outcome::Partly, 1, 1), "{swept}");
+    assert_eq!(
+        (swept.outcome(), swept.failed, swept.still_behind()),
+        (SweepOutcome::Partly, 1, 1),
+        "{swept}"
+    );
     assert!(swept.to_string().contains(", oldest not forwarded 09:30:00Z (0 min ago)"), "{swept}");
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.outcome(), swept.is_worrying()), (Outcome::Done, false), "{swept}");
+    assert_eq!((swept.outcome(), swept.needs_attention()), (SweepOutcome::Done, false), "{swept}");
     let at = NINE.number() * 3_600 + 30 * 60;
     has_lines(
         &process.metrics().text(),
@@ -80,12 +88,12 @@ async fn two_hours_without_blobs_where_there_were_some_are_told() {
     // Before the first blob of all, nobody misses any.
     world.commit(&blob_in(1, hour(-9), 1), &own_records(9, 1));
     world.set_clock(NINE, 30);
-    assert!(!sweep(&sweeper).await.is_worrying());
+    assert!(!sweep(&sweeper).await.needs_attention());
     world.commit(&blob_in(1, NINE, 1), &records(2));
     for (after, is_silent) in [(0, false), (1, false), (2, true), (3, true)] {
         world.set_clock(hour(after), 40);
         let swept = sweep(&sweeper).await;
-        assert_eq!((swept.silent.len() == 1, swept.is_worrying()), (is_silent, is_silent), "{swept}");
+        assert_eq!((swept.silent.len() == 1, swept.needs_attention()), (is_silent, is_silent), "{swept}");
     }
     world.commit(&blob_in(1, hour(4), 1), &records(2));
     world.set_clock(hour(4), 40);

@@ -11,7 +11,7 @@ use flowlog_forwarder::forward::{self, Completion, Forwarder};
 use flowlog_forwarder::ports::blobs::{
     BlobListing, BlobReader, Chunk, Condition, ListError, Names, Page, ReadError,
 };
-use flowlog_forwarder::sweep::{Outcome, Sweep, Sweeper, SweeperOptions, Swept};
+use flowlog_forwarder::sweep::{SweepOutcome, SweepReport, SweepResult, Sweeper, SweeperOptions};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,7 +97,7 @@ async fn a_blob_with_work_left_over_waits_until_the_others_had_their_turn() {
     let options = SweeperOptions { at_once: 1, ..SweeperOptions::default() };
     let (table, copy) = (world.table.clone(), world.copy.clone());
     let sweeper = Sweeper::new(vec![container()], blobs, table, copy, process, world.clock(), options);
-    let Sweep::Done(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
+    let SweepResult::Finished(swept) = sweeper.sweep().await else { panic!("no other sweep is under way") };
     assert_eq!((swept.caught_up, swept.left_over), (9, 0), "{swept}");
     let order = world.received();
     assert_eq!(order[0], large[0], "the oldest hour comes first");
@@ -113,8 +113,8 @@ async fn without_time_nothing_is_begun_and_all_of_it_is_left_for_the_next_sweep(
     let options = SweeperOptions { budget: Duration::ZERO, ..SweeperOptions::default() };
     let hurried = world.sweeper_of(vec![container()], &Arc::new(world.process("b")), options);
     let swept = sweep(&hurried).await;
-    assert_eq!((swept.looked_at, swept.left_over, swept.records), (0, 6, 0), "{swept}");
-    assert!(!swept.saw_nothing(), "nothing failed");
+    assert_eq!((swept.scanned, swept.left_over, swept.records), (0, 6, 0), "{swept}");
+    assert!(!swept.scanned_nothing(), "nothing failed");
     assert_eq!(horizon(&world), hour(-1), "hours that nobody looked at are not passed");
     assert_eq!(sweep(&sweeper).await.records, 2);
     assert_eq!(horizon(&world), hour(3));
@@ -135,11 +135,11 @@ async fn a_process_that_is_asked_to_stop_begins_nothing_more() {
         tokio::task::yield_now().await;
     }
     process.stop();
-    let Sweep::Done(swept) = first.await.unwrap() else { panic!("no other sweep is under way") };
+    let SweepResult::Finished(swept) = first.await.unwrap() else { panic!("no other sweep is under way") };
     assert!(swept.records < 100 && swept.left_over > 0, "{swept}");
     assert_eq!((swept.failed, swept.records + swept.left_over), (0, 100), "{swept}");
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.looked_at, swept.left_over, swept.outcome()), (0, 2, Outcome::Done), "{swept}");
+    assert_eq!((swept.scanned, swept.left_over, swept.outcome()), (0, 2, SweepOutcome::Done), "{swept}");
     let swept = sweep(&world.sweeper(&Arc::new(world.process("b")))).await;
     assert_eq!((world.received().len(), swept.failed), (100, 0), "{swept}");
 }
@@ -175,6 +175,6 @@ async fn a_second_sweep_of_one_process_answers_at_once() {
     let first = tokio::spawn(async move { other.sweep().await });
     // It comes as far as its first call.
     tokio::task::yield_now().await;
-    assert_eq!(sweeper.sweep().await, Sweep::UnderWay);
-    assert!(matches!(first.await.unwrap(), Sweep::Done(Swept { records: 1, .. })));
+    assert_eq!(sweeper.sweep().await, SweepResult::AlreadyRunning);
+    assert!(matches!(first.await.unwrap(), SweepResult::Finished(SweepReport { records: 1, .. })));
 }

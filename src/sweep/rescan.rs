@@ -1,8 +1,8 @@
-//! When closed hours are looked at again: each once a day, at a minute of its own, so that every sweep has
-//! about as many of them to look at.
+//! When closed hours are rescanned: once a day, each at its own minute, so that every sweep rescans about
+//! as many of them.
 //!
-//! Nothing but the time of the last look is remembered, in the checkpoint table: so it works across restarts
-//! and with several processes.
+//! Only the time of the last rescan is stored, in the checkpoint table. So the schedule survives restarts
+//! and is shared by all processes. Times are milliseconds since the Unix epoch.
 
 use crate::hour::Hour;
 
@@ -10,22 +10,22 @@ const MINUTE: u64 = 60_000;
 const MINUTES_A_DAY: u64 = 1_440;
 const DAY: u64 = MINUTES_A_DAY * MINUTE;
 
-/// How many minutes lie between the looks at two successive hours, modulo a day. It has no factor in common
-/// with a day's minutes, so that no minute is taken twice before all are; and it is near a day divided by
-/// the golden ratio, which spreads any number of successive hours evenly.
+/// Minutes between the rescans of two successive hours, modulo a day. It is coprime to the minutes of a day,
+/// so that 1,440 successive hours get different minutes, and near a day divided by the golden ratio, which
+/// spreads any number of successive hours evenly.
 const STRIDE: u64 = 889;
 
-/// When `hour` is to be looked at next, after the time `last`; in milliseconds since the Unix epoch.
+/// When `hour` is due for the first time after `last`.
 pub(super) fn due(hour: Hour, last: u64) -> u64 {
     let minute = (hour.number() % MINUTES_A_DAY) * STRIDE % MINUTES_A_DAY;
-    let that_day = (last - last % DAY).saturating_add(minute * MINUTE);
-    if that_day > last { that_day } else { that_day.saturating_add(DAY) }
+    let same_day = (last - last % DAY).saturating_add(minute * MINUTE);
+    if same_day > last { same_day } else { same_day.saturating_add(DAY) }
 }
 
-/// Those of the `closed` hours that are to be looked at by `now`, each with the time at which it was due, in
-/// the order of these times; where `last` is how far the looks had got.
+/// The `closed` hours that came due after `last`, the time of the last rescan, and by `now`. Each with its
+/// due time, in that order.
 pub(super) fn due_hours(closed: impl Iterator<Item = Hour>, last: u64, now: u64) -> Vec<(u64, Hour)> {
-    // A time to come was written by a clock that was ahead.
+    // A time in the future was stored by a clock that was ahead.
     let last = if last > now { now.saturating_sub(DAY) } else { last };
     let mut hours: Vec<_> =
         closed.map(|hour| (due(hour, last), hour)).filter(|(due, _)| *due <= now).collect();
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_looks_at_few_of_a_weeks_closed_hours() {
+    fn each_sweep_rescans_few_of_a_weeks_closed_hours() {
         let mut last = NINE * HOUR;
         let mut counts = Vec::new();
         for _ in 0..288 {
@@ -70,18 +70,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_closed_hour_waits_longer_than_a_day_and_a_pause(
+        fn a_closed_hour_waits_at_most_a_day_and_a_pause(
             pauses in proptest::collection::vec(1..600u64, 1..80),
         ) {
-            let (mut last, mut seen) = (NINE * HOUR, BTreeMap::new());
+            let (mut last, mut rescanned) = (NINE * HOUR, BTreeMap::new());
             let longest = pauses.iter().max().unwrap() * MINUTE;
             for pause in pauses {
                 let now = last + pause * MINUTE;
                 for (_, hour) in due_hours(closed(50), last, now) {
-                    seen.insert(hour, now);
+                    rescanned.insert(hour, now);
                 }
                 for hour in closed(50) {
-                    let before = seen.get(&hour).copied().unwrap_or(NINE * HOUR);
+                    let before = rescanned.get(&hour).copied().unwrap_or(NINE * HOUR);
                     prop_assert!(now - before <= DAY + longest);
                 }
                 last = now;

@@ -1,4 +1,4 @@
-//! What is behind: the blobs of a listing compared with their rows.
+//! Compares the blobs of a listing with their rows.
 
 use crate::checkpoint::{BlobVersion, Checkpoint};
 use crate::flow_log::{CheckpointKey, FlowLogBlob};
@@ -8,33 +8,32 @@ use std::collections::HashMap;
 
 /// A blob as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    /// The blob.
+pub(super) struct ListedBlob {
     pub(super) blob: FlowLogBlob,
     /// Its newest commit.
     pub(super) commit: BlobVersion,
-    /// When that was, in milliseconds since the Unix epoch; none when storage did not say.
+    /// Time of that commit, in milliseconds since the Unix epoch; none when storage did not say.
     pub(super) modified: Option<u64>,
 }
 
-/// A blob whose newest commit is not known to be forwarded.
+/// A blob that is behind: its newest commit is not known to be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Behind {
-    pub(super) listed: Found,
+pub(super) struct StaleBlob {
+    pub(super) listed: ListedBlob,
     /// Whether its row says that some of it can't be forwarded.
     pub(super) broken: bool,
-    /// The row, until it was worked on.
-    pub(super) seen: Option<LoadedRow>,
+    /// The scanned row; none once a run has used it.
+    pub(super) row: Option<LoadedRow>,
 }
 
-/// What came of the comparison.
+/// What a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Compared {
-    /// To be forwarded.
-    pub(super) behind: Vec<Behind>,
-    /// How many others are behind and claimed: their owners are at work on them.
-    pub(super) at_work: u64,
-    /// How many of those that are not to be forwarded now are broken: see [`Progress::is_broken`].
+pub(super) struct Comparison {
+    /// Blobs to forward.
+    pub(super) stale: Vec<StaleBlob>,
+    /// How many other blobs are behind and claimed: their owners forward them.
+    pub(super) claimed_elsewhere: u64,
+    /// How many blobs outside `stale` are broken: see [`Progress::is_broken`].
     ///
     /// [`Progress::is_broken`]: crate::checkpoint::Progress::is_broken
     pub(super) broken: u64,
@@ -42,35 +41,34 @@ pub(super) struct Compared {
     pub(super) first_broken: Option<String>,
 }
 
-/// Compares the blobs of a listing with the rows that were scanned after it, at the time `now`.
+/// Compares `listed` blobs with their `rows`, which must have been read after the listing, at the time `now`.
 ///
-/// A row that was written between listing and scan may cover a commit newer than the one listed. Such a
-/// blob counts as behind, at the price of a read that brings nothing: the other way round would cost a
-/// record.
+/// A row written between the two may cover a newer commit than the one listed. The blob then counts as
+/// behind, which costs a read that finds nothing new. Reading rows first could miss a record instead.
 pub(super) fn compare(
-    listed: Vec<Found>,
+    listed: Vec<ListedBlob>,
     mut rows: HashMap<CheckpointKey, (Checkpoint, RowVersion)>,
     now: u64,
-) -> Compared {
-    let mut compared = Compared::default();
+) -> Comparison {
+    let mut comparison = Comparison::default();
     for listed in listed {
         let stored = rows.remove(&listed.blob.checkpoint_key());
         let broken = stored.as_ref().is_some_and(|(row, _)| row.progress.is_broken());
         match &stored {
             Some((row, _)) if row.is_complete(&listed.commit.etag, listed.blob.hour_end(), now) => {}
-            Some((row, _)) if row.is_claimed(now) => compared.at_work += 1,
+            Some((row, _)) if row.is_claimed(now) => comparison.claimed_elsewhere += 1,
             _ => {
-                let seen = Some(LoadedRow::scanned(&listed.blob, stored));
-                compared.behind.push(Behind { listed, broken, seen });
+                let row = Some(LoadedRow::scanned(&listed.blob, stored));
+                comparison.stale.push(StaleBlob { listed, broken, row });
                 continue;
             }
         }
         if broken {
-            compared.broken += 1;
-            compared.first_broken.get_or_insert_with(|| listed.blob.url());
+            comparison.broken += 1;
+            comparison.first_broken.get_or_insert_with(|| listed.blob.url());
         }
     }
-    compared
+    comparison
 }
 
 #[cfg(test)]
@@ -85,8 +83,7 @@ mod tests {
         FlowLogBlob::new(&account, "logs", &name).unwrap()
     }
 
-    /// What is known of a blob: nothing, or the commit that was forwarded, until when it is claimed, and
-    /// whether it is broken.
+    /// The row of a blob, if any: the forwarded commit, the end of its claim, and whether it is broken.
     type Known = Option<(Option<u8>, Option<u64>, bool)>;
 
     fn row(known: &Known) -> Option<Checkpoint> {
@@ -101,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_blob_is_behind_unless_its_row_covers_the_commit_or_its_owner_lives(
+        fn a_blob_is_behind_unless_forwarded_or_claimed(
             blobs in proptest::collection::vec(
                 (
                     0..3u8,
@@ -118,7 +115,7 @@ mod tests {
                 .zip(0..)
                 .map(|((etag, _), nic)| {
                     let commit = BlobVersion { etag: etag.to_string(), length: nic.into() };
-                    Found { blob: blob(nic), commit, modified: None }
+                    ListedBlob { blob: blob(nic), commit, modified: None }
                 })
                 .collect();
             let rows = blobs
@@ -128,25 +125,25 @@ mod tests {
                     Some((blob(nic).checkpoint_key(), (row(known)?, RowVersion(nic.to_string()))))
                 })
                 .collect();
-            let compared = compare(listed.clone(), rows, now);
-            let mut expected = Compared::default();
+            let comparison = compare(listed.clone(), rows, now);
+            let mut expected = Comparison::default();
             for (((etag, known), listed), nic) in blobs.iter().zip(listed).zip(0..) {
                 let forwarded = matches!(known, Some((Some(forwarded), ..)) if forwarded == etag);
                 let owned = matches!(known, Some((_, Some(until), _)) if *until > now);
                 let broken = matches!(known, Some((_, _, true)));
                 if !forwarded && !owned {
                     let stored = row(known).map(|row| (row, RowVersion(u32::to_string(&nic))));
-                    let seen = Some(LoadedRow::scanned(&listed.blob, stored));
-                    expected.behind.push(Behind { listed, broken, seen });
+                    let row = Some(LoadedRow::scanned(&listed.blob, stored));
+                    expected.stale.push(StaleBlob { listed, broken, row });
                     continue;
                 }
-                expected.at_work += u64::from(!forwarded);
+                expected.claimed_elsewhere += u64::from(!forwarded);
                 if broken {
                     expected.broken += 1;
                     expected.first_broken.get_or_insert(listed.blob.url());
                 }
             }
-            prop_assert_eq!(compared, expected);
+            prop_assert_eq!(comparison, expected);
         }
     }
 }
