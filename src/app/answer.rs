@@ -1,99 +1,100 @@
-//! The answer to the host after a run: whether Event Grid has to deliver again, and why.
+//! The answer to the host after a run: whether Event Grid must deliver the event again, and why.
 
 use crate::forward::{Completion, Forwarded};
 use crate::host::Handled;
 
-/// What decides, beside the run itself, whether work that is left over is taken up without another event.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Circumstances {
-    /// Whether the blob's hour has been over for so long that no sweep looks at it soon.
-    pub(super) settled: bool,
-    /// Whether the process is about to end.
-    pub(super) stopping: bool,
+/// Why only another delivery of the event would soon continue unfinished work; without a reason the next
+/// sweep continues it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Redelivery {
+    #[error("the process is stopping")]
+    Stopping,
+    #[error("its hour ended more than an hour ago, so no sweep rescans it soon")]
+    HourSettled,
 }
 
-/// What came of a run over `blob`.
-///
-/// Work that is left over is answered with a failure where only another event brings it soon; otherwise the
-/// next sweep does.
-pub(super) fn told(done: &Forwarded, blob: &str, circumstances: Circumstances) -> Handled {
-    let Forwarded { records, messages, quarantined, .. } = done;
+impl Redelivery {
+    pub(super) fn needed(hour_is_settled: bool, stopping: bool) -> Option<Self> {
+        if stopping { Some(Self::Stopping) } else { hour_is_settled.then_some(Self::HourSettled) }
+    }
+}
+
+/// The result of an event about the blob at `url`. Unfinished work counts as a failure only if it needs a
+/// `redelivery`.
+pub(super) fn event_result(stats: &Forwarded, url: &str, redelivery: Option<Redelivery>) -> Handled {
+    let Forwarded { records, messages, quarantined, .. } = stats;
     let nothing = *records == 0 && *quarantined == 0;
-    let text = match done.completion {
-        Completion::Deleted => return Handled::Nothing(format!("{blob} is gone")),
-        Completion::Complete if nothing && !done.broken => {
-            return Handled::Nothing(format!("{blob} brought nothing new"));
+    let text = match stats.completion {
+        Completion::Deleted => return Handled::Nothing(format!("{url} no longer exists")),
+        Completion::Complete if nothing && !stats.broken => {
+            return Handled::Nothing(format!("{url} has no new records"));
         }
         Completion::ClaimedElsewhere if nothing => {
-            format!("{blob} is at work elsewhere, where this commit is noted")
+            format!("{url} is claimed by another worker; this commit is recorded for it")
         }
-        _ => format!("{records} records in {messages} messages from {blob}"),
+        _ => format!("{records} records in {messages} messages from {url}"),
     };
-    let again =
-        if done.rewritten.is_some() { " (rewritten, and forwarded again from the start)" } else { "" };
-    let aside = match quarantined {
+    let rewritten =
+        if stats.rewritten.is_some() { " (rewritten, and forwarded again from the start)" } else { "" };
+    let quarantine = match quarantined {
         0 => String::new(),
         count => format!("; {count} put into quarantine"),
     };
-    let rest = match done.completion {
+    let rest = match stats.completion {
         Completion::LeftOver => "; the rest is left for the next attempt",
-        Completion::ClaimedElsewhere if !nothing => "; the rest is at work elsewhere",
+        Completion::ClaimedElsewhere if !nothing => "; the rest is claimed by another worker",
         _ => "",
     };
-    let text = format!("{text}{again}{aside}{rest}");
-    if let (Completion::LeftOver | Completion::ClaimedElsewhere, Some(why)) =
-        (done.completion, why_again(circumstances))
+    let text = format!("{text}{rewritten}{quarantine}{rest}");
+    if let (Completion::LeftOver | Completion::ClaimedElsewhere, Some(reason)) =
+        (stats.completion, redelivery)
     {
-        return Handled::Failed(format!("{text}; {why}: Event Grid has to deliver this event again"));
+        return Handled::Failed(format!("{text}; {reason}: Event Grid has to deliver this event again"));
     }
-    match done.completion {
-        _ if done.broken => Handled::Broken(format!(
-            "{text}. Some of what was committed to it is no flow log, or a record without an end, and is not forwarded: see \
-             the log for `quarantined`, the container flowlog-quarantine, and what else writes to the blob"
+    match stats.completion {
+        _ if stats.broken => Handled::Broken(format!(
+            "{text}. Some of its bytes are not complete flow-log records and are not forwarded: search the log for \
+             `quarantined`, look into the container flowlog-quarantine, and find out what else writes to the blob"
         )),
         Completion::ClaimedElsewhere if nothing => Handled::Nothing(text),
         _ => Handled::Forwarded(text),
     }
 }
 
-fn why_again(Circumstances { settled, stopping }: Circumstances) -> Option<&'static str> {
-    match () {
-        () if stopping => Some("the process is stopping"),
-        () if settled => Some("its hour has been over for more than an hour, and no sweep looks at it soon"),
-        () => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::plan::Continuity;
+    use crate::forward::Continuity;
 
-    const OPEN: Circumstances = Circumstances { settled: false, stopping: false };
-    const SETTLED: Circumstances = Circumstances { settled: true, stopping: false };
-    const STOPPING: Circumstances = Circumstances { settled: false, stopping: true };
+    const SETTLED: Option<Redelivery> = Some(Redelivery::HourSettled);
+    const STOPPING: Option<Redelivery> = Some(Redelivery::Stopping);
 
     fn ended(end: Completion) -> Forwarded {
         Forwarded { completion: end, ..Forwarded::default() }
     }
 
     #[test]
-    fn what_a_sweep_will_take_up_needs_no_other_event() {
-        let none = told(&ended(Completion::ClaimedElsewhere), "b", OPEN);
-        assert_eq!(none, Handled::Nothing("b is at work elsewhere, where this commit is noted".to_owned()));
+    fn work_that_a_sweep_continues_needs_no_other_delivery() {
+        let none = event_result(&ended(Completion::ClaimedElsewhere), "b", None);
+        assert_eq!(
+            none,
+            Handled::Nothing("b is claimed by another worker; this commit is recorded for it".to_owned())
+        );
         let some = Forwarded { records: 3, messages: 1, ..ended(Completion::LeftOver) };
         let line = "3 records in 1 messages from b; the rest is left for the next attempt";
-        assert_eq!(told(&some, "b", OPEN), Handled::Forwarded(line.to_owned()));
-        assert!(matches!(told(&ended(Completion::LeftOver), "b", OPEN), Handled::Forwarded(_)));
+        assert_eq!(event_result(&some, "b", None), Handled::Forwarded(line.to_owned()));
+        assert!(matches!(event_result(&ended(Completion::LeftOver), "b", None), Handled::Forwarded(_)));
     }
 
     #[test]
-    fn work_left_in_an_hour_that_no_sweep_reaches_fails_with_the_reason() {
+    fn work_that_no_sweep_continues_fails_with_the_reason() {
         for end in [Completion::LeftOver, Completion::ClaimedElsewhere] {
-            for (circumstances, why) in [(SETTLED, "no sweep looks at it soon"), (STOPPING, "is stopping")] {
+            for (redelivery, why) in [(SETTLED, "no sweep rescans it soon"), (STOPPING, "is stopping")] {
                 for records in [0, 3] {
-                    let done = Forwarded { records, messages: records, broken: records > 0, ..ended(end) };
-                    let Handled::Failed(line) = told(&done, "b", circumstances) else { panic!("{done:?}") };
+                    let stats = Forwarded { records, messages: records, broken: records > 0, ..ended(end) };
+                    let Handled::Failed(line) = event_result(&stats, "b", redelivery) else {
+                        panic!("{stats:?}")
+                    };
                     assert!(line.contains(why) && line.contains("deliver this event again"), "{line}");
                 }
             }
@@ -101,15 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_left_needs_no_other_event_however_old_the_hour() {
-        for circumstances in [OPEN, SETTLED, STOPPING] {
-            let nothing = Handled::Nothing("b brought nothing new".to_owned());
-            assert_eq!(told(&ended(Completion::Complete), "b", circumstances), nothing);
+    fn complete_work_needs_no_other_delivery() {
+        for redelivery in [None, SETTLED, STOPPING] {
+            let nothing = Handled::Nothing("b has no new records".to_owned());
+            assert_eq!(event_result(&ended(Completion::Complete), "b", redelivery), nothing);
             assert_eq!(
-                told(&ended(Completion::Deleted), "b", circumstances),
-                Handled::Nothing("b is gone".to_owned())
+                event_result(&ended(Completion::Deleted), "b", redelivery),
+                Handled::Nothing("b no longer exists".to_owned())
             );
-            let done = Forwarded {
+            let stats = Forwarded {
                 records: 2,
                 messages: 1,
                 quarantined: 1,
@@ -117,7 +118,7 @@ mod tests {
                 ..ended(Completion::Complete)
             };
             let line = "2 records in 1 messages from b (rewritten, and forwarded again from the start); 1 put into quarantine";
-            assert_eq!(told(&done, "b", circumstances), Handled::Forwarded(line.to_owned()));
+            assert_eq!(event_result(&stats, "b", redelivery), Handled::Forwarded(line.to_owned()));
         }
     }
 
@@ -125,8 +126,8 @@ mod tests {
     fn a_broken_blob_never_looks_healthy() {
         for end in [Completion::Complete, Completion::LeftOver, Completion::ClaimedElsewhere] {
             for records in [0, 3] {
-                let done = Forwarded { records, broken: true, ..ended(end) };
-                let Handled::Broken(line) = told(&done, "b", OPEN) else { panic!("{done:?}") };
+                let stats = Forwarded { records, broken: true, ..ended(end) };
+                let Handled::Broken(line) = event_result(&stats, "b", None) else { panic!("{stats:?}") };
                 assert!(line.contains("not forwarded") && line.contains("flowlog-quarantine"), "{line}");
             }
         }

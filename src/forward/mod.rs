@@ -16,6 +16,7 @@
 mod attempt;
 mod blob_locks;
 mod breaks;
+mod count;
 mod deadlines;
 mod error;
 mod forwarded;

@@ -3,6 +3,7 @@
 use super::Forwarder;
 use super::attempt::{Attempt, EventInProgress, within};
 use super::blob_locks::CachedState;
+use super::count::count_run;
 use super::deadlines::{Caller, now};
 use super::error::{Awaited, ForwardError};
 use super::forwarded::{Completion, Forwarded};
@@ -58,7 +59,7 @@ impl<P: Ports> Forwarder<P> {
         };
         let result = result.await;
         // A failed attempt counts too: the hub may have accepted messages before the failure.
-        self.metrics.count_run(&attempt.stats, &result);
+        count_run(&self.metrics.runs, &attempt.stats, &result);
         result.map(|()| attempt.stats)
     }
 

@@ -1,4 +1,4 @@
-//! One invocation: from the body that the host posts to the answer it gets.
+//! One invocation: from the posted body to the answer.
 
 use super::answer::{Answer, Logs};
 use super::body::{LARGEST_BODY, Received};
@@ -10,52 +10,52 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use tracing::Instrument as _;
 
-/// How many events of one invocation are worked on at once. One is the usual number; a subscription
-/// with output batching delivers more.
+/// How many events of one invocation run concurrently. Usually there is one; a subscription with output
+/// batching delivers more.
 const EVENTS_AT_ONCE: usize = 16;
 
-/// Longest name of an invocation that is kept, bytes: the host's are GUIDs.
+/// Longest invocation id that is kept, characters: the host's are GUIDs.
 const LONGEST_ID: usize = 64;
 
-/// What the app's functions do.
+/// The functions behind the server.
 pub trait Functions: Send + Sync + 'static {
-    /// Forwards what the commit has added, or finds that there is nothing to forward.
+    /// Forwards what the commit added, if anything.
     fn handle(&self, commit: Commit) -> impl Future<Output = Handled> + Send;
 
-    /// Forwards what events did not bring; says in a line of the log what that was.
+    /// Forwards what is committed but not checkpointed.
     ///
     /// # Errors
-    /// With such a line, when nothing could be done, or all of it failed.
+    /// When nothing could be swept, or all of it failed; the text is a log line.
     fn sweep(&self) -> impl Future<Output = Result<SweepLine, String>> + Send;
 
-    /// What was done since the start, in `OpenMetrics` text form.
+    /// The metrics as `OpenMetrics` text.
     fn metrics(&self) -> String;
 
-    /// Asks everything under way to save what it has done and to end: the process is about to.
+    /// Asks running work to save its progress and end, because the process is about to exit.
     fn stop(&self);
 }
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SweepLine {
-    /// In a line of the log.
+    /// The log line.
     pub text: String,
-    /// Whether somebody should look: some of it failed, or something was found that no sweep can mend.
+    /// Whether an operator should look: something failed, or no sweep can repair it.
     pub is_worrying: bool,
 }
 
-/// What became of a commit; the text is a line of the log.
+/// The result of handling a commit; the text is a log line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Handled {
     /// Records were forwarded.
     Forwarded(String),
-    /// Nothing was to be done: all was forwarded before, or the blob is not ours, or gone.
+    /// There was nothing to do: already forwarded, not configured, or deleted.
     Nothing(String),
-    /// It is about a blob of ours that an event can't be about; nothing was read.
+    /// The blob is configured, but its hour is too old or in the future; nothing was read.
     Refused(String),
-    /// What could be forwarded was, but the blob is broken: some of what was committed is not forwarded.
+    /// Some bytes of the blob are not flow-log records and were not forwarded.
     Broken(String),
-    /// It failed in a way that another attempt may mend.
+    /// Another attempt may succeed.
     Failed(String),
 }
 
@@ -71,23 +71,21 @@ impl fmt::Display for Handled {
     }
 }
 
-/// Works on all events in `body` and answers for them together.
+/// Handles all events in `body` and gives one answer for them.
 ///
-/// The rule of the answer: Event Grid delivers again, for a day and with growing pauses, whatever is not
-/// answered with 200, and holds back newer events meanwhile. So 500 is for failures that can pass, and
-/// everything else gets 200: what is forwarded, what needs no forwarding, and also a body or an event
-/// that can't be understood, because it would be no different the next time. The last is logged as an
-/// error; what such an event might have announced stays in the blob and is not lost by this answer.
-pub(super) async fn run(handler: &impl Functions, id: &str, body: Received) -> Answer {
+/// Event Grid redelivers whatever is not answered with 200, for a day with growing pauses, and delays newer
+/// events meanwhile. So 500 is for transient failures only. An unreadable body or event gets 200, because a
+/// retry would not change it; it is logged, and the sweep forwards the blob.
+pub(super) async fn run(functions: &impl Functions, id: &str, body: Received) -> Answer {
     let refuse = |reason: &dyn fmt::Display| {
-        tracing::error!(invocation = id, "not an invocation: {reason}");
-        Answer::ok(format!("not an invocation, and dropped: {reason}"))
+        tracing::error!(invocation = id, "invalid invocation, dropped: {reason}");
+        Answer::ok(format!("invalid invocation, dropped: {reason}"))
     };
-    let Received { bytes, mut share } = body;
+    let Received { bytes, mut permit } = body;
     let Some(bytes) = bytes else {
         return refuse(&format_args!(
-            "the body is larger than {LARGEST_BODY} bytes: ask for smaller batches in the event subscription; the sweep \
-             forwards what they were about"
+            "the body is larger than {LARGEST_BODY} bytes: configure smaller batches in the event subscription; the sweep \
+             forwards the blobs of these events"
         ));
     };
     let events = match event::parse(&bytes) {
@@ -95,23 +93,22 @@ pub(super) async fn run(handler: &impl Functions, id: &str, body: Received) -> A
         Err(reason) => return refuse(&reason),
     };
     drop(bytes);
-    if let Err(error) = share.fit(&events).await {
-        tracing::warn!(invocation = id, "not begun: {error}");
+    if let Err(error) = permit.fit(&events).await {
+        tracing::warn!(invocation = id, "not started: {error}");
         return Answer::failed(error.to_string());
     }
-    let mut outcomes =
-        pin!(stream::iter(events).map(|event| one(handler, id, event)).buffered(EVENTS_AT_ONCE));
+    let mut results =
+        pin!(stream::iter(events).map(|event| handle_event(functions, id, event)).buffered(EVENTS_AT_ONCE));
     let (mut logs, mut failed) = (Logs::default(), false);
-    while let Some(outcome) = outcomes.next().await {
-        failed |= outcome.failed;
-        logs.push(outcome.line);
+    while let Some(result) = results.next().await {
+        failed |= result.failed;
+        logs.push(result.line);
     }
     if failed { Answer::failed(logs) } else { Answer::ok(logs) }
 }
 
-/// Sweeps, whatever the timer says about itself: it calls again in a few minutes, so that nothing but the
-/// log needs to know of a failure that concerns single blobs. 500 is for a sweep that could do nothing, or in
-/// which all that was to be done failed.
+/// Sweeps. A failure of single blobs is only logged, because the timer calls again in a few minutes; 500 is
+/// for a sweep that could do nothing, or in which everything failed.
 pub(super) async fn sweep(functions: &impl Functions, id: &str) -> Answer {
     let swept = functions.sweep().instrument(tracing::info_span!("sweep", invocation = id)).await;
     match swept {
@@ -130,35 +127,35 @@ pub(super) async fn sweep(functions: &impl Functions, id: &str) -> Answer {
     }
 }
 
-struct Outcome {
+struct EventLine {
     line: String,
     failed: bool,
 }
 
-async fn one(handler: &impl Functions, invocation: &str, event: Event) -> Outcome {
+async fn handle_event(functions: &impl Functions, invocation: &str, event: Event) -> EventLine {
     let commit = match event {
         Event::Commit(commit) => commit,
         Event::Ignored(reason) => {
             tracing::warn!(invocation, "event ignored: {reason}");
-            return Outcome { line: format!("event ignored: {reason}"), failed: false };
+            return EventLine { line: format!("event ignored: {reason}"), failed: false };
         }
     };
     let id = commit.id.clone();
-    // A panic fails this event alone: the process answers for other invocations at the same time.
-    let outcome = AssertUnwindSafe(async { handler.handle(commit).await })
+    // A panic must fail this event only: other invocations run in the same process.
+    let handled = AssertUnwindSafe(async { functions.handle(commit).await })
         .catch_unwind()
         .instrument(tracing::info_span!("commit", invocation, event = id))
         .await
         .unwrap_or_else(|_| Handled::Failed("a defect in the forwarder stopped it (see the log)".to_owned()));
-    match &outcome {
-        Handled::Forwarded(_) | Handled::Nothing(_) => tracing::info!(invocation, event = id, "{outcome}"),
-        Handled::Refused(_) | Handled::Broken(_) => tracing::warn!(invocation, event = id, "{outcome}"),
-        Handled::Failed(_) => tracing::error!(invocation, event = id, "{outcome}"),
+    match &handled {
+        Handled::Forwarded(_) | Handled::Nothing(_) => tracing::info!(invocation, event = id, "{handled}"),
+        Handled::Refused(_) | Handled::Broken(_) => tracing::warn!(invocation, event = id, "{handled}"),
+        Handled::Failed(_) => tracing::error!(invocation, event = id, "{handled}"),
     }
-    Outcome { line: format!("event {id}: {outcome}"), failed: matches!(outcome, Handled::Failed(_)) }
+    EventLine { line: format!("event {id}: {handled}"), failed: matches!(handled, Handled::Failed(_)) }
 }
 
-/// The name of an invocation as the log shows it: the host's GUID, or whatever else calls itself so, cut.
+/// Limits an invocation id to [`LONGEST_ID`]: the header is input.
 pub(super) fn short_id(id: &str) -> String {
     id.chars().take(LONGEST_ID).collect()
 }

@@ -1,4 +1,4 @@
-//! The Functions host: the custom handler's HTTP server, invocations, events and log.
+//! The Functions host: the HTTP server of the custom handler, its invocations and events, and the log.
 
 mod answer;
 mod body;
@@ -9,4 +9,4 @@ mod server;
 pub mod telemetry;
 
 pub use invocation::{Functions, Handled, SweepLine};
-pub use server::*;
+pub use server::{EVENT_FUNCTION, SWEEP_FUNCTION, Stopped, serve};

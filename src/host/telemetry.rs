@@ -1,17 +1,17 @@
-//! The process's log: one line per occurrence, on standard output.
+//! The process's log: one line per event, on standard output.
 //!
-//! The Functions host passes lines of standard output on to Application Insights, and takes every line
-//! of standard error for an error, so nothing is logged there.
+//! The Functions host forwards standard output to Application Insights, and treats every line of standard
+//! error as an error, so nothing is logged there.
 
 use crate::config::{DEFAULT_LEVEL, LIBRARIES, LogFormat, LogSettings};
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging, and sends the message of a panic the same way.
+/// Starts logging; panics are logged too.
 ///
 /// # Errors
-/// When the filter is wrong, or logging was started before.
+/// When the filter is invalid, or logging was already started.
 pub fn init(settings: &LogSettings) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter(settings)?);
     match settings.format {
@@ -22,16 +22,16 @@ pub fn init(settings: &LogSettings) -> Result<(), Box<dyn std::error::Error + Se
     Ok(())
 }
 
-/// Later directives win over earlier ones for the same target, and the more specific target always wins:
-/// so the order is the default level, the quiet libraries, then what was asked for. With `hyper=debug` alone
-/// the forwarder's own lines stay at the default level, which `tracing` by itself would silence.
+/// Default level, then quiet libraries, then the setting: a later directive wins for the same target, and a
+/// more specific target always wins. With `hyper=debug` alone `tracing` would silence the forwarder's lines;
+/// here they stay at the default level.
 fn filter(settings: &LogSettings) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     let quiet = LIBRARIES.map(|library| format!("{library}=warn")).join(",");
-    let asked = settings.filter.as_deref().unwrap_or_default();
-    EnvFilter::builder().parse(format!("{DEFAULT_LEVEL},{quiet},{asked}"))
+    let setting = settings.filter.as_deref().unwrap_or_default();
+    EnvFilter::builder().parse(format!("{DEFAULT_LEVEL},{quiet},{setting}"))
 }
 
-/// One line for a panic, where the default hook writes several to standard error.
+/// Logs a panic as one line; the default hook writes several to standard error.
 fn log_panic(info: &PanicHookInfo<'_>) {
     let message = info.payload_as_str().unwrap_or("no message");
     let location = info.location().map(ToString::to_string).unwrap_or_default();
@@ -42,13 +42,13 @@ fn log_panic(info: &PanicHookInfo<'_>) {
 mod tests {
     use super::*;
 
-    fn filter_for(asked: Option<&str>) -> String {
-        let settings = LogSettings { filter: asked.map(str::to_owned), format: LogFormat::Text };
+    fn filter_for(setting: Option<&str>) -> String {
+        let settings = LogSettings { filter: setting.map(str::to_owned), format: LogFormat::Text };
         filter(&settings).unwrap().to_string()
     }
 
     #[test]
-    fn libraries_stay_quiet_unless_they_are_named() {
+    fn libraries_stay_at_warn_unless_named() {
         assert!(filter_for(None).contains("azure_core=warn") && filter_for(None).contains("info"));
         assert!(filter_for(Some("debug")).contains("azure_core=warn"));
         assert!(filter_for(Some("debug")).contains(",debug") && !filter_for(Some("debug")).contains("info"));
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_about_one_library_leaves_the_forwarders_lines_as_they_are() {
+    fn a_library_filter_keeps_the_forwarders_own_level() {
         let one = filter_for(Some("hyper=debug"));
         assert!(one.contains("info") && one.contains("hyper=debug"), "{one}");
     }

@@ -18,6 +18,7 @@
 mod again;
 mod behind;
 mod close;
+mod count;
 mod discovery;
 mod folders;
 mod hours;
@@ -163,7 +164,7 @@ impl<P: SweepPorts> Sweeper<P> {
                 }
             }
         }
-        self.forwarder.metrics().count_sweep(&swept);
+        count::count_sweep(&self.forwarder.metrics().sweeps, &swept);
         Sweep::Done(swept)
     }
 

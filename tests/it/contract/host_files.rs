@@ -1,7 +1,7 @@
 //! The files that the Functions host reads agree with the code and with each other.
 
 use flowlog_forwarder::config::SWEEP_SCHEDULE;
-use flowlog_forwarder::host::{FUNCTION, SWEEP_FUNCTION};
+use flowlog_forwarder::host::{EVENT_FUNCTION, SWEEP_FUNCTION};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ fn json(path: impl AsRef<Path>) -> Value {
 #[test]
 fn the_function_is_posted_to_where_the_server_listens_for_it() {
     // The host's path for a function is the name of its folder.
-    let function = json(format!("{FUNCTION}/function.json"));
+    let function = json(format!("{EVENT_FUNCTION}/function.json"));
     let bindings = function["bindings"].as_array().unwrap();
     assert_eq!(bindings.len(), 1, "an output binding would send on our behalf");
     assert_eq!(bindings[0]["type"], "eventGridTrigger");
@@ -54,7 +54,7 @@ fn the_host_starts_the_binary_at_the_root_of_the_app() {
 fn what_is_published_is_not_ignored() {
     let ignored = std::fs::read_to_string(root().join(".funcignore")).unwrap();
     let ignored: Vec<_> = ignored.lines().filter(|line| !line.starts_with('#')).collect();
-    for needed in ["host.json", FUNCTION, SWEEP_FUNCTION, "flowlog-forwarder"] {
+    for needed in ["host.json", EVENT_FUNCTION, SWEEP_FUNCTION, "flowlog-forwarder"] {
         assert!(!ignored.contains(&needed), "{needed}");
     }
     for needless in ["src", "target", "tests", "local.settings.json"] {

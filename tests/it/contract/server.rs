@@ -296,7 +296,7 @@ async fn a_stop_is_passed_on_at_once_and_new_work_is_refused() {
         let answer = http::receive(&mut stream).await;
         assert_eq!(
             (answer.status, answer.logs()),
-            (500, vec!["not begun, for the process is stopping".to_owned()])
+            (500, vec!["not started, because the process is stopping".to_owned()])
         );
     }
     server.handler.go.notify_one();
@@ -483,7 +483,7 @@ async fn a_panic_in_a_sweep_is_answered_and_the_server_goes_on() {
         server.handler.go.notify_one();
         let answer = http::post_to("/FlowLogSweep", server.address, b"{}").await;
         assert_eq!(answer.status, 500);
-        assert!(answer.logs()[0].contains("did not end"), "{answer:?}");
+        assert!(answer.logs()[0].contains("invocation failed"), "{answer:?}");
     }
 }
 

@@ -118,10 +118,7 @@ async fn no_more_of_a_blob_is_read_than_the_range_asked_for() {
     let (blobs, blob) = endpoint.blobs();
     let error = blobs.read(&blob, 0..100, Condition::None).await.unwrap_err();
     let ReadError::Failed { reason, .. } = &error else { panic!("{error}") };
-    assert!(
-        reason.contains("longer than 100 bytes, the limit for the requested range"),
-        "{reason}"
-    );
+    assert!(reason.contains("longer than 100 bytes, the limit for the requested range"), "{reason}");
     endpoint.assert_cut_off();
 }
 
@@ -148,10 +145,7 @@ async fn an_endless_refusal_still_says_what_it_refuses() {
 async fn a_row_and_a_page_of_rows_end_at_their_limits() {
     let endpoint = Endpoint::start("200 OK\r\nETag: W/\"1\"", "{\"Blob\":\"", "z").await;
     let error = endpoint.table().load(&key()).await.unwrap_err().to_string();
-    assert!(
-        error.contains("65536 bytes, the limit for a row of the table flowlogcheckpoints"),
-        "{error}"
-    );
+    assert!(error.contains("65536 bytes, the limit for a row of the table flowlogcheckpoints"), "{error}");
     endpoint.assert_cut_off();
     let endpoint = Endpoint::start("200 OK", "{\"value\":[{}", ",{}").await;
     let days = Rows::Partitions("0".into().."2".into());

@@ -4,7 +4,7 @@ use crate::support::http::{self, Answer};
 use crate::support::memory_hub::Failure;
 use crate::support::samples::{CONTAINER, blob_in, container, content, record};
 use crate::support::world::{Twins, World, records};
-use flowlog_forwarder::app::Handler;
+use flowlog_forwarder::app::FlowLogFunctions;
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::config::{StorageAccess, StorageAccount};
 use flowlog_forwarder::flow_log::{FlowLogBlob, Sources};
@@ -25,7 +25,7 @@ const NINE: Hour = Hour::new(498_705);
 /// The days for which rows are kept here.
 const DAYS: u16 = 7;
 
-type MemoryHandler = Handler<Twins>;
+type MemoryHandler = FlowLogFunctions<Twins>;
 
 /// A process behind its server.
 struct Process {
@@ -73,7 +73,7 @@ fn handler(world: &World) -> MemoryHandler {
     };
     let sources = Sources::new([account.blob_service], &[CONTAINER.to_owned()]);
     let sweeper = world.sweeper(&process);
-    Handler::new(sources, process, sweeper, world.clock(), Retention::of_days(DAYS))
+    FlowLogFunctions::new(sources, process, sweeper, world.clock(), Retention::of_days(DAYS))
 }
 
 fn hours_before(hours: u64) -> FlowLogBlob {
@@ -126,7 +126,7 @@ async fn a_late_commit_at_work_elsewhere_is_asked_for_again() {
         let answer = process.deliver(&blob).await;
         assert_eq!(answer.status, status, "{hours} hours ago: {answer:?}");
         let line = &answer.logs()[0];
-        assert!(line.contains("is at work elsewhere"), "{line}");
+        assert!(line.contains("is claimed by another worker"), "{line}");
         assert_eq!(line.contains("Event Grid has to deliver this event again"), status == 500, "{line}");
     }
 }
@@ -155,7 +155,7 @@ async fn a_late_commit_that_is_forwarded_whole_is_done_with() {
     assert_eq!(process.deliver(&blob).await.status, 200);
     let again = process.deliver(&blob).await;
     assert_eq!(again.status, 200);
-    assert!(again.logs()[0].contains("brought nothing new"), "{again:?}");
+    assert!(again.logs()[0].contains("has no new records"), "{again:?}");
     assert_eq!(process.world.received(), records(3));
     process.stop.send(()).unwrap();
     assert_eq!(process.task.await.unwrap(), Stopped::Drained);

@@ -61,7 +61,7 @@ where
     C: CheckpointStore,
     H: Hub,
     Q: Quarantine,
-    W: 'static,
+    W: WatermarkCopy,
 {
     type Blobs = B;
     type Checkpoints = C;
