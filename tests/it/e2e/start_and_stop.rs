@@ -31,7 +31,7 @@ async fn wrong_settings_end_the_process_with_64_and_name_them_all() {
         "MAX_MESSAGE_BYTES",
         "FLOWLOG_SWEEP_SCHEDULE",
         "RUST_LOG",
-        "FLOWLOG_STORAGE_blobServiceUri is not the name of a setting: FLOWLOG_STORAGE__blobServiceUri is meant?",
+        "FLOWLOG_STORAGE_blobServiceUri is not the name of a setting: did you mean FLOWLOG_STORAGE__blobServiceUri?",
     ] {
         assert!(stderr(&output).contains(name), "{}", stderr(&output));
     }

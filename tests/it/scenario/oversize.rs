@@ -79,7 +79,7 @@ async fn a_record_that_cannot_be_split_is_quarantined_whole() {
         let (note, bytes) = &items[0];
         assert_eq!(bytes, lump.as_bytes());
         assert_eq!((note.blob.clone(), note.range.end - note.range.start), (blob.url(), lump.len() as u64));
-        assert!(note.reason.contains("no flows to split at"), "{}", note.reason);
+        assert!(note.reason.contains("no list of flows"), "{}", note.reason);
     }
 }
 

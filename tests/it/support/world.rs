@@ -8,7 +8,7 @@ use crate::support::records::content;
 use bytes::Bytes;
 use flowlog_forwarder::checkpoint::{BlobVersion, Checkpoint};
 use flowlog_forwarder::clock::Clock;
-use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
+use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::forward::lease_store::LeaseStore;
 use flowlog_forwarder::forward::{ForwardError, Forwarded, Forwarder, ForwarderOptions};
 use flowlog_forwarder::hour::Hour;
@@ -154,7 +154,7 @@ impl World {
 
     /// The watermark of the sample container.
     pub fn watermark(&self) -> Hour {
-        Hour::new(self.table.row(&CheckpointKey::of_sweep(&container())).unwrap().progress.offset)
+        Hour::new(self.table.row(&container().sweep_key()).unwrap().progress.offset)
     }
 
     /// The content of each item in quarantine, as text.

@@ -3,7 +3,7 @@
 use super::all_arrived;
 use crate::support::hub::{OnRig, batch, batches, quick, soon, within};
 use crate::support::rig::Rig;
-use flowlog_forwarder::azure::event_hubs::Options;
+use flowlog_forwarder::azure::event_hubs::HubOptions;
 use flowlog_forwarder::message::Batch;
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use serde_json::{Value, json};
@@ -104,7 +104,8 @@ async fn a_send_without_a_settlement_fails_at_its_deadline_as_unsettled() {
 
 #[tokio::test]
 async fn a_stalled_link_is_replaced_and_its_batches_are_sent_again() {
-    let it = OnRig::with(Rig::start().await, Options { stall: Duration::from_millis(300), ..quick() });
+    let it =
+        OnRig::with(Rig::start().await, HubOptions { stall_timeout: Duration::from_millis(300), ..quick() });
     it.fault(json!({"action": "swallow", "skip": 2, "count": 6})).await;
     let batches = batches(8);
     let results = it.send_all(batches.clone()).await;
@@ -126,7 +127,10 @@ impl Dice {
 async fn random_faults_lose_no_acknowledged_batch() {
     for seed in 0..12 {
         let mut dice = Dice(seed);
-        let it = OnRig::with(Rig::start().await, Options { stall: Duration::from_millis(200), ..quick() });
+        let it = OnRig::with(
+            Rig::start().await,
+            HubOptions { stall_timeout: Duration::from_millis(200), ..quick() },
+        );
         for _ in 0..6 {
             let action =
                 ["reject", "release", "modify", "detach", "drop", "swallow", "delay", "refuse-attach"]

@@ -2,7 +2,7 @@
 
 use crate::support::hub::{OnRig, batch, batch_of, origin, quick, soon, within};
 use crate::support::rig::Rig;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HubAddress, Options};
+use flowlog_forwarder::azure::event_hubs::{EventHub, HubAddress, HubOptions};
 use flowlog_forwarder::message::Batch;
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ async fn a_silent_server_costs_only_the_connect_timeout() {
     let port = listener.local_addr().unwrap().port();
     let address = HubAddress { host: "127.0.0.1".into(), port, tls: false, hub: "flow".into() };
     let (_, access) = Rig::start().await.hub_access();
-    let options = Options { connect_timeout: Duration::from_millis(100), ..quick() };
+    let options = HubOptions { connect_timeout: Duration::from_millis(100), ..quick() };
     let hub = EventHub::new(address, access, options);
     let error = hub.send(batch(0), within(1000)).await.unwrap_err();
     let HubError::Unreachable { reason, .. } = &error else { panic!("{error}") };
@@ -79,8 +79,11 @@ async fn a_silent_network_is_replaced_by_a_new_connection() {
     let (mut address, access) = it.rig.hub_access();
     let (port, freeze) = freezer(address.port).await;
     address.port = port;
-    it.hub =
-        Arc::new(EventHub::new(address, access, Options { stall: Duration::from_millis(300), ..quick() }));
+    it.hub = Arc::new(EventHub::new(
+        address,
+        access,
+        HubOptions { stall_timeout: Duration::from_millis(300), ..quick() },
+    ));
     it.hub.send(batch(0), soon()).await.unwrap();
     freeze.store(true, Ordering::SeqCst);
     // Far more than the buffers of the sockets hold: writes block, too.
@@ -99,7 +102,11 @@ async fn an_idle_connection_stays_and_a_silent_one_is_replaced_before_a_send() {
     let (port, freeze) = freezer(address.port).await;
     address.port = port;
     // Only the idle timeout can help: a stall is noticed after the deadline.
-    let options = Options { idle_timeout: Duration::from_secs(2), stall: Duration::from_mins(10), ..quick() };
+    let options = HubOptions {
+        idle_timeout: Duration::from_secs(2),
+        stall_timeout: Duration::from_mins(10),
+        ..quick()
+    };
     it.hub = Arc::new(EventHub::new(address, access, options));
     it.hub.send(batch(0), soon()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(4500)).await;

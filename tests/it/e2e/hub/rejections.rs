@@ -3,7 +3,7 @@
 use super::all_arrived;
 use crate::support::hub::{OnRig, batch, batch_of, batches, origin, quick, soon};
 use crate::support::rig::Rig;
-use flowlog_forwarder::azure::event_hubs::Options;
+use flowlog_forwarder::azure::event_hubs::HubOptions;
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -80,7 +80,7 @@ async fn a_send_due_before_the_end_of_throttling_fails_at_once() {
 
 #[tokio::test]
 async fn a_throttling_hub_gets_no_batch_until_the_wait_is_over() {
-    let it = OnRig::with(Rig::start().await, Options { busy_wait: Duration::from_millis(600), ..quick() });
+    let it = OnRig::with(Rig::start().await, HubOptions { busy_wait: Duration::from_millis(600), ..quick() });
     it.fault(json!({"action": "reject"})).await;
     let first = Box::pin(it.hub.send(batch(0), soon()));
     let others = async {

@@ -3,7 +3,7 @@
 use crate::support::hub::{OnRig, batch, batch_of, batches, body, origin, quick, soon};
 use crate::support::received::received;
 use crate::support::rig::Rig;
-use flowlog_forwarder::azure::event_hubs::Options;
+use flowlog_forwarder::azure::event_hubs::HubOptions;
 use flowlog_forwarder::message::{Batch, Message, Origin};
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use futures_util::FutureExt as _;
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 #[tokio::test]
 async fn the_window_limits_the_batches_in_flight() {
-    let it = OnRig::with(Rig::start().await, Options { window_batches: 5, ..quick() });
+    let it = OnRig::with(Rig::start().await, HubOptions { window_batches: 5, ..quick() });
     it.fault(json!({"action": "delay", "ms": 30, "count": 40})).await;
     let results = it.send_all(batches(40)).await;
     assert!(results.iter().all(Result::is_ok));
@@ -24,7 +24,7 @@ async fn the_window_limits_the_batches_in_flight() {
 
 #[tokio::test]
 async fn the_window_limits_the_bytes_in_flight() {
-    let it = OnRig::with(Rig::start().await, Options { window_bytes: 20_000, ..quick() });
+    let it = OnRig::with(Rig::start().await, HubOptions { window_bytes: 20_000, ..quick() });
     it.fault(json!({"action": "delay", "ms": 20, "count": 24})).await;
     // Three batches of 6,000 bytes fit.
     let origin = Arc::new(origin());
@@ -53,7 +53,7 @@ async fn each_batch_is_answered_by_its_own_settlement() {
 
 #[tokio::test]
 async fn a_queued_batch_whose_caller_gave_up_is_not_sent() {
-    let it = OnRig::with(Rig::start().await, Options { window_batches: 1, ..quick() });
+    let it = OnRig::with(Rig::start().await, HubOptions { window_batches: 1, ..quick() });
     it.fault(json!({"action": "hold"})).await;
     let mut first = Box::pin(it.hub.send(batch(0), soon()));
     let mut given_up = Box::pin(it.hub.send(batch(300), soon()));

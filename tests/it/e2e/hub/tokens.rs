@@ -6,8 +6,8 @@ use crate::support::received::received;
 use crate::support::rig::Rig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowlog_forwarder::azure::credential;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAccess, HubAddress, Options};
+use flowlog_forwarder::azure::auth::managed_identity;
+use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAccess, HubAddress, HubOptions};
 use flowlog_forwarder::config::Identity;
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -28,7 +28,7 @@ async fn until_tokens(rig: &Rig, least: u64) {
 
 #[tokio::test]
 async fn a_signature_is_renewed_in_time_and_the_link_stays() {
-    let options = Options { signature_life: Duration::from_secs(3), ..quick() };
+    let options = HubOptions { signature_life: Duration::from_secs(3), ..quick() };
     let it = OnRig::with(Rig::own(&[]).await, options);
     it.hub.send(batch(0), soon()).await.unwrap();
     // By then the stand-in would have detached a link without a valid token.
@@ -46,7 +46,7 @@ async fn a_signature_is_renewed_in_time_and_the_link_stays() {
 
 #[tokio::test]
 async fn a_failed_renewal_is_retried_while_the_old_token_is_valid() {
-    let options = Options { signature_life: Duration::from_secs(5), ..quick() };
+    let options = HubOptions { signature_life: Duration::from_secs(5), ..quick() };
     let it = OnRig::with(Rig::own(&[]).await, options);
     it.hub.send(batch(0), soon()).await.unwrap();
     it.rig.call("POST", "/hub/faults", Some(json!({"action": "cbs", "status": 500, "count": 1}))).await;
@@ -116,7 +116,7 @@ async fn a_given_signature_works_until_it_expires_and_is_tried_once() {
 
 #[tokio::test]
 async fn a_renewal_waits_for_a_slow_answer() {
-    let options = Options { signature_life: Duration::from_secs(3), ..quick() };
+    let options = HubOptions { signature_life: Duration::from_secs(3), ..quick() };
     let it = OnRig::with(Rig::own(&[]).await, options);
     it.hub.send(batch(0), soon()).await.unwrap();
     it.rig.call("POST", "/hub/faults", Some(json!({"action": "cbs", "ms": 300, "count": 2}))).await;
@@ -158,7 +158,7 @@ async fn a_managed_identity_over_tls_sends_and_renews_its_tokens() {
 #[ignore = "runs in a process of its own, for the test above"]
 async fn alone_sends_for_three_lives_of_its_token() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let tokens = credential::tokens(&Identity { client_id: None }, HUB_SCOPE).unwrap();
+    let tokens = managed_identity::tokens(&Identity { client_id: None }, HUB_SCOPE).unwrap();
     let address = over_tls(&variable("RIG_PORT"), &variable("RIG_HUB"));
     let hub = EventHub::new(address, HubAccess::Identity { tokens, client_id: None }, quick());
     hub.send(batch(0), soon()).await.unwrap();

@@ -4,7 +4,7 @@ use super::{fail_sends, hour, received, sorted, sweep};
 use crate::support::blobs::{NINE, blob_in, container};
 use crate::support::records::{own_records, records};
 use crate::support::world::World;
-use flowlog_forwarder::flow_log::{CheckpointKey, Container};
+use flowlog_forwarder::flow_log::Container;
 use flowlog_forwarder::sweep::SweeperOptions;
 use std::sync::Arc;
 use url::Url;
@@ -50,11 +50,7 @@ async fn a_missing_container_is_reported_and_does_not_stop_the_others() {
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.missing.as_slice(), swept.records), (&[nowhere.to_string()][..], 2));
     assert!(!swept.scanned_nothing());
-    assert_eq!(
-        world.table.row(&CheckpointKey::of_sweep(&nowhere)),
-        None,
-        "its watermark begins once it exists"
-    );
+    assert_eq!(world.table.row(&nowhere.sweep_key()), None, "its watermark begins once it exists");
 }
 
 #[tokio::test]

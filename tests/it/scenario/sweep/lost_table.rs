@@ -5,7 +5,6 @@ use crate::support::blobs::{NINE, blob_in, container};
 use crate::support::records::{own_records, records};
 use crate::support::world::World;
 use flowlog_forwarder::checkpoint::{Checkpoint, Progress};
-use flowlog_forwarder::flow_log::CheckpointKey;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::SweepOutcome;
 
@@ -90,7 +89,7 @@ async fn the_second_copy_follows_the_watermark() {
 #[tokio::test]
 async fn the_watermark_of_an_earlier_version_is_continued() {
     let world = World::default();
-    let key = CheckpointKey::of_sweep(&container());
+    let key = container().sweep_key();
     let progress = Progress { offset: hour(-3).number(), ..Progress::default() };
     let row = Checkpoint { progress, ..Checkpoint::new("all before".to_owned()) };
     world.table.swap(&key, &row, None).await.unwrap();
