@@ -1,7 +1,7 @@
 //! The identity endpoint: failing, hostile, and with a proxy in the environment.
 
-use crate::e2e::storage_hostile::Endpoint;
 use crate::support::alone::{run_alone, variable};
+use crate::support::endless::EndlessEndpoint;
 use crate::support::rig::Rig;
 use flowlog_forwarder::azure::auth::managed_identity;
 use flowlog_forwarder::azure::event_hubs::HUB_SCOPE;
@@ -57,12 +57,13 @@ async fn alone_reads_a_row_before_and_in_an_outage() {
 #[tokio::test]
 async fn an_endless_answer_of_the_identity_endpoint_is_one_line() {
     let endpoint =
-        Endpoint::start("403 Forbidden", "{\"message\": \"no\\nERROR forged", "\\u0007 and more").await;
+        EndlessEndpoint::start("403 Forbidden", "{\"message\": \"no\\nERROR forged", "\\u0007 and more")
+            .await;
     let url = format!("http://127.0.0.1:{}/msi/token", endpoint.port);
     let variables = vec![("IDENTITY_ENDPOINT", url), ("IDENTITY_HEADER", "hunter2".to_owned())];
     run_alone(concat!(module_path!(), "::alone_is_refused_a_token"), variables).await;
     endpoint.assert_cut_off();
-    let endpoint = Endpoint::start("200 OK", "{\"access_token\": \"", "x").await;
+    let endpoint = EndlessEndpoint::start("200 OK", "{\"access_token\": \"", "x").await;
     let url = format!("http://127.0.0.1:{}/msi/token", endpoint.port);
     let variables = vec![("IDENTITY_ENDPOINT", url), ("IDENTITY_HEADER", "hunter2".to_owned())];
     run_alone(concat!(module_path!(), "::alone_is_given_too_long_a_token"), variables).await;

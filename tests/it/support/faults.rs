@@ -1,6 +1,6 @@
 //! Faults of the twins: which call, how often, and what happens.
 
-use crate::support::faulty::Life;
+use crate::support::life::Life;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Ports of one process: twins whose calls meet the faults of the world.
 
 use crate::support::faults::{Action, Call, Faults, When};
+use crate::support::life::Life;
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::flow_log::rope::Rope;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
@@ -18,40 +19,7 @@ use flowlog_forwarder::ports::watermark_copy::{WatermarkCopy, WatermarkCopyError
 use std::future::{Future, pending};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, watch};
-
-/// Whether a process lives, and whether it is paused.
-#[derive(Default)]
-pub struct Life {
-    ended: AtomicBool,
-    end: Notify,
-    paused: watch::Sender<bool>,
-}
-
-impl Life {
-    pub fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
-    }
-
-    /// Waits until the process has ended.
-    pub async fn ended(&self) {
-        let end = self.end.notified();
-        if !self.has_ended() {
-            end.await;
-        }
-    }
-
-    pub(super) fn set_paused(&self, paused: bool) {
-        self.paused.send_replace(paused);
-    }
-
-    fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
-        self.end.notify_waiters();
-    }
-}
 
 /// A port of one process.
 #[derive(Clone, Default)]
@@ -79,11 +47,11 @@ impl<T> Faulty<T> {
         effect: impl Future<Output = Result<A, E>>,
         error: impl FnOnce(Action) -> E,
     ) -> (usize, Result<A, E>) {
-        self.alive().await;
+        self.life.running().await;
         // Sends must not overtake each other: a hub takes them in the order of their first polls.
         if call != Call::Send {
             self.faults.jitter().await;
-            self.alive().await;
+            self.life.running().await;
         }
         let (number, delay, action) = self.faults.next(call, target);
         if !delay.is_zero() {
@@ -118,21 +86,13 @@ impl<T> Faulty<T> {
         };
         self.faults.jitter().await;
         // A process that has ended sees no answer.
-        self.alive().await;
+        self.life.running().await;
         (number, answer)
     }
 
     async fn pause(&self) {
         self.faults.pause(&self.life);
-        self.alive().await;
-    }
-
-    /// Waits while the process is paused; never returns once it has ended.
-    async fn alive(&self) {
-        let _ = self.life.paused.subscribe().wait_for(|paused| !paused).await;
-        if self.life.has_ended() {
-            let () = pending().await;
-        }
+        self.life.running().await;
     }
 }
 

@@ -2,11 +2,13 @@
 
 pub mod alone;
 pub mod blobs;
+pub mod endless;
 pub mod faults;
 pub mod faulty;
 pub mod http;
 pub mod hub;
 pub mod judge;
+pub mod life;
 pub mod memory;
 pub mod process;
 pub mod received;

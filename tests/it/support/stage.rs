@@ -1,7 +1,7 @@
 //! A world with two processes, and events delivered as Event Grid does.
 
 use crate::support::faults::Faults;
-use crate::support::faulty::Life;
+use crate::support::life::Life;
 use crate::support::memory::MemoryHub;
 use crate::support::received::Received;
 use crate::support::world::{MemoryForwarder, World};

@@ -2,7 +2,8 @@
 
 use crate::support::blobs::{NINE, container};
 use crate::support::faults::{Action, Call, Faults};
-use crate::support::faulty::{Faulty, Life};
+use crate::support::faulty::Faulty;
+use crate::support::life::Life;
 use crate::support::memory::{MemoryBlobs, MemoryHub, MemoryQuarantine, MemoryTable, MemoryWatermarkCopy};
 use crate::support::records::content;
 use bytes::Bytes;
