@@ -62,6 +62,7 @@ pub mod app;
 pub mod azure;
 pub mod config;
 
+mod backoff;
 pub mod clock;
 mod hex;
 pub mod hour;

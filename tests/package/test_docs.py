@@ -12,9 +12,10 @@ DOCS = sorted((ROOT / "docs").rglob("*.md"))
 FIRST = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
 PAGES = [*FIRST, ROOT / "infra/README.md", ROOT / "rig/README.md", *DOCS]
 
-# Names that are not settings of the forwarder: of the host, the Azure CLI, GitHub, the emulator, the packager, the Makefile.
+# Names that are not settings of the forwarder: of the host, the Azure CLI, GitHub, the emulator, the packager, the Makefile
+# and tools.
 FOREIGN = {
-    "FUZZ_SECONDS",
+    "FUZZ_SECONDS", "INSTA_UPDATE",
     "FUNCTIONS_WORKER_RUNTIME", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
     "AZURE_SUBSCRIPTION_ID", "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
@@ -22,7 +23,8 @@ FOREIGN = {
 
 
 def settings():
-    names = re.findall(r'name: "([^"]+)"', (ROOT / "src/config/settings.rs").read_text())
+    """The names in the table of docs/settings.md, which tests/it compares with the code."""
+    names = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/settings.md").read_text(), flags=re.M)
     connections = ["FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION", "CHECKPOINT_STORAGE", "AzureWebJobsStorage"]
     parts = [name.removeprefix("<NAME>") for name in names if name.startswith("<NAME>")]
     return set(names) | {connection + part for connection in connections for part in parts} | set(parts)
@@ -68,7 +70,7 @@ def constants(path):
     """The values of the numeric constants in a Rust file: bytes, seconds or a count."""
     found = {"MIB": 1 << 20, "KIB": 1 << 10, "u128::BITS": 128}
     for name, value in re.findall(r"const (\w+): [\w:]+ =\s+(.*?);", path.read_text(), flags=re.S):
-        value = re.sub(r"Cap \{ bytes: (.*?),.*\}", r"\1", value)
+        value = re.sub(r"BodyLimit \{ bytes: (.*?),.*\}", r"\1", value)
         for unit, seconds in {"millis": 0.001, "secs": 1, "mins": 60, "hours": 3600}.items():
             value = re.sub(rf"Duration::from_{unit}\((\d+)\)", rf"\1 * {seconds}", value)
         value = re.sub(r"u128::BITS|[A-Za-z_]\w*", lambda name: str(found.get(name[0], name[0])), value)
@@ -155,6 +157,13 @@ class Quotations(unittest.TestCase):
                     self.assertTrue(re.search(pattern, written), pattern)
 
 
+class Tests(unittest.TestCase):
+    def test_their_names_are_short(self):
+        self.assertGreater(len(tests()), 500)
+        long = sorted(name for name in tests() if len(name) > 70)
+        self.assertEqual(long, [], "at most 70 characters")
+
+
 class ThreatModel(unittest.TestCase):
     TEXT = (ROOT / "docs/security.md").read_text()
 
@@ -193,7 +202,7 @@ COMPOSED = r"""(?x) (?<=forwarded):[ ] | (?<=nothing\ to\ forward):[ ] | (?<=the
                (?<=flow\ log): | (?<=settings\ are)[ ](?=wrong) | ;[ ] | ,[ ](?=oldest) | [ ](?=\(\d) | [ ](?=HTTP) """
 
 # Quoted, but not log lines.
-NOT_LINES = {"in_doubt", "amqp:not-found"}
+NOT_LINES = {"in_flight", "amqp:not-found"}
 
 
 class FirstPage(unittest.TestCase):
