@@ -64,6 +64,7 @@ pub mod config;
 
 mod backoff;
 pub mod clock;
+mod hex;
 pub mod hour;
 mod memory;
 pub mod metrics;

@@ -3,13 +3,13 @@
 use super::answer::{Redelivery, event_result};
 use crate::checkpoint::BlobVersion;
 use crate::clock::Clock;
-use crate::flow_log::{Sources, timely};
+use crate::flow_log::{Sources, check_hour};
 use crate::forward::Forwarder;
 use crate::host::event::Commit;
 use crate::host::{Functions, Handled, SweepLine};
 use crate::hour::{Hour, Retention};
 use crate::ports::SweepPorts;
-use crate::sweep::{Outcome, Sweep, Sweeper};
+use crate::sweep::{SweepOutcome, SweepResult, Sweeper};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,7 +46,7 @@ impl<P: SweepPorts> Functions for FlowLogFunctions<P> {
                 return Handled::Nothing(reason.to_string());
             }
         };
-        if let Err(reason) = timely(&blob, self.clock.now(), self.retention) {
+        if let Err(reason) = check_hour(&blob, self.clock.now(), self.retention) {
             return Handled::Refused(format!("{blob}: {reason}"));
         }
         let version =
@@ -71,11 +71,13 @@ impl<P: SweepPorts> Functions for FlowLogFunctions<P> {
 
     async fn sweep(&self) -> Result<SweepLine, String> {
         match self.sweeper.sweep().await {
-            Sweep::UnderWay => {
+            SweepResult::AlreadyRunning => {
                 Ok(SweepLine { text: "another sweep is running".to_owned(), is_worrying: false })
             }
-            Sweep::Done(swept) if swept.outcome() == Outcome::Failed => Err(swept.to_string()),
-            Sweep::Done(swept) => Ok(SweepLine { text: swept.to_string(), is_worrying: swept.is_worrying() }),
+            SweepResult::Finished(swept) if swept.outcome() == SweepOutcome::Failed => Err(swept.to_string()),
+            SweepResult::Finished(swept) => {
+                Ok(SweepLine { text: swept.to_string(), is_worrying: swept.needs_attention() })
+            }
         }
     }
 }

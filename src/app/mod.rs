@@ -82,5 +82,5 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
 /// Must be unique per process: it names the owner of a claim.
 fn worker_name() -> String {
     // If the random part is missing, the process id still distinguishes the processes of one instance.
-    format!("{}-{}", random::hex(), std::process::id())
+    format!("{}-{}", random::id(), std::process::id())
 }

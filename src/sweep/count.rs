@@ -1,27 +1,26 @@
 //! Counts a sweep in the metrics, and shows its findings there.
 
-use super::{Outcome, Swept};
+use super::report::{SweepOutcome, SweepReport};
 use crate::metrics::SweepMetrics;
 
-/// Adds a sweep to `metrics`. The findings of a sweep that could not look at anything are not shown: those
-/// of the last sweep stay.
-pub(super) fn count_sweep(metrics: &SweepMetrics, swept: &Swept) {
-    let outcome = swept.outcome();
+/// Adds a sweep to `metrics`. A sweep that could not scan anything leaves the findings of the one before.
+pub(super) fn count_sweep(metrics: &SweepMetrics, report: &SweepReport) {
+    let outcome = report.outcome();
     metrics.count(match outcome {
-        Outcome::Done => "done",
-        Outcome::Partly => "partly",
-        Outcome::Failed => "failed",
+        SweepOutcome::Done => "done",
+        SweepOutcome::Partly => "partly",
+        SweepOutcome::Failed => "failed",
     });
-    metrics.hours_given_up.inc_by(swept.given_up);
-    if outcome == Outcome::Failed && swept.saw_nothing() {
+    metrics.hours_given_up.inc_by(report.given_up);
+    if outcome == SweepOutcome::Failed && report.scanned_nothing() {
         return;
     }
-    metrics.behind_blobs.set(swept.still_behind());
-    metrics.broken_blobs.set(swept.broken);
-    if outcome != Outcome::Failed {
-        metrics.last_sweep.set(swept.at / 1_000);
+    metrics.behind_blobs.set(report.still_behind());
+    metrics.broken_blobs.set(report.broken);
+    if outcome != SweepOutcome::Failed {
+        metrics.last_sweep.set(report.started / 1_000);
     }
-    if let Some(newest) = swept.newest {
+    if let Some(newest) = report.newest_commit {
         metrics.newest_commit.set(newest / 1_000);
     }
 }

@@ -1,147 +1,131 @@
-//! Which flow logs write to a container: found by walking down its folders, never through its blobs.
+//! Finds the flow logs of a container by walking down its folders, without listing blobs.
 //!
-//! Every sweep walks, so that it finds a new flow log, and so that no hour is closed on the strength of a
-//! walk that could not have seen all that was committed to it. Folders that are known to hold a flow log's
-//! years are not entered again: a walk costs one call for each folder above them.
+//! Every sweep walks, because an hour may only be closed when all flow logs that wrote to it are known.
+//! Folders of known flow logs are not listed again, so a walk costs one call for each folder above them.
 
-use super::folders::{Below, FlowLog, what_is};
-use super::look::ScanError;
+use super::error::SweepError;
+use super::folders::{FlowLog, FolderKind, classify};
+use super::pages::NamePages;
 use crate::flow_log::Container;
-use crate::ports::blobs::{BlobListing, Depth, LARGEST_PAGE, Names, Page};
+use crate::ports::blobs::{BlobListing, Depth, LARGEST_PAGE, Page};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
-/// How many folders are looked into at once.
+/// How many folders are listed at once.
 const AT_ONCE: usize = 8;
 
-/// How deep years may lie. An NSG's are nine folders down:
+/// How many folders deep the walk goes. The years of an NSG are nine folders down:
 /// `resourceId=/SUBSCRIPTIONS/…/RESOURCEGROUPS/…/PROVIDERS/MICROSOFT.NETWORK/NETWORKSECURITYGROUPS/…/y=…/`.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
-/// How many flow logs a container may have, and how many folders may wait to be looked into: bounds memory,
-/// at some 150 bytes each.
-const MOST: usize = 100_000;
+/// How many flow logs a container may have, and how many folders may wait to be listed. Bounds memory, at
+/// some 150 bytes each.
+const LIMIT: usize = 100_000;
 
 /// What a walk found.
 #[derive(Debug)]
-pub(super) struct Walk {
-    /// In the order of their prefixes; with those that earlier walks found when this one did not end.
-    pub(super) flow_logs: Arc<[FlowLog]>,
-    /// Why the walk did not come to its end; none when it saw every folder.
-    pub(super) failure: Option<ScanError>,
-}
-
-/// The flow logs that the last walks found, by container.
-#[derive(Debug, Default)]
 pub(super) struct Discovery {
-    known: Mutex<HashMap<Container, Arc<[FlowLog]>>>,
+    /// In the order of their prefixes; includes those known before when the walk failed.
+    pub(super) flow_logs: Arc<[FlowLog]>,
+    /// Why the walk did not see every folder; none when it did.
+    pub(super) failure: Option<SweepError>,
 }
 
-impl Discovery {
-    /// Walks through `container` until `deadline`.
-    pub(super) async fn walk(
-        &self,
-        listing: &impl BlobListing,
-        container: &Container,
-        deadline: Instant,
-    ) -> Walk {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(container).cloned();
-        let known = known.unwrap_or_default();
-        let mut found = Vec::new();
-        let failure = walk(listing, container, &known, &mut found, deadline).await.err();
-        if failure.is_some() {
-            // What was not seen this time may be there all the same.
-            found.extend(known.iter().take(MOST).cloned());
-        }
-        found.sort_unstable();
-        found.dedup();
-        let flow_logs: Arc<[FlowLog]> = found.into();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(container.clone(), Arc::clone(&flow_logs));
-        Walk { flow_logs, failure }
+/// Walks through `container` until `deadline`. `known` are the flow logs that earlier walks found, in order.
+pub(super) async fn discover(
+    listing: &impl BlobListing,
+    container: &Container,
+    known: &[FlowLog],
+    deadline: Instant,
+) -> Discovery {
+    let mut found = Vec::new();
+    let failure = walk(listing, container, known, &mut found, deadline).await.err();
+    if failure.is_some() {
+        // The walk may not have reached these.
+        found.extend(known.iter().take(LIMIT).cloned());
+    }
+    found.sort_unstable();
+    found.dedup();
+    Discovery { flow_logs: found.into(), failure }
+}
+
+/// A folder whose subfolders are listed.
+struct Folder {
+    children: NamePages,
+    depth: usize,
+}
+
+impl Folder {
+    fn new(prefix: String, depth: usize) -> Self {
+        Self { children: NamePages::new(prefix, Depth::Children), depth }
     }
 }
 
-/// A folder to look into, from a page of its listing on.
-struct Folder {
-    prefix: String,
-    depth: usize,
-    marker: Option<String>,
-}
-
-/// Walks down from the root, deepest folders first, so that few wait to be looked into; adds what it finds
-/// to `found`.
+/// Walks down from the root and adds flow logs to `found`. Goes deep first, so that few folders wait.
 async fn walk(
     listing: &impl BlobListing,
     container: &Container,
     known: &[FlowLog],
     found: &mut Vec<FlowLog>,
     deadline: Instant,
-) -> Result<(), ScanError> {
-    let mut waiting = vec![Folder { prefix: String::new(), depth: 0, marker: None }];
+) -> Result<(), SweepError> {
+    let mut waiting = vec![Folder::new(String::new(), 0)];
     let mut under_way = FuturesUnordered::new();
     loop {
         while under_way.len() < AT_ONCE
             && let Some(folder) = waiting.pop()
         {
-            under_way.push(children(listing, container, folder, deadline));
+            under_way.push(next_page(listing, container, folder, deadline));
         }
         let Some(answer) = under_way.next().await else { return Ok(()) };
         let (folder, page) = answer?;
-        if let Some(marker) = page.next {
-            let (prefix, depth) = (folder.prefix.clone(), folder.depth);
-            waiting.push(Folder { prefix, depth, marker: Some(marker) });
+        let (prefix, depth) = (folder.children.prefix().to_owned(), folder.depth);
+        if folder.children.has_more() {
+            waiting.push(folder);
         }
         for child in page.folders {
-            match what_is(&folder.prefix, &child) {
-                Below::Year { upper } => {
-                    let flow_log = FlowLog { prefix: folder.prefix.clone(), upper };
-                    // One year follows the other.
+            match classify(&prefix, &child) {
+                FolderKind::Year { upper } => {
+                    let flow_log = FlowLog { prefix: prefix.clone(), upper };
+                    // A flow log's years are listed one after another.
                     if found.last() != Some(&flow_log) {
                         found.push(flow_log);
                     }
                 }
-                Below::Folder => match of_prefix(known, &child) {
-                    [] if folder.depth < DEEPEST => {
-                        waiting.push(Folder { prefix: child, depth: folder.depth + 1, marker: None });
-                    }
-                    [] => tracing::debug!(%container, folder = child, "too deep for a flow log"),
+                FolderKind::Parent => match in_folder(known, &child) {
+                    [] if depth < MAX_DEPTH => waiting.push(Folder::new(child, depth + 1)),
+                    [] => tracing::debug!(%container, folder = child, "skipped: too deep for a flow log"),
                     flow_logs => found.extend_from_slice(flow_logs),
                 },
-                Below::Foreign => tracing::debug!(%container, folder = child, "not a flow log's folder"),
+                FolderKind::Foreign => {
+                    tracing::debug!(%container, folder = child, "skipped: not a flow log's folder");
+                }
             }
         }
-        if found.len() > MOST || waiting.len() > MOST {
-            return Err(ScanError::TooMany { container: container.to_string(), most: MOST });
+        if found.len() > LIMIT || waiting.len() > LIMIT {
+            return Err(SweepError::TooMany { container: container.to_string(), limit: LIMIT });
         }
     }
 }
 
-/// The flow logs in the folder `prefix`: more than one only when its years are spelled in two ways.
-fn of_prefix<'a>(known: &'a [FlowLog], prefix: &str) -> &'a [FlowLog] {
+/// The `known` flow logs with the folder `prefix`: two when its years are spelled in both cases.
+fn in_folder<'a>(known: &'a [FlowLog], prefix: &str) -> &'a [FlowLog] {
     let start = known.partition_point(|flow_log| flow_log.prefix.as_str() < prefix);
     let count = known[start..].partition_point(|flow_log| flow_log.prefix == prefix);
     &known[start..start + count]
 }
 
-/// One page of the folders in `folder`, which comes back with them.
-async fn children(
+/// Reads the next page of the folders in `folder`.
+async fn next_page(
     listing: &impl BlobListing,
     container: &Container,
-    folder: Folder,
+    mut folder: Folder,
     deadline: Instant,
-) -> Result<(Folder, Page), ScanError> {
-    let names = Names {
-        prefix: &folder.prefix,
-        depth: Depth::Children,
-        marker: folder.marker.as_deref(),
-        at_most: LARGEST_PAGE,
-    };
-    let page = timeout_at(deadline, listing.list(container, names)).await;
-    let page = page.map_err(|_| ScanError::OutOfTime { what: "finding the flow logs" })??;
+) -> Result<(Folder, Page), SweepError> {
+    let page = timeout_at(deadline, folder.children.next(listing, container, LARGEST_PAGE)).await;
+    let page = page.map_err(|_| SweepError::OutOfTime { activity: "finding the flow logs" })??;
     Ok((folder, page))
 }
 
@@ -154,9 +138,9 @@ mod tests {
         let flow_log = |prefix: &str, upper| FlowLog { prefix: prefix.to_owned(), upper };
         let known =
             [flow_log("a/", false), flow_log("b/", false), flow_log("b/", true), flow_log("c/", true)];
-        assert_eq!(of_prefix(&known, "a/"), &known[..1]);
-        assert_eq!(of_prefix(&known, "b/"), &known[1..3]);
-        assert_eq!(of_prefix(&known, "bb/"), &[]);
-        assert_eq!(of_prefix(&known, "d/"), &[]);
+        assert_eq!(in_folder(&known, "a/"), &known[..1]);
+        assert_eq!(in_folder(&known, "b/"), &known[1..3]);
+        assert_eq!(in_folder(&known, "bb/"), &[]);
+        assert_eq!(in_folder(&known, "d/"), &[]);
     }
 }

@@ -1,18 +1,18 @@
-//! What a folder's name says: a flow log's year, a folder on the way there, or somebody else's.
+//! Classifies folders by their names: the year of a flow log, a folder above one, or something else.
 
-use crate::flow_log::Kind;
+use crate::flow_log::LogKind;
 use crate::hour::Hour;
 
-/// A folder that holds one flow log's years.
+/// A flow log, as the folder that holds its years.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FlowLog {
     pub(super) prefix: String,
-    /// Whether `Y=` is written for `y=`, and so the other keys.
+    /// Whether the keys of dates are upper case: `Y=` instead of `y=`.
     pub(super) upper: bool,
 }
 
 impl FlowLog {
-    /// What the names of all its blobs of `hour` begin with.
+    /// The prefix of the names of all its blobs of `hour`.
     pub(super) fn prefix_of(&self, hour: Hour) -> String {
         let (year, month, day) = hour.date().to_calendar_date();
         let [y, m, d, h] = if self.upper { ["Y", "M", "D", "H"] } else { ["y", "m", "d", "h"] };
@@ -22,29 +22,26 @@ impl FlowLog {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Below {
-    /// A folder to look into.
-    Folder,
-    /// A flow log's year.
+pub(super) enum FolderKind {
+    /// May hold flow logs further down.
+    Parent,
+    /// One year of a flow log.
     Year { upper: bool },
-    /// Somebody else's.
+    /// Holds no flow logs.
     Foreign,
 }
 
-/// What the folder `child` in `folder` is: at the root, flow logs have keys of their own.
-pub(super) fn what_is(folder: &str, child: &str) -> Below {
+/// Classifies the folder `child` of `folder`. At the root of a container only the roots of flow logs count.
+pub(super) fn classify(folder: &str, child: &str) -> FolderKind {
     let name = child.strip_prefix(folder).unwrap_or(child).trim_end_matches('/');
     match name.split_once('=') {
         key if folder.is_empty() => {
-            let is_root = |kind: Kind| {
-                let root = kind.prefix().split_once('=').map(|(root, _)| root);
-                key.zip(root).is_some_and(|((key, _), root)| root.eq_ignore_ascii_case(key))
-            };
-            if is_root(Kind::VNet) || is_root(Kind::Nsg) { Below::Folder } else { Below::Foreign }
+            let is_root = key.is_some_and(|(key, _)| LogKind::with_root_key(key).is_some());
+            if is_root { FolderKind::Parent } else { FolderKind::Foreign }
         }
-        Some(("y", year)) if is_year(year) => Below::Year { upper: false },
-        Some(("Y", year)) if is_year(year) => Below::Year { upper: true },
-        _ => Below::Folder,
+        Some(("y", year)) if is_year(year) => FolderKind::Year { upper: false },
+        Some(("Y", year)) if is_year(year) => FolderKind::Year { upper: true },
+        _ => FolderKind::Parent,
     }
 }
 
@@ -57,26 +54,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn years_are_told_from_folders_and_foreign_roots() {
+    fn folders_are_years_parents_or_foreign() {
         for (folder, child, expected) in [
-            ("", "flowLogResourceID=/", Below::Folder),
-            ("", "FLOWLOGRESOURCEID=/", Below::Folder),
-            ("", "resourceId=/", Below::Folder),
-            ("", "resourceId=ABC/", Below::Folder),
-            ("", "tenant=/", Below::Foreign),
-            ("", "backup/", Below::Foreign),
-            ("", "y=2026/", Below::Foreign),
-            ("resourceId=/", "resourceId=/SUBSCRIPTIONS/", Below::Folder),
-            ("resourceId=/A/", "resourceId=/A/y=2026/", Below::Year { upper: false }),
-            ("resourceId=/A/", "resourceId=/A/Y=2026/", Below::Year { upper: true }),
-            ("resourceId=/A/", "resourceId=/A/y=old/", Below::Folder),
+            ("", "flowLogResourceID=/", FolderKind::Parent),
+            ("", "FLOWLOGRESOURCEID=/", FolderKind::Parent),
+            ("", "resourceId=/", FolderKind::Parent),
+            ("", "resourceId=ABC/", FolderKind::Parent),
+            ("", "tenant=/", FolderKind::Foreign),
+            ("", "backup/", FolderKind::Foreign),
+            ("", "y=2026/", FolderKind::Foreign),
+            ("resourceId=/", "resourceId=/SUBSCRIPTIONS/", FolderKind::Parent),
+            ("resourceId=/A/", "resourceId=/A/y=2026/", FolderKind::Year { upper: false }),
+            ("resourceId=/A/", "resourceId=/A/Y=2026/", FolderKind::Year { upper: true }),
+            ("resourceId=/A/", "resourceId=/A/y=old/", FolderKind::Parent),
         ] {
-            assert_eq!(what_is(folder, child), expected, "{child} in {folder}");
+            assert_eq!(classify(folder, child), expected, "{child} in {folder}");
         }
     }
 
     #[test]
-    fn an_hours_prefix_is_spelled_as_the_years_folder_is() {
+    fn the_prefix_of_an_hour_keeps_the_case_of_its_flow_log() {
         let hour = Hour::new(498_705);
         let folder = |upper| FlowLog { prefix: "flowLogResourceID=/S/F/".into(), upper }.prefix_of(hour);
         assert_eq!(folder(false), "flowLogResourceID=/S/F/y=2026/m=11/d=22/h=09/");

@@ -4,105 +4,105 @@ use crate::hour::Hour;
 use std::fmt;
 use time::OffsetDateTime;
 
-/// What came of a call.
+/// The result of a call to sweep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "one every few minutes")]
-pub enum Sweep {
-    /// It swept.
-    Done(Swept),
-    /// Another sweep is under way in this process.
-    UnderWay,
+pub enum SweepResult {
+    /// The sweep ended; its failures are in the report.
+    Finished(SweepReport),
+    /// Another sweep of this process is under way: nothing was done.
+    AlreadyRunning,
 }
 
 /// How well a sweep went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// All that was to be done was done, or is left for want of time.
+pub enum SweepOutcome {
+    /// Nothing failed. Work may be left over for want of time.
     Done,
     /// Some of it failed.
     Partly,
-    /// Nothing could be looked at, or every blob behind failed.
+    /// Nothing could be scanned, or every blob that was behind failed.
     Failed,
 }
 
 /// What a sweep did. Times are milliseconds since the Unix epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// When it began.
-    pub at: u64,
-    /// The first and the last of the hours that were not known to be forwarded.
+pub struct SweepReport {
+    /// When the sweep started.
+    pub started: u64,
+    /// The first and the last of the open hours.
     pub hours: Option<(Hour, Hour)>,
     /// Flow logs known.
     pub flow_logs: u64,
-    /// Flow logs' hours that were looked at to their end; closed hours are not counted here.
-    pub looked_at: u64,
-    /// Blobs listed there.
+    /// Open hours of flow logs that were scanned to the end: each hour counts once for each flow log.
+    pub scanned: u64,
+    /// Blobs listed in open hours.
     pub listed: u64,
-    /// Closed hours that were looked at again.
-    pub closed_hours: u64,
+    /// Closed hours that were rescanned.
+    pub rescanned: u64,
     /// Blobs found behind their checkpoints.
     pub behind: u64,
     /// Of these, blobs of closed hours.
     pub behind_in_closed: u64,
-    /// Of all that were behind, blobs forwarded to their end, or gone.
+    /// Of all blobs behind, those that were forwarded to the end or turned out to be deleted.
     pub caught_up: u64,
     /// Records that the hub accepted.
     pub records: u64,
     /// Messages that carried them.
     pub messages: u64,
-    /// Stretches of bytes that were put into quarantine.
+    /// Byte ranges put into quarantine.
     pub quarantined: u64,
     /// Blobs behind that another worker has claimed.
-    pub at_work: u64,
-    /// Blobs that failed.
+    pub claimed_elsewhere: u64,
+    /// Blobs whose run failed.
     pub failed: u64,
     /// Blobs of which some can't be forwarded.
     pub broken: u64,
     /// The URL of the first of them.
     pub first_broken: Option<String>,
-    /// Blobs, and containers' hours, for which the time was too short.
+    /// Blobs and hours for which there was no time.
     pub left_over: u64,
-    /// Checkpoint rows deleted for their age.
+    /// Checkpoint rows deleted because of their age.
     pub deleted: u64,
     /// Hours given up: never swept to their end, and older than the retention.
     pub given_up: u64,
-    /// Containers that do not exist.
+    /// URLs of containers that do not exist.
     pub missing: Vec<String>,
-    /// Containers that held blobs in earlier hours, and none in the last two.
+    /// URLs of containers that held blobs in earlier hours, and none in the last two.
     pub silent: Vec<String>,
-    /// How many listings and scans failed.
-    pub unseen: u64,
+    /// Listings and table scans that failed.
+    pub failed_scans: u64,
     /// The first failure of any kind.
     pub first_failure: Option<String>,
-    /// When the newest commit was made that was seen.
-    pub newest: Option<u64>,
-    /// When the newest commit was made to that blob behind which had waited longest.
+    /// Time of the newest commit listed.
+    pub newest_commit: Option<u64>,
+    /// Of the blobs still behind, the oldest time of a newest commit.
     pub oldest_behind: Option<u64>,
 }
 
-impl Swept {
-    /// Whether nothing at all could be looked at.
+impl SweepReport {
+    /// Whether nothing at all could be scanned.
     #[must_use]
-    pub fn saw_nothing(&self) -> bool {
-        self.looked_at == 0 && self.unseen > 0
+    pub fn scanned_nothing(&self) -> bool {
+        self.scanned == 0 && self.failed_scans > 0
     }
 
     /// How well it went.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        if self.saw_nothing() || self.failed > 0 && self.caught_up == 0 && self.records == 0 {
-            Outcome::Failed
-        } else if self.failed > 0 || self.unseen > 0 || self.first_failure.is_some() {
-            Outcome::Partly
+    pub fn outcome(&self) -> SweepOutcome {
+        if self.scanned_nothing() || self.failed > 0 && self.caught_up == 0 && self.records == 0 {
+            SweepOutcome::Failed
+        } else if self.failed > 0 || self.failed_scans > 0 || self.first_failure.is_some() {
+            SweepOutcome::Partly
         } else {
-            Outcome::Done
+            SweepOutcome::Done
         }
     }
 
-    /// Whether somebody should look, although the sweep did what it could.
+    /// Whether an operator should look: something failed, or was found that no sweep can repair.
     #[must_use]
-    pub fn is_worrying(&self) -> bool {
-        self.outcome() != Outcome::Done
+    pub fn needs_attention(&self) -> bool {
+        self.outcome() != SweepOutcome::Done
             || self.broken > 0
             || self.behind_in_closed > 0
             || self.given_up > 0
@@ -115,25 +115,25 @@ impl Swept {
         self.behind.saturating_sub(self.caught_up)
     }
 
-    /// Notes a failure.
-    pub(super) fn note(&mut self, failure: impl fmt::Display) {
+    /// Keeps `failure` if it is the first.
+    pub(super) fn note_failure(&mut self, failure: impl fmt::Display) {
         self.first_failure.get_or_insert_with(|| failure.to_string());
     }
 
-    /// Counts `count` broken blobs, the first of which has the URL `first`.
-    pub(super) fn count_broken(&mut self, count: u64, first: Option<String>) {
+    /// Adds `count` broken blobs, the first of which has the URL `first`.
+    pub(super) fn add_broken(&mut self, count: u64, first: Option<String>) {
         self.broken += count;
         self.first_broken = self.first_broken.take().or(first);
     }
 
-    /// Notes that a blob, committed last at `modified`, is not forwarded.
-    pub(super) fn not_forwarded(&mut self, modified: Option<u64>) {
+    /// Notes that a blob is still behind; its newest commit was made at `modified`.
+    pub(super) fn note_behind(&mut self, modified: Option<u64>) {
         self.oldest_behind = self.oldest_behind.into_iter().chain(modified).min();
     }
 }
 
-/// One line; what is nothing is not said, but for what has to be 0 when all is well.
-impl fmt::Display for Swept {
+/// One line. Shows zeros only where zero is the sign that all is well.
+impl fmt::Display for SweepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { flow_logs, listed, behind, caught_up, failed, broken, records, messages, .. } = self;
         match self.hours {
@@ -153,35 +153,36 @@ impl fmt::Display for Swept {
         write!(f, "; {records} records forwarded in {messages} messages")?;
         for (count, what) in [
             (self.behind_in_closed, "blobs of closed hours were behind: an event was lost"),
-            (self.quarantined, "stretches put into quarantine"),
-            (self.at_work, "blobs at work elsewhere"),
+            (self.quarantined, "byte ranges put into quarantine"),
+            (self.claimed_elsewhere, "blobs behind are claimed by another worker"),
             (self.left_over, "hours and blobs left for the next sweep"),
-            (self.closed_hours, "closed hours looked at again"),
+            (self.rescanned, "closed hours rescanned"),
             (self.deleted, "old checkpoints deleted"),
-            (self.given_up, "hours given up, for they are older than the retention"),
-            (self.unseen, "listings or scans failed"),
+            (self.given_up, "hours given up: older than the retention"),
+            (self.failed_scans, "listings or table scans failed"),
         ] {
             if count > 0 {
                 write!(f, "; {count} {what}")?;
             }
         }
-        match self.newest {
-            Some(newest) => write!(f, "; newest commit {}", Ago { time: newest, now: self.at })?,
+        match self.newest_commit {
+            Some(newest) => write!(f, "; newest commit {}", Ago { time: newest, now: self.started })?,
             None => f.write_str("; newest commit: unknown")?,
         }
         match self.oldest_behind {
-            Some(oldest) => write!(f, ", oldest not forwarded {}", Ago { time: oldest, now: self.at })?,
+            Some(oldest) => write!(f, ", oldest not forwarded {}", Ago { time: oldest, now: self.started })?,
             None if self.still_behind() > 0 => f.write_str(", oldest not forwarded: unknown")?,
             None => f.write_str(", oldest not forwarded: none")?,
         }
         if !self.missing.is_empty() {
-            write!(f, "; no container {}", self.missing.join(", "))?;
+            write!(f, "; container does not exist: {}", self.missing.join(", "))?;
         }
         if !self.silent.is_empty() {
             let silent = self.silent.join(", ");
             write!(
                 f,
-                "; no blobs for two hours, where there were some, in {silent}: look at the flow log in Network Watcher"
+                "; no blobs for two hours in {silent}, which had some before: check the flow log in Network \
+                 Watcher"
             )?;
         }
         match &self.first_failure {
@@ -191,7 +192,7 @@ impl fmt::Display for Swept {
     }
 }
 
-/// A time of day, and how long ago it was.
+/// Shows a time, and how long ago it was.
 struct Ago {
     time: u64,
     now: u64,
@@ -216,27 +217,27 @@ mod tests {
     /// 2026-11-22T09:05:00Z
     const NOW: u64 = 498_705 * 3_600_000 + 300_000;
 
-    fn well() -> Swept {
-        Swept {
-            at: NOW,
+    fn well() -> SweepReport {
+        SweepReport {
+            started: NOW,
             hours: Some((Hour::new(498_704), Hour::new(498_705))),
             flow_logs: 1,
-            looked_at: 2,
+            scanned: 2,
             listed: 12,
-            newest: Some(NOW - 60_000),
-            ..Swept::default()
+            newest_commit: Some(NOW - 60_000),
+            ..SweepReport::default()
         }
     }
 
     #[test]
-    fn the_line_of_a_sweep_says_what_must_be_nothing() {
+    fn the_line_shows_zeros_that_mean_well() {
         assert_eq!(
             well().to_string(),
             "swept 2026-11-22T08Z to 2026-11-22T09Z of 1 flow log: 12 blobs, 0 behind, 0 caught up, 0 failed, \
              0 broken; 0 records forwarded in 0 messages; newest commit 09:04:00Z (1 min ago), \
              oldest not forwarded: none"
         );
-        let old = Swept { behind: 3, oldest_behind: Some(NOW - 86_400_000), flow_logs: 2, ..well() };
+        let old = SweepReport { behind: 3, oldest_behind: Some(NOW - 86_400_000), flow_logs: 2, ..well() };
         assert!(
             old.to_string().contains("oldest not forwarded 2026-11-21 09:05:00Z (1440 min ago)"),
             "{old}"
@@ -245,16 +246,16 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_in_which_all_or_some_failed_says_so() {
-        assert_eq!((well().outcome(), well().is_worrying()), (Outcome::Done, false));
-        let outcome = |failed, caught_up, unseen, looked_at| {
-            Swept { looked_at, caught_up, failed, unseen, ..well() }.outcome()
+    fn the_outcome_tells_some_from_all_failed() {
+        assert_eq!((well().outcome(), well().needs_attention()), (SweepOutcome::Done, false));
+        let outcome = |failed, caught_up, failed_scans, scanned| {
+            SweepReport { scanned, caught_up, failed, failed_scans, ..well() }.outcome()
         };
-        assert_eq!(outcome(3, 0, 0, 2), Outcome::Failed, "every blob behind failed");
-        assert_eq!(outcome(3, 1, 0, 2), Outcome::Partly);
-        assert_eq!(outcome(0, 0, 1, 2), Outcome::Partly);
-        assert_eq!(outcome(0, 0, 1, 0), Outcome::Failed, "nothing was looked at");
-        assert!(Swept { broken: 1, ..well() }.is_worrying());
-        assert!(Swept { behind_in_closed: 1, ..well() }.is_worrying());
+        assert_eq!(outcome(3, 0, 0, 2), SweepOutcome::Failed, "every blob behind failed");
+        assert_eq!(outcome(3, 1, 0, 2), SweepOutcome::Partly);
+        assert_eq!(outcome(0, 0, 1, 2), SweepOutcome::Partly);
+        assert_eq!(outcome(0, 0, 1, 0), SweepOutcome::Failed, "nothing was scanned");
+        assert!(SweepReport { broken: 1, ..well() }.needs_attention());
+        assert!(SweepReport { behind_in_closed: 1, ..well() }.needs_attention());
     }
 }

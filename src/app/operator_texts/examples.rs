@@ -10,7 +10,7 @@ use crate::message::split::SplitError;
 use crate::ports::blobs::ReadError;
 use crate::ports::hub::HubError;
 use crate::ports::quarantine::QuarantineError;
-use crate::sweep::Swept;
+use crate::sweep::SweepReport;
 use std::time::Duration;
 use url::Url;
 
@@ -30,20 +30,20 @@ fn short(text: &str) -> String {
 
 /// A healthy sweep, one that found everything there is to find, and one that could do nothing.
 pub(super) fn sweeps() -> Vec<String> {
-    let healthy = Swept {
-        at: NOW,
+    let healthy = SweepReport {
+        started: NOW,
         hours: Some((Hour::new(498_704), Hour::new(498_705))),
         flow_logs: 2,
-        looked_at: 2,
+        scanned: 2,
         listed: 120,
         behind: 1,
         caught_up: 1,
         records: 600,
         messages: 3,
-        newest: Some(NOW - 60_000),
-        ..Swept::default()
+        newest_commit: Some(NOW - 60_000),
+        ..SweepReport::default()
     };
-    let worrying = Swept {
+    let worrying = SweepReport {
         behind: 9,
         caught_up: 2,
         failed: 1,
@@ -51,19 +51,19 @@ pub(super) fn sweeps() -> Vec<String> {
         first_broken: Some(blob().url()),
         behind_in_closed: 1,
         quarantined: 2,
-        at_work: 1,
+        claimed_elsewhere: 1,
         left_over: 4,
-        closed_hours: 24,
+        rescanned: 24,
         deleted: 30,
         given_up: 5,
-        unseen: 1,
+        failed_scans: 1,
         oldest_behind: Some(NOW - 26 * 3_600_000),
         missing: vec!["contoso/missing".to_owned()],
         silent: vec!["contoso/silent".to_owned()],
         first_failure: Some(failures().remove(0)),
         ..healthy.clone()
     };
-    let failed = Swept { at: NOW, unseen: 1, ..Swept::default() };
+    let failed = SweepReport { started: NOW, failed_scans: 1, ..SweepReport::default() };
     [healthy, worrying, failed].map(|swept| short(&swept.to_string())).to_vec()
 }
 
@@ -120,7 +120,7 @@ pub(super) fn failures() -> Vec<String> {
             cause: SplitError::Changed { record: 14..9_000, offset: 4_096 },
         },
         ForwardError::Oversize { blob: url.clone(), range: 14..9_000, size: 2_000_000 },
-        ForwardError::Internal { blob: url.clone(), cause: NotHeld { asked: 0..14, held: 14..9_000 } },
+        ForwardError::Internal { blob: url.clone(), cause: NotHeld { requested: 0..14, held: 14..9_000 } },
         ForwardError::Stopping { blob: url.clone() },
     ];
     for awaited in [

@@ -5,7 +5,7 @@ use super::client::{StorageSetupError, one_request};
 use super::own_container::OwnContainer;
 use crate::azure::http::status;
 use crate::config::CheckpointStorage;
-use crate::flow_log::{CheckpointKey, Container};
+use crate::flow_log::Container;
 use crate::hour::Hour;
 use crate::ports::watermark_copy::{WatermarkCopy, WatermarkCopyError};
 use azure_core::http::RequestContent;
@@ -42,7 +42,7 @@ impl AzureWatermarkCopy {
     }
 
     fn blob(&self, container: &Container) -> BlobClient {
-        self.container.blob(&format!("{}.json", CheckpointKey::of_sweep(container).partition))
+        self.container.blob(&format!("{}.json", container.sweep_key().partition))
     }
 
     async fn download(&self, container: &Container) -> azure_core::Result<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! The documentation of the settings says what the code reads, no more and no less.
 
-use flowlog_forwarder::config::{CONNECTIONS, Config, SETTINGS};
+use flowlog_forwarder::config::{Config, Documented, names, settings};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ fn looked_up(given: &BTreeMap<&str, &str>) -> BTreeSet<String> {
 const REFUSED: [&str; 3] = ["__managedIdentityResourceId", "__clientSecret", "__tenantId"];
 
 #[test]
-fn every_setting_that_is_read_is_documented_and_the_other_way_round() {
+fn the_settings_read_are_the_settings_documented() {
     let by_string = BTreeMap::from([
         ("FLOWLOG_STORAGE", "UseDevelopmentStorage=true"),
         ("AzureWebJobsStorage", "UseDevelopmentStorage=true"),
@@ -39,13 +39,7 @@ fn every_setting_that_is_read_is_documented_and_the_other_way_round() {
         .flat_map(looked_up)
         .filter(|name| !REFUSED.iter().any(|refused| name.ends_with(refused)))
         .collect();
-    let documented: BTreeSet<String> = SETTINGS
-        .iter()
-        .flat_map(|setting| match setting.name.strip_prefix("<NAME>") {
-            Some(part) => CONNECTIONS.iter().map(|name| format!("{name}{part}")).collect(),
-            None => vec![setting.name.to_owned()],
-        })
-        .collect();
+    let documented: BTreeSet<String> = names().into_iter().collect();
     let undocumented: Vec<_> = read.difference(&documented).collect();
     // A table address says nothing about where flow logs are; it is looked up with the other forms.
     assert_eq!(undocumented, ["FLOWLOG_STORAGE__tableServiceUri"]);
@@ -54,13 +48,10 @@ fn every_setting_that_is_read_is_documented_and_the_other_way_round() {
 }
 
 #[test]
-fn the_documented_table_is_the_codes() {
+fn the_documented_table_is_that_of_the_code() {
     let page = file("docs/settings.md");
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
-    let expected: Vec<String> = SETTINGS
-        .iter()
-        .map(|setting| format!("| `{}` | {} | {} |", setting.name, setting.meaning, setting.default))
-        .collect();
+    let expected: Vec<String> = settings().iter().map(Documented::row).collect();
     assert_eq!(rows, expected, "the table should read:\n{}\n", expected.join("\n"));
 }
 
@@ -70,7 +61,7 @@ fn the_example_of_local_settings_is_complete_and_holds_nothing_unknown() {
     assert_eq!(example["IsEncrypted"], false);
     let values = example["Values"].as_object().unwrap();
     for name in values.keys().filter(|name| *name != "FUNCTIONS_WORKER_RUNTIME") {
-        assert!(SETTINGS.iter().any(|setting| setting.name == name), "{name}");
+        assert!(names().contains(name), "{name}");
     }
     let config = Config::from_lookup(|name| values.get(name).map(|value| value.as_str().unwrap().to_owned()));
     assert!(!config.unwrap().hub.tls, "emulators speak plain AMQP");

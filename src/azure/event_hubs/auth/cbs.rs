@@ -34,7 +34,7 @@ pub(in crate::azure::event_hubs) struct Cbs {
 impl Cbs {
     /// Attaches both links under new names: a name is free again only when both peers have seen its link end.
     pub(in crate::azure::event_hubs) async fn attach(session: &mut SessionHandle<()>) -> Result<Self, Fault> {
-        let reply_to = format!("flowlog-forwarder-cbs-{}", random::hex());
+        let reply_to = format!("flowlog-forwarder-cbs-{}", random::id());
         let sender = Sender::attach(session, format!("{reply_to}-requests"), "$cbs").await?;
         let receiver = Receiver::builder()
             .name(reply_to.as_str())

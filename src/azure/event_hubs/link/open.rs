@@ -70,7 +70,7 @@ async fn authorize_and_attach(
     let mut renewal = TokenRenewal::authorize(&mut connection, audience, &token).await?;
     attempt.enter(Stage::Attach);
     let mut session = Session::begin(&mut connection).await?;
-    let name = format!("flowlog-forwarder-{}", random::hex());
+    let name = format!("flowlog-forwarder-{}", random::id());
     let sender = Sender::attach(&mut session, name, config.address.hub.as_str()).await?;
     let max_message_size = sender
         .max_message_size()
@@ -86,7 +86,7 @@ async fn connect(
     let (stream, abort) = stream::connect(&config.address, attempt).await?;
     let idle = u32::try_from(config.options.idle_timeout.as_millis()).unwrap_or(u32::MAX);
     let connection = Connection::builder()
-        .container_id(format!("flowlog-forwarder-{}", random::hex()))
+        .container_id(format!("flowlog-forwarder-{}", random::id()))
         .hostname(config.address.host.as_str())
         .max_frame_size(MAX_FRAME_BYTES)
         .sasl_profile(SaslProfile::Anonymous)
