@@ -1,5 +1,5 @@
-//! The cutter beside what else finds records in the same bytes, and beside the limits of the machine:
-//! all in one run, for a figure alone says nothing of another machine.
+//! The cutter, other ways to find records in the same bytes, and the limits of the machine. All run
+//! together, because a single figure can't be compared between machines.
 
 use bytes::Bytes;
 use divan::counter::BytesCount;
@@ -9,21 +9,21 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fmt::{self, Write as _};
 
-/// About the length of the bytes: more than the caches nearest to a core hold, as a read window is.
+/// The approximate input length: like a read window, more than a core's own caches hold.
 const LENGTH: usize = 4 << 20;
 
 fn main() {
     divan::main();
 }
 
-/// What the records look like.
+/// The shape of the records.
 #[derive(Clone, Copy)]
 enum Shape {
-    /// As Network Watcher writes them: no white space, 100 tuples.
+    /// As Network Watcher writes them: no whitespace, 100 tuples.
     Compact,
     /// The same, indented.
     Pretty,
-    /// Tuples that are full of escaped quotes and backslashes.
+    /// Tuples full of escaped quotes and backslashes.
     Escapes,
     /// As long as one tuple: a time, a MAC address and a rule.
     Small,
@@ -129,11 +129,10 @@ struct LazyRecords<'a> {
     records: Vec<sonic_rs::LazyValue<'a>>,
 }
 
-/// `raw_value` with `sonic-rs`: one pass as well, over each element with SIMD, which is kept as a raw slice.
+/// Like `raw_value`, with `sonic-rs`: one SIMD pass that keeps each element as a raw slice.
 ///
-/// It chooses its instructions when it is compiled, so here it has those of the published binary. Its own
-/// iterator over an array within a document reads everything twice and is slower but for `tiny`, where it is
-/// as fast as `raw_value`.
+/// `sonic-rs` chooses its instructions at compile time, so it has those of the published binary. Its own
+/// iterator over an array reads everything twice: slower, except for `tiny`, where it equals `raw_value`.
 #[divan::bench(args = SHAPES)]
 fn sonic_lazy(bencher: Bencher<'_, '_>, shape: Shape) {
     count(bencher, shape, |bytes| {
@@ -142,13 +141,13 @@ fn sonic_lazy(bencher: Bencher<'_, '_>, shape: Shape) {
     });
 }
 
-/// Finds every quote and every bracket that closes, and does nothing with them.
+/// Only finds all quotes and closing brackets.
 #[divan::bench(args = SHAPES)]
 fn memchr3(bencher: Bencher<'_, '_>, shape: Shape) {
     count(bencher, shape, |bytes| memchr::memchr3_iter(b'"', b'}', b']', bytes).count());
 }
 
-/// Looks for a byte that does not occur: as fast as bytes can be looked at.
+/// Searches for a byte that does not occur: the fastest way to look at every byte.
 #[divan::bench(args = SHAPES)]
 fn memchr_none(bencher: Bencher<'_, '_>, shape: Shape) {
     count(bencher, shape, |bytes| memchr::memchr_iter(b'\0', bytes).count());

@@ -1,10 +1,10 @@
-//! The two halves of catching up, each alone and as this program does it: `read URL LENGTH` and
-//! `send PORT KEY_NAME KEY HUB LENGTH`. Each prints the seconds that it took. `make bench` runs them
-//! beside the whole; without arguments there is nothing to do.
+//! The two halves of catching up, each alone: `read URL LENGTH` and `send PORT KEY_NAME KEY HUB LENGTH`.
+//! Each works as the program does and prints the seconds that it took. `make bench` runs them next to the
+//! whole program; without arguments this does nothing.
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bytes::Bytes;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HubAccess, HubAddress, Options};
+use flowlog_forwarder::azure::event_hubs::{EventHub, HubAccess, HubAddress, HubOptions};
 use flowlog_forwarder::flow_log::rope::Rope;
 use flowlog_forwarder::forward::plan::{self, AHEAD, WINDOW};
 use flowlog_forwarder::message::{Batch, Message, Origin};
@@ -14,11 +14,11 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a run has under way: as many batches of this size fit its window.
-const UNDER_WAY: usize = 8;
-/// A message that fills a batch of the Standard tier, its properties included.
+/// How many batches a run has in flight: as many of this size fit its window.
+const IN_FLIGHT: usize = 8;
+/// The body of a message that fills a batch of the Standard tier together with its properties, bytes.
 const MESSAGE: u64 = 1_047_000;
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -35,7 +35,7 @@ async fn main() -> Result<()> {
                 hub: hub.to_owned(),
             };
             let access = HubAccess::Key { name: name.to_owned(), key: key.to_owned().into() };
-            send(EventHub::new(address, access, Options::default()), length.parse()?).await?
+            send(EventHub::new(address, access, HubOptions::default()), length.parse()?).await?
         }
         _ => return Err(anyhow!("read URL LENGTH, or send PORT KEY_NAME KEY HUB LENGTH")),
     };
@@ -43,9 +43,9 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Ranged GETs of one window each, as many at once as a run has; the bytes are dropped.
+/// Reads ranges of one window each, as many at once as a run does, and drops the bytes.
 async fn read(url: &str, length: u64) -> Result<Duration> {
-    // What TLS there is comes from the program itself; this is plain HTTP on loopback.
+    // The client needs a TLS provider even for plain HTTP.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::new();
     let started = Instant::now();
@@ -53,11 +53,11 @@ async fn read(url: &str, length: u64) -> Result<Duration> {
         let request = http.get(url).header("x-ms-range", format!("bytes={}-{}", range.start, range.end - 1));
         async move {
             let mut answer = request.send().await?.error_for_status()?;
-            let mut came = 0;
+            let mut received = 0;
             while let Some(chunk) = answer.chunk().await? {
-                came += chunk.len() as u64;
+                received += chunk.len() as u64;
             }
-            ensure!(came == range.end - range.start, "{came} bytes came of {range:?}");
+            ensure!(received == range.end - range.start, "received {received} bytes of {range:?}");
             Ok(())
         }
     });
@@ -65,7 +65,7 @@ async fn read(url: &str, length: u64) -> Result<Duration> {
     Ok(started.elapsed())
 }
 
-/// Full batches of one message each, as many at once as a run has.
+/// Sends full batches of one message each, as many at once as a run does.
 async fn send(hub: EventHub, length: u64) -> Result<Duration> {
     let origin = Arc::new(Origin {
         source: "http://127.0.0.1/benchmark".to_owned(),
@@ -75,7 +75,7 @@ async fn send(hub: EventHub, length: u64) -> Result<Duration> {
     });
     let body = Bytes::from(vec![b' '; usize::try_from(MESSAGE)?]);
     let started = Instant::now();
-    let deadline = started + PATIENCE;
+    let deadline = started + TIMEOUT;
     let starts = (0..length).step_by(usize::try_from(MESSAGE)?);
     let sends = starts.map(|start| {
         let end = (start + MESSAGE).min(length);
@@ -83,7 +83,7 @@ async fn send(hub: EventHub, length: u64) -> Result<Duration> {
         let message = Message { body: Rope::from(body.slice(..part)), range: start..end, records: 1 };
         hub.send(Batch { origin: Arc::clone(&origin), messages: vec![message] }, deadline)
     });
-    let mut sends = stream::iter(sends).buffered(UNDER_WAY);
+    let mut sends = stream::iter(sends).buffered(IN_FLIGHT);
     while let Some(sent) = sends.next().await {
         sent.context("a batch was not accepted")?;
     }

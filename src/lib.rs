@@ -62,7 +62,9 @@ pub mod app;
 pub mod azure;
 pub mod config;
 
+mod backoff;
 pub mod clock;
+mod hex;
 pub mod hour;
 mod memory;
 pub mod metrics;

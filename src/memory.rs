@@ -19,5 +19,7 @@ pub(crate) const LONG_READS: u64 = 33 * MIB;
 
 /// Bytes in flight to the hub: of one run at full speed, and of all senders together.
 pub(crate) const MAX_IN_FLIGHT: usize = 8 << 20;
+/// Batches in flight to the hub, likewise: enough to cover a round trip of 50 ms at 300 MB/s.
+pub(crate) const MAX_BATCHES_IN_FLIGHT: usize = 16;
 
 const _: () = assert!(BODIES + FIRST_READS + LONG_READS <= 54 * MIB);

@@ -1,23 +1,24 @@
-//! Chance, for names that must be unique and for waits that must not coincide.
+//! Randomness for unique names and retry jitter.
 
+use crate::hex;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// Any number. Zero where the system has no randomness to give: names and waits can bear that.
-fn number() -> u64 {
+/// Eight random bytes, or zeros when the system has no randomness: names and jitter tolerate that.
+fn bytes() -> [u8; 8] {
     let mut bytes = [0; 8];
     let _ = SystemRandom::new().fill(&mut bytes);
-    u64::from_le_bytes(bytes)
+    bytes
 }
 
-/// Sixteen hexadecimal digits.
-pub(crate) fn hex() -> String {
-    format!("{:016x}", number())
+/// Sixteen random hexadecimal digits.
+pub(crate) fn id() -> String {
+    hex::encode(&bytes())
 }
 
-/// A fraction of at least 0 and less than 1.
+/// A random number in `[0, 1)`.
 pub(crate) fn fraction() -> f64 {
-    // 53 bits are what an f64 holds exactly.
+    // An f64 holds 53 bits exactly.
     #[allow(clippy::cast_precision_loss)]
-    let fraction = (number() >> 11) as f64 / (1_u64 << 53) as f64;
+    let fraction = (u64::from_le_bytes(bytes()) >> 11) as f64 / (1_u64 << 53) as f64;
     fraction
 }

@@ -1,4 +1,4 @@
-//! Any bytes for the host's envelope: see `flowlog_forwarder::fuzzing`.
+//! Fuzzes the body of an invocation: see `flowlog_forwarder::fuzzing::envelope`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| flowlog_forwarder::fuzzing::envelope(data));

@@ -1,4 +1,4 @@
-//! Any bytes for the guard on what a hub sends: see `flowlog_forwarder::fuzzing`.
+//! Fuzzes the hub's answer to a token: see `flowlog_forwarder::fuzzing::put_token_answer`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| flowlog_forwarder::fuzzing::put_token_answer(data));

@@ -3,7 +3,7 @@
 use super::answer::{Redelivery, event_result};
 use crate::checkpoint::BlobVersion;
 use crate::clock::Clock;
-use crate::flow_log::{Sources, timely};
+use crate::flow_log::{Sources, check_hour};
 use crate::forward::Forwarder;
 use crate::host::event::Commit;
 use crate::host::{Functions, Handled, SweepLine};
@@ -46,7 +46,7 @@ impl<P: SweepPorts> Functions for FlowLogFunctions<P> {
                 return Handled::Nothing(reason.to_string());
             }
         };
-        if let Err(reason) = timely(&blob, self.clock.now(), self.retention) {
+        if let Err(reason) = check_hour(&blob, self.clock.now(), self.retention) {
             return Handled::Refused(format!("{blob}: {reason}"));
         }
         let version =

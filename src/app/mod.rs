@@ -7,14 +7,11 @@ mod operator_texts;
 
 pub use functions::FlowLogFunctions;
 
-use crate::azure::AzurePorts;
-use crate::azure::blob::AzureBlobs;
-use crate::azure::event_hubs::{self, EventHub, HubAccess, HubAddress};
-use crate::azure::failure;
-use crate::azure::quarantine::AzureQuarantine;
-use crate::azure::storage::{StorageSetupError, http_client};
-use crate::azure::table::AzureTable;
-use crate::azure::watermark_copy::AzureWatermarkCopy;
+use crate::azure::event_hubs::{EventHub, HubAccess, HubAddress, HubOptions};
+use crate::azure::storage::{
+    AzureBlobs, AzureQuarantine, AzureTable, AzureWatermarkCopy, StorageSetupError, http_client,
+};
+use crate::azure::{AzurePorts, describe_error};
 use crate::clock::Clock;
 use crate::config::{Config, SWEEP_SCHEDULE};
 use crate::flow_log::Sources;
@@ -49,9 +46,9 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
     let watermark_copy = AzureWatermarkCopy::new(&config.checkpoints, &http)?;
     let access = HubAccess::of(&config.hub.access).map_err(|error| StorageSetupError::Sdk {
         what: "setting up the managed identity for the event hub",
-        reason: failure::describe(&error),
+        reason: describe_error(&error),
     })?;
-    let hub = Arc::new(EventHub::new(HubAddress::of(&config.hub), access, event_hubs::Options::default()));
+    let hub = Arc::new(EventHub::new(HubAddress::of(&config.hub), access, HubOptions::default()));
     let leases = LeaseStore::new(table.clone(), worker_name(), clock.clone());
     let options = ForwarderOptions {
         partition_key: config.partition_key,
@@ -85,5 +82,5 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
 /// Must be unique per process: it names the owner of a claim.
 fn worker_name() -> String {
     // If the random part is missing, the process id still distinguishes the processes of one instance.
-    format!("{}-{}", random::hex(), std::process::id())
+    format!("{}-{}", random::id(), std::process::id())
 }

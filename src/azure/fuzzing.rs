@@ -1,32 +1,33 @@
-//! What the fuzz targets call of this module: see `crate::fuzzing`.
+//! Entry points of the fuzz targets: see `crate::fuzzing`.
 #![allow(clippy::unwrap_used)]
 
-use super::entity::Entity;
-use super::event_hubs::guard::{DEEPEST, Guard, LONGEST_FRAME};
-use super::{blocks, listing};
+use super::event_hubs::wire::frame_check::{FrameCheck, MAX_DEPTH, MAX_FRAME_BYTES};
+use super::storage::block_list::block_starts;
+use super::storage::listing::read_page;
+use super::storage::table::entity::Entity;
+use super::storage::table::page::read_rows;
 
-/// A page of names, or a block list, is read from any answer or refused, and holds no more than the answer
-/// does.
+/// Reads any bytes as a page of names and as a block list.
 ///
 /// # Panics
-/// When that is not so.
+/// When the result holds more than the answer.
 pub fn listing(data: &[u8]) {
-    if let Ok(page) = listing::page(data) {
+    if let Ok(page) = read_page(data) {
         let names = page.blobs.iter().map(|blob| blob.name.len() + blob.etag.len());
         let held = names.chain(page.folders.iter().map(String::len)).sum::<usize>();
         assert!(held + page.next.map_or(0, |next| next.len()) <= data.len());
     }
-    if let Ok(starts) = blocks::starts(data) {
+    if let Ok(starts) = block_starts(data) {
         assert!(starts.len() <= data.len() / b"<Size>0</Size>".len() && starts.is_sorted());
     }
 }
 
-/// Rows are read from any answer or refused; what was read can be written and read again.
+/// Reads any bytes as a page of rows and as one row.
 ///
 /// # Panics
-/// When that is not so.
+/// When a row changes by writing and reading it again.
 pub fn table_rows(data: &[u8]) {
-    let rows = Entity::decode_all(data).unwrap_or_default();
+    let rows = read_rows(data).unwrap_or_default();
     assert!(rows.len() <= 1_000);
     for stored in rows.into_iter().flatten() {
         let written = Entity::encode(&stored.key, &stored.row).unwrap();
@@ -35,37 +36,37 @@ pub fn table_rows(data: &[u8]) {
     let _ = Entity::decode(data);
 }
 
-/// Any bytes as what a hub answers to `put-token`. What the guard lets through is flat: reading it as
-/// `fe2o3-amqp` does never goes deeper than the guard says. The first byte tells how the bytes arrive.
+/// Checks any bytes as an answer of a hub to `put-token`. The first byte is the length of the pieces in which the
+/// others arrive.
 ///
 /// # Panics
-/// When that is not so.
+/// When a frame passes the check that a recursive reader, as in `fe2o3-amqp`, would read deeper than allowed.
 pub fn put_token_answer(data: &[u8]) {
     let Some((piece, body)) = data.split_first() else { return };
-    let _ = add_in_pieces(body, usize::from(*piece).max(1));
+    let _ = push_in_pieces(body, usize::from(*piece).max(1));
     let length = u32::try_from(body.len() + 8).unwrap();
     let frame = [&length.to_be_bytes()[..], &[2, 0, 0, 0], body].concat();
-    if let Some(passed) = add_in_pieces(&frame, usize::from(*piece).max(1)) {
+    if let Some(passed) = push_in_pieces(&frame, usize::from(*piece).max(1)) {
         assert_eq!(passed, frame);
-        assert!(length <= LONGEST_FRAME);
+        assert!(length <= MAX_FRAME_BYTES);
         let mut rest = body;
         while !rest.is_empty() {
-            rest = &rest[whole_value(rest, None, DEEPEST)..];
+            rest = &rest[whole_value(rest, None, MAX_DEPTH)..];
         }
     }
 }
 
-fn add_in_pieces(bytes: &[u8], piece: usize) -> Option<Vec<u8>> {
-    let (mut guard, mut passed) = (Guard::default(), Vec::new());
+fn push_in_pieces(bytes: &[u8], piece: usize) -> Option<Vec<u8>> {
+    let (mut check, mut passed) = (FrameCheck::default(), Vec::new());
     for piece in bytes.chunks(piece) {
-        guard.add(piece).ok()?;
-        passed.extend_from_slice(guard.take(usize::MAX));
+        check.push(piece).ok()?;
+        passed.extend_from_slice(check.take(usize::MAX));
     }
     Some(passed)
 }
 
-/// The length of the value that `bytes` begin with, read by recursion, which may go `levels` deep. Takes the
-/// counts at their word and never the sizes of what holds others.
+/// The length of the value at the start of `bytes`, read by recursion of at most `levels`. Trusts counts, and
+/// ignores the sizes of compound values.
 fn whole_value(bytes: &[u8], constructor: Option<u8>, levels: usize) -> usize {
     let number = |at: usize| u32::from_be_bytes(*bytes[at..].first_chunk().unwrap()) as usize;
     let start = usize::from(constructor.is_none());
@@ -78,7 +79,7 @@ fn whole_value(bytes: &[u8], constructor: Option<u8>, levels: usize) -> usize {
         0x00 => inner(start, 2, None),
         0xC0 | 0xC1 => inner(start + 2, usize::from(bytes[start + 1]), None),
         0xD0 | 0xD1 => inner(start + 8, number(start + 4), None),
-        // An array may have its constructor only where it has elements.
+        // An empty array may omit its constructor.
         0xE0 if bytes[start..start + 2] == [1, 0] => start + 2,
         0xF0 if (number(start), number(start + 4)) == (4, 0) => start + 8,
         0xE0 => inner(start + 3, usize::from(bytes[start + 1]), Some(bytes[start + 2])),

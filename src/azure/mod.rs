@@ -1,39 +1,30 @@
-//! The edge: everything that talks to Azure, and the only place that names Microsoft's crates.
+//! The Azure adapters: the only code that uses Microsoft's SDK or AMQP.
+//!
+//! `storage` implements the ports for blobs, checkpoints, quarantine and watermarks, `event_hubs` the port for
+//! the hub. `auth` proves who we are to both; `http` holds what every HTTP request needs.
 
-mod answer;
-mod asked;
-mod bearer;
-pub mod blob;
-mod blocks;
-pub mod credential;
-mod entity;
+pub mod auth;
 pub mod event_hubs;
-pub mod failure;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod listing;
-mod own_container;
-pub mod quarantine;
-mod query;
-pub mod sas;
+mod http;
 pub mod storage;
-pub mod table;
-pub mod token;
-pub mod watermark_copy;
+
+pub use http::describe_error;
 
 use crate::ports::{Ports, SweepPorts};
 
-/// Azure's storage, tables and Event Hubs.
+/// The ports on Azure Storage, Azure Tables and Event Hubs.
 #[derive(Debug)]
 pub enum AzurePorts {}
 
 impl Ports for AzurePorts {
-    type Blobs = blob::AzureBlobs;
-    type Checkpoints = table::AzureTable;
+    type Blobs = storage::AzureBlobs;
+    type Checkpoints = storage::AzureTable;
     type Hub = event_hubs::EventHub;
-    type Quarantine = quarantine::AzureQuarantine;
+    type Quarantine = storage::AzureQuarantine;
 }
 
 impl SweepPorts for AzurePorts {
-    type WatermarkCopy = watermark_copy::AzureWatermarkCopy;
+    type WatermarkCopy = storage::AzureWatermarkCopy;
 }

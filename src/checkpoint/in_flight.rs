@@ -8,7 +8,7 @@ pub struct Bounds {
     pub max_body: u64,
     /// Whether messages have a partition key per network interface.
     pub by_nic: bool,
-    /// The version of the packing rules: see [`crate::message::batch::LAYOUT`].
+    /// The version of the packing rules: see [`crate::message::batch::PACKING_VERSION`].
     pub layout: u32,
 }
 

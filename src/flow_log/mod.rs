@@ -1,12 +1,13 @@
-//! What the names and the bytes of flow-log blobs mean.
+//! The format of flow logs: names of blobs, records in their bytes.
 
 pub mod address;
 pub mod cut;
 pub mod fingerprint;
-mod kind;
+pub mod kind;
 pub mod rope;
 
 pub use address::{
-    CheckpointKey, Container, FlowLogBlob, LONGEST_URL, NotFlowLog, NotOurs, Sources, Untimely, timely,
+    CheckpointKey, Container, FlowLogBlob, HourOutOfRange, LONGEST_URL, NotFlowLog, RejectedUrl, Sources,
+    check_hour,
 };
-pub use kind::{Kind, VNET_CONTAINER};
+pub use kind::{LogKind, VNET_CONTAINER};

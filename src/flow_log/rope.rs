@@ -1,18 +1,17 @@
-//! A byte string in pieces, so that bytes read from storage reach the hub without being joined first.
+//! A byte string in pieces: bytes from storage reach the hub without a copy.
 
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::mem;
 use std::ops::Range;
 
-/// Two neighbouring pieces of at most this many bytes together are copied into one. A piece costs about a
-/// hundred bytes beside its content, so whatever pieces come, a rope costs 5 % more than its bytes.
-const JOINED: usize = 4 << 10;
+/// Two neighbouring pieces of at most this many bytes in total are copied into one. A piece costs about a
+/// hundred bytes beside its content, so this bounds the overhead of a rope at 5 %, whatever is pushed.
+const MAX_JOINED: usize = 4 << 10;
 
 /// A sequence of byte slices that reads as one string.
 ///
-/// Cloning and slicing copy no piece of more than 4 KiB: the pieces are reference-counted views of the read
-/// buffers.
+/// Pieces are reference-counted views of the read buffers: cloning and slicing copy none of more than 4 KiB.
 #[derive(Clone, Debug, Default)]
 pub struct Rope {
     pieces: VecDeque<Bytes>,
@@ -20,26 +19,26 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// How many bytes the rope holds.
+    /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether the rope holds no byte.
+    /// Whether the length is 0.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Adds `piece` at the end; an empty piece adds nothing.
+    /// Adds `piece` at the end.
     pub fn push(&mut self, piece: Bytes) {
         if piece.is_empty() {
             return;
         }
         self.length += piece.len();
         match self.pieces.back_mut() {
-            Some(last) if last.len() + piece.len() <= JOINED => {
+            Some(last) if last.len() + piece.len() <= MAX_JOINED => {
                 *last = joined(mem::take(last), &piece);
             }
             _ => self.pieces.push_back(piece),
@@ -51,13 +50,12 @@ impl Rope {
         self.extend(other.pieces);
     }
 
-    /// The pieces, in order. None of them is empty.
+    /// The pieces, in order, none empty.
     pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
         self.pieces.iter()
     }
 
-    /// A view of the bytes `[range.start, range.end)`, counted from the start of the rope.
-    /// What lies outside the rope is left out.
+    /// A view of the bytes `[range.start, range.end)`, counted from the start of the rope and clipped to it.
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
         let mut out = Self::default();
@@ -77,7 +75,7 @@ impl Rope {
         out
     }
 
-    /// Drops the first `count` bytes (all of them when there are fewer).
+    /// Drops the first `count` bytes, or all when there are fewer.
     pub fn drop_front(&mut self, count: usize) {
         let mut left = count.min(self.length);
         self.length -= left;
@@ -91,7 +89,7 @@ impl Rope {
         }
     }
 
-    /// The bytes as one buffer: no copy when the rope has one piece.
+    /// The bytes in one buffer, without a copy when the rope has one piece.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         match self.pieces.len() {
@@ -106,8 +104,8 @@ impl Rope {
     }
 }
 
-/// `first` and `second` in one buffer: that of `first` when nothing else refers to it, so that many pushes
-/// copy each byte about once.
+/// `first` and `second` in one buffer. Reuses that of `first` unless somebody else refers to it, so that
+/// many small pushes copy each byte about once.
 fn joined(first: Bytes, second: &[u8]) -> Bytes {
     let mut buffer = first.try_into_mut().unwrap_or_else(|shared| {
         let mut buffer = BytesMut::with_capacity(shared.len() + second.len());
@@ -166,19 +164,19 @@ mod tests {
     }
 
     #[test]
-    fn a_million_bytes_pushed_one_by_one_make_few_pieces() {
+    fn bytes_pushed_one_by_one_make_few_pieces() {
         let mut rope = Rope::default();
         for number in 0..1_000_000_u32 {
             rope.push(Bytes::copy_from_slice(&number.to_le_bytes()[..1]));
         }
-        assert!(rope.pieces().count() <= 2 * rope.len() / JOINED, "{} pieces", rope.pieces().count());
+        assert!(rope.pieces().count() <= 2 * rope.len() / MAX_JOINED, "{} pieces", rope.pieces().count());
         assert!(
             (0..1_000_000_u32).zip(rope.to_bytes()).all(|(number, byte)| number.to_le_bytes()[0] == byte)
         );
     }
 
     #[test]
-    fn joining_pieces_changes_no_other_view_of_their_buffer() {
+    fn joining_pieces_changes_no_other_view_of_the_buffer() {
         let buffer = Bytes::from_static(b"0123456789");
         let shared = Bytes::copy_from_slice(&buffer);
         let mut rope = Rope::from(shared.slice(2..4));

@@ -6,7 +6,7 @@ use crate::checkpoint::Progress;
 use crate::flow_log::FlowLogBlob;
 use crate::flow_log::cut::Cutter;
 use crate::flow_log::fingerprint::{FINGERPRINT_BYTES, FingerprintTail};
-use crate::message::batch::{Batcher, Grouped, MessagePlan};
+use crate::message::batch::{Batched, Batcher, MessagePlan};
 use crate::message::{Batch, Message};
 use crate::ports::hub::Hub;
 
@@ -148,9 +148,9 @@ impl<'h, H: Hub> Outbound<'h, H> {
         self.used = true;
         self.within_record = end.is_none();
         match self.batcher.add(message) {
-            Grouped::Fits => Ok(()),
-            Grouped::Full(batch) => self.submit(blob, batch, before).await,
-            Grouped::NeverFits(message) => Err(ForwardError::Oversize {
+            Batched::Fits => Ok(()),
+            Batched::Full(batch) => self.submit(blob, batch, before).await,
+            Batched::NeverFits(message) => Err(ForwardError::Oversize {
                 blob: blob.url(),
                 size: message.body.len(),
                 range: message.range,

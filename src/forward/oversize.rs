@@ -7,7 +7,7 @@ use super::run::Run;
 use super::stop::{Break, StopReason};
 use super::{ForwardError, Forwarder};
 use crate::flow_log::cut::Cutter;
-use crate::message::split::{Divider, Skeleton, SplitError, Survey, split};
+use crate::message::split::{Layout, LayoutPass, SplitError, SplitPass, split};
 use crate::ports::Ports;
 use std::ops::Range;
 
@@ -95,10 +95,10 @@ impl<P: Ports> Forwarder<P> {
     async fn send_parts(
         &self,
         run: &mut Run<'_, P::Hub>,
-        layout: Skeleton,
+        layout: Layout,
     ) -> Result<OversizeOutcome, ForwardError> {
         let range = layout.range();
-        let mut divider = Divider::new(layout);
+        let mut divider = SplitPass::new(layout);
         let mut reader = self.reader(run, range.clone());
         loop {
             let window = match self.next(run, &mut reader, run.deadlines.read_until).await? {
@@ -120,7 +120,7 @@ impl<P: Ports> Forwarder<P> {
     }
 
     async fn read_layout(&self, run: &mut Run<'_, P::Hub>, start: u64) -> Result<LayoutResult, ForwardError> {
-        let mut survey = Survey::new(start, run.max_body);
+        let mut layout_pass = LayoutPass::new(start, run.max_body);
         let mut reader = self.reader(run, start..run.length);
         let deadline = run.deadlines.layout_until();
         loop {
@@ -130,7 +130,7 @@ impl<P: Ports> Forwarder<P> {
                 Next::OutOfTime => return Ok(LayoutResult::OutOfTime),
             };
             for piece in window.pieces() {
-                match survey.push(piece) {
+                match layout_pass.push(piece) {
                     Ok(None) => {}
                     Ok(Some(layout)) => return Ok(LayoutResult::Splits(layout)),
                     Err(error) => return Ok(LayoutResult::CannotSplit(error)),
@@ -143,7 +143,7 @@ impl<P: Ports> Forwarder<P> {
 
 /// The result of the layout pass over a record.
 enum LayoutResult {
-    Splits(Skeleton),
+    Splits(Layout),
     CannotSplit(SplitError),
     /// The version ends inside the record.
     Unfinished,

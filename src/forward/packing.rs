@@ -5,7 +5,7 @@ use super::error::Awaited;
 use super::open::Opened;
 use super::{ForwardError, Forwarder};
 use crate::checkpoint::{Bounds, InFlightRange};
-use crate::message::batch::LAYOUT;
+use crate::message::batch::PACKING_VERSION;
 use crate::message::{self, Limits, Origin, PartitionKey};
 use crate::ports::Ports;
 use crate::ports::hub::Hub;
@@ -43,20 +43,20 @@ impl<P: Ports> Forwarder<P> {
         let limits = limits.map_err(|cause| ForwardError::send(blob, opened.row.progress.offset, cause))?;
         let largest = message::max_body(limits, None);
         let bounds = match stored {
-            Some(stored) if stored.layout == LAYOUT && stored.max_body <= largest => stored,
+            Some(stored) if stored.layout == PACKING_VERSION && stored.max_body <= largest => stored,
             other => {
                 if let Some(stored) = other {
                     tracing::warn!(
                         %blob,
                         "messages that an earlier run may have sent can't be repeated: their bodies have up to {} bytes and \
                          packing rules {}; the hub now accepts {largest} bytes and this build has packing rules \
-                         {LAYOUT}. Their records may arrive twice, under other message ids",
+                         {PACKING_VERSION}. Their records may arrive twice, under other message ids",
                         stored.max_body,
                         stored.layout
                     );
                 }
                 let most = self.options.max_message_bytes.map(NonZeroUsize::get);
-                Bounds { max_body: message::max_body(limits, most), by_nic, layout: LAYOUT }
+                Bounds { max_body: message::max_body(limits, most), by_nic, layout: PACKING_VERSION }
             }
         };
         opened.row.in_flight = in_flight.map(|in_flight| InFlightRange { bounds: Some(bounds), ..in_flight });

@@ -15,7 +15,7 @@ use super::stop::{Break, StopReason};
 use crate::checkpoint::Broken;
 use crate::flow_log::cut::Cutter;
 use crate::flow_log::rope::Rope;
-use crate::message::batch::{Added, Packer};
+use crate::message::batch::{Packed, Packer};
 use crate::ports::Ports;
 
 impl<P: Ports> Forwarder<P> {
@@ -95,7 +95,7 @@ impl<P: Ports> Forwarder<P> {
             // Checkpoint.
             self.save_if_due(run).await?;
             if let Some(start) = cutter.open_record()
-                && cutter.pushed_to() - start > HELD.max(packer.max_record())
+                && cutter.input_end() - start > HELD.max(packer.max_record())
             {
                 break StopReason::LongRecord(start);
             }
@@ -123,9 +123,9 @@ impl<P: Ports> Forwarder<P> {
                 return Ok(Some(StopReason::InFlightEnd));
             }
             match packer.add(&record) {
-                Added::Fits => {}
-                Added::Full(plan) => run.outbound.add(run.blob, plan, cutter).await?,
-                Added::NeverFits(before) => {
+                Packed::Fits => {}
+                Packed::Full(plan) => run.outbound.add(run.blob, plan, cutter).await?,
+                Packed::NeverFits(before) => {
                     if let Some(plan) = before {
                         run.outbound.add(run.blob, plan, cutter).await?;
                     }
@@ -150,7 +150,7 @@ impl<P: Ports> Forwarder<P> {
         mut packer: Packer,
     ) -> Result<StopReason, ForwardError> {
         let out_of_time = stop == StopReason::OutOfTime;
-        let gap_end = cutter.passed_to().filter(|_| out_of_time);
+        let gap_end = cutter.gap_resume_offset().filter(|_| out_of_time);
         let ends = !out_of_time || gap_end.is_some() || self.end_message_early(run, &packer).await?;
         if ends && let Some(plan) = packer.finish(cutter.closed()) {
             run.outbound.add(run.blob, plan, cutter).await?;

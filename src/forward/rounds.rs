@@ -11,19 +11,17 @@ use super::lease_store::{ClaimOutcome, LoadedRow, ReleaseOutcome};
 use super::memory_budget::{FULL, Reservation, RunLimits};
 use super::open::Opened;
 use super::run::{RunPlan, RunResult};
+use crate::backoff::Backoff;
 use crate::checkpoint::lease::RunEnd;
 use crate::checkpoint::{Checkpoint, InFlightRange};
 use crate::flow_log::FlowLogBlob;
 use crate::ports::Ports;
-use crate::random;
 use futures_util::FutureExt as _;
 use std::time::Duration;
 use tokio::time::timeout_at;
 
-/// The mean wait after the row changed; it doubles with each change in a row.
-const FIRST_WAIT: Duration = Duration::from_millis(5);
-/// The longest such wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// The waits before a row that changed since it was loaded is loaded again.
+const STALE_ROW: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(2));
 
 /// How one round ended.
 #[expect(clippy::large_enum_variant, reason = "one for each run, and matched at once")]
@@ -93,8 +91,8 @@ impl<P: Ports> Forwarder<P> {
                     return Ok(());
                 }
                 Ok(Round::Stale) => {
+                    tokio::time::sleep(STALE_ROW.jittered(stale)).await;
                     stale += 1;
-                    tokio::time::sleep(back_off(stale)).await;
                     let reloaded = attempt.within(Awaited::Table, self.leases.load(blob)).await?;
                     loaded = reloaded.map_err(ForwardError::checkpoint(blob))?;
                     continue;
@@ -200,10 +198,4 @@ impl<P: Ports> Forwarder<P> {
 /// Whether the version that `row` is about needs no more work.
 fn is_complete(row: &Checkpoint, blob: &FlowLogBlob, now: u64) -> bool {
     row.progress.etag.as_deref().is_some_and(|etag| row.is_complete(etag, blob.hour_end(), now))
-}
-
-/// How long to wait before the next round after the row changed `times` times in a row.
-fn back_off(times: u32) -> Duration {
-    let wait = FIRST_WAIT.saturating_mul(1 << times.min(16)).min(LONGEST_WAIT);
-    wait.mul_f64(0.5 + random::fraction() / 2.0)
 }

@@ -2,6 +2,7 @@
 
 use super::deadlines::Deadlines;
 use crate::flow_log::fingerprint::Fingerprint;
+use crate::memory::MAX_BATCHES_IN_FLIGHT;
 use crate::message::Batch;
 use crate::ports::hub::{Hub, HubError};
 use futures_util::future::BoxFuture;
@@ -9,9 +10,6 @@ use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use std::time::Instant;
 use tokio::time::timeout_at;
-
-/// How many batches one run has in flight: a round trip of 50 ms at 300 MB/s.
-const MAX_BATCHES: usize = 16;
 
 /// Memory of a message beside its body, bytes: its pieces and its encoded properties.
 const MESSAGE_OVERHEAD: usize = 1 << 10;
@@ -80,7 +78,9 @@ impl<'h, H: Hub> SendPipeline<'h, H> {
     /// before its offset.
     pub(super) async fn submit(&mut self, batch: Batch, position: Position) -> Result<(), HubError> {
         let size = batch.messages.iter().map(|message| message.body.len() + MESSAGE_OVERHEAD).sum();
-        while self.in_flight.len() >= MAX_BATCHES || (self.bytes > 0 && self.bytes + size > self.max_bytes) {
+        while self.in_flight.len() >= MAX_BATCHES_IN_FLIGHT
+            || (self.bytes > 0 && self.bytes + size > self.max_bytes)
+        {
             if let Some(settled) = self.in_flight.next().await {
                 self.acknowledge(settled)?;
             }

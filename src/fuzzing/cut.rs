@@ -1,19 +1,19 @@
-//! The cutter, and the packing of messages from what it finds.
+//! The cutter, and the packing of its records into messages.
 #![allow(clippy::unwrap_used)]
 
-use crate::flow_log::cut::{Cutter, LEAST_SHARE, MAX_GAP, byte_wise, oracle};
-use crate::message::batch::{Added, MAX_SLICES, MessagePlan, Packer};
+use crate::flow_log::cut::{Cutter, MAX_GAP, MAX_PIN_RATIO, byte_wise, oracle};
+use crate::message::batch::{MAX_SLICES, MessagePlan, Packed, Packer};
 use bytes::Bytes;
 use std::ops::Range;
 
-/// The blob goes on behind each of these.
+/// The fuzzed bytes follow each of these.
 const OPENINGS: [&[u8]; 3] = [b"", b"{\"records\":[", b"{\"records\":[{"];
 
-/// The cutter agrees with `serde_json` and with byte-wise reading on any blob in any chunks, and holds no
-/// more than the records that are not sent yet. The first three bytes are chunk lengths, the rest is the blob.
+/// The cutter agrees with `serde_json` and with the byte-wise cutter on any blob in any chunks, and holds
+/// only the records that are not sent yet. The first three bytes are chunk sizes, the rest is the blob.
 ///
 /// # Panics
-/// When that is not so.
+/// When that is violated.
 pub fn cut(data: &[u8]) {
     let Some((sizes, rest)) = data.split_first_chunk::<3>() else { return };
     let sizes = sizes.map(|size| usize::from(size).max(1));
@@ -28,7 +28,7 @@ pub fn cut(data: &[u8]) {
     assert_eq!(resumed, byte_wise::cut_array(rest, 1000));
 }
 
-/// Cuts and packs `blob` as a run does.
+/// Cuts and packs `blob`, as a run does.
 fn forward(blob: &[u8], sizes: &[usize; 3], max_body: u64) {
     let mut run = Run { cutter: Cutter::from_start(), blob, waiting: Vec::new() };
     let mut packer = Packer::new(max_body);
@@ -37,14 +37,14 @@ fn forward(blob: &[u8], sizes: &[usize; 3], max_body: u64) {
         let size = sizes.next().unwrap();
         run.cutter.push(rest.split_to(rest.len().min(*size)));
         while let Some(record) = match run.cutter.next_record() {
-            // A run stops here.
+            // A run stops at an error.
             Err(_) => return,
             Ok(record) => record,
         } {
             match packer.add(&record) {
-                Added::Fits => {}
-                Added::Full(plan) => run.send(plan, max_body),
-                Added::NeverFits(before) => {
+                Packed::Fits => {}
+                Packed::Full(plan) => run.send(plan, max_body),
+                Packed::NeverFits(before) => {
                     if let Some(plan) = before {
                         run.send(plan, max_body);
                     }
@@ -64,12 +64,12 @@ fn forward(blob: &[u8], sizes: &[usize; 3], max_body: u64) {
 struct Run<'a> {
     cutter: Cutter,
     blob: &'a [u8],
-    /// The records that are in no message yet.
+    /// The records that are not in a message yet.
     waiting: Vec<Range<u64>>,
 }
 
 impl Run<'_> {
-    /// What a message carries is byte for byte what the blob has, in few pieces.
+    /// Checks that a message has the blob's records, byte for byte, in few pieces.
     fn send(&mut self, plan: MessagePlan, max_body: u64) {
         let (range, length, count) = (plan.range.clone(), plan.body_length(), plan.records);
         let body = plan.message(&self.cutter).unwrap().body;
@@ -85,18 +85,18 @@ impl Run<'_> {
             of[from..to].to_vec()
         };
         let sent: Vec<_> = self.waiting.drain(..count).map(|range| bytes(self.blob, &range)).collect();
-        let carried: Vec<_> = found.records.iter().map(|record| bytes(&body, &record.range)).collect();
-        assert_eq!(sent, carried);
+        let in_body: Vec<_> = found.records.iter().map(|record| bytes(&body, &record.range)).collect();
+        assert_eq!(sent, in_body);
     }
 
-    /// Held are the records that wait, the open one, and a bounded stretch around each.
+    /// Checks that only waiting records, the open one and short gaps are held.
     fn check_memory(&self, chunk: usize) {
-        let open = self.cutter.open_record().map_or(0, |start| self.cutter.pushed_to() - start);
+        let open = self.cutter.open_record().map_or(0, |start| self.cutter.input_end() - start);
         let records: u64 = self.waiting.iter().map(|range| range.end - range.start).sum();
         let gaps = (self.waiting.len() as u64 + 2) * MAX_GAP;
-        let (length, bytes) = (self.cutter.held_length(), self.cutter.held_bytes());
+        let (length, memory) = (self.cutter.held_length(), self.cutter.held_memory());
         assert!(length as u64 <= open + records + gaps, "{length} bytes are held");
-        assert!(bytes <= LEAST_SHARE * length + 2 * chunk, "{length} bytes cost {bytes}");
+        assert!(memory <= MAX_PIN_RATIO * length + 2 * chunk, "{length} bytes take {memory}");
         let slices = self.waiting.len();
         assert!(slices <= MAX_SLICES || self.blob.contains(&b','), "{slices} slices");
     }

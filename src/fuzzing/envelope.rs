@@ -1,24 +1,24 @@
-//! What the host posts, and the places that its events name.
+//! The body of an invocation, and the URLs of its events.
 #![allow(clippy::unwrap_used)]
 
 use crate::config::{StorageAccess, StorageAccount};
 use crate::flow_log::VNET_CONTAINER;
-use crate::flow_log::{LONGEST_URL, Sources, timely};
-use crate::host::event::{self, Event, LONGEST_ETAG, MOST_EVENTS};
+use crate::flow_log::{LONGEST_URL, Sources, check_hour};
+use crate::host::event::{self, Event, LONGEST_ETAG, MAX_EVENTS};
 use crate::hour::Retention;
 use url::Url;
 
-/// What events may hold beside eight times the body, bytes: [`MOST_EVENTS`] of a few hundred bytes each.
-const KEPT: usize = 2 << 20;
+/// How much memory events may take besides eight times the body, bytes: [`MAX_EVENTS`] of a few hundred bytes.
+const MAX_FIXED: usize = 2 << 20;
 
-/// Longest line about an event that is not followed, bytes: 256 characters of an event, and words.
+/// Longest reason for an ignored event, bytes: 256 characters of the event, and words.
 const LONGEST_REASON: usize = 2_000;
 
-/// Any body is read without a panic, into few events that hold little more than the body did; whatever they
-/// name is located, or refused in a short line. `data` is the body, what stands in it, and the text in it.
+/// Any body is parsed without a panic into a bounded number of events that take bounded memory. Their URLs are
+/// located, or rejected in a short line. `data` is used as the body, as a value in it, and as a string in it.
 ///
 /// # Panics
-/// When that is not so.
+/// When that is violated.
 pub fn envelope(data: &[u8]) {
     body(data);
     body(&[b"{\"Data\":{\"e\":", data, b"}}"].concat());
@@ -30,9 +30,9 @@ pub fn envelope(data: &[u8]) {
 
 fn body(body: &[u8]) {
     let Ok(events) = event::parse(body) else { return };
-    assert!(events.len() <= MOST_EVENTS);
-    let kept: usize = events.iter().map(Event::size).sum();
-    assert!(kept <= 8 * body.len() + KEPT, "{kept} bytes of {}", body.len());
+    assert!(events.len() <= MAX_EVENTS);
+    let size: usize = events.iter().map(Event::size).sum();
+    assert!(size <= 8 * body.len() + MAX_FIXED, "{size} bytes of {}", body.len());
     let account = StorageAccount {
         blob_service: Url::parse("https://contoso.blob.core.windows.net").unwrap(),
         access: StorageAccess::Sas("unused".into()),
@@ -44,8 +44,8 @@ fn body(body: &[u8]) {
                 assert!(commit.url.len() <= LONGEST_URL);
                 assert!(commit.etag.is_none_or(|etag| (1..=LONGEST_ETAG).contains(&etag.len())));
                 sources.locate(&commit.url).map_err(|reason| reason.to_string()).and_then(|blob| {
-                    assert_eq!(sources.locate(&blob.url()).as_ref(), Ok(&blob), "one blob has one name");
-                    timely(&blob, u64::MAX, Retention::of_days(2)).map_err(|reason| reason.to_string())
+                    assert_eq!(sources.locate(&blob.url()).as_ref(), Ok(&blob), "a blob has one URL");
+                    check_hour(&blob, u64::MAX, Retention::of_days(2)).map_err(|reason| reason.to_string())
                 })
             }
             Event::Ignored(reason) => Err(reason.to_string()),

@@ -1,12 +1,14 @@
-//! What the fuzz targets call: each function takes any bytes and panics when a promise about them is broken.
+//! The fuzz targets: functions that take any bytes and panic when a property is violated.
 //!
-//! `cargo fuzz` runs them on the nightly toolchain without end. The tests run them on every toolchain, over
-//! `fuzz/corpus` and over mutations of what is there. A new target is a function here, a folder there, a file
-//! in `fuzz/fuzz_targets` and a line in the tests.
+//! `cargo fuzz` runs them on the nightly toolchain. The tests run them on every toolchain, with `fuzz/corpus`
+//! and mutations of it. To add a target, add a function here, a folder in `fuzz/corpus`, a file in
+//! `fuzz/fuzz_targets` and a test.
 
 mod connection_string;
 mod cut;
 mod envelope;
+#[cfg(test)]
+mod envelope_tests;
 mod split;
 #[cfg(test)]
 mod tests;

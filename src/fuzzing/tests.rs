@@ -6,16 +6,16 @@ use proptest::test_runner::TestRunner;
 use std::fs;
 use std::path::Path;
 
-/// A change to an input: at one place, to another place or with some byte.
+/// A change to an input.
 #[derive(Clone, Debug)]
 enum Mutation {
     Set(Index, u8),
     Insert(Index, u8),
     Remove(Index, u8),
     Truncate(Index),
-    /// Puts a piece of another input there, or of the same.
+    /// Inserts a piece of any input.
     Splice(Index, Index, Index, Index),
-    /// Puts so many times that byte there.
+    /// Inserts a byte many times.
     Fill(Index, u8, usize),
 }
 
@@ -57,7 +57,7 @@ impl Mutation {
     }
 }
 
-/// Runs `target` over its corpus and over `PROPTEST_CASES` mutations of it.
+/// Runs `target` on its corpus and on `PROPTEST_CASES` mutations of it.
 fn run(name: &str, target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
@@ -83,36 +83,36 @@ fn run(name: &str, target: fn(&[u8])) {
 }
 
 #[test]
-fn the_cutter_keeps_its_promises_on_its_corpus_and_on_mutations() {
+fn the_cutter_holds_on_its_corpus_and_mutations() {
     run("cut", super::cut);
 }
 
 #[test]
-fn the_splitter_keeps_its_promises_on_its_corpus_and_on_mutations() {
+fn the_splitter_holds_on_its_corpus_and_mutations() {
     run("split", super::split);
 }
 
 #[test]
-fn bodies_of_invocations_are_read_on_their_corpus_and_on_mutations() {
+fn the_envelope_holds_on_its_corpus_and_mutations() {
     run("envelope", super::envelope);
 }
 
 #[test]
-fn listings_keep_their_promises_on_their_corpus_and_on_mutations() {
+fn listings_hold_on_their_corpus_and_mutations() {
     run("listing", super::listing);
 }
 
 #[test]
-fn table_rows_keep_their_promises_on_their_corpus_and_on_mutations() {
+fn table_rows_hold_on_their_corpus_and_mutations() {
     run("table_rows", super::table_rows);
 }
 
 #[test]
-fn put_token_answers_keep_their_promises_on_their_corpus_and_on_mutations() {
+fn put_token_answers_hold_on_their_corpus_and_mutations() {
     run("put_token_answer", super::put_token_answer);
 }
 
 #[test]
-fn connection_strings_keep_their_promises_on_their_corpus_and_on_mutations() {
+fn connection_strings_hold_on_their_corpus_and_mutations() {
     run("connection_string", super::connection_string);
 }

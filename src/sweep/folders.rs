@@ -1,6 +1,6 @@
 //! Classifies folders by their names: the year of a flow log, a folder above one, or something else.
 
-use crate::flow_log::Kind;
+use crate::flow_log::LogKind;
 use crate::hour::Hour;
 
 /// A flow log, as the folder that holds its years.
@@ -36,11 +36,8 @@ pub(super) fn classify(folder: &str, child: &str) -> FolderKind {
     let name = child.strip_prefix(folder).unwrap_or(child).trim_end_matches('/');
     match name.split_once('=') {
         key if folder.is_empty() => {
-            let is_root = |kind: Kind| {
-                let root = kind.prefix().split_once('=').map(|(root, _)| root);
-                key.zip(root).is_some_and(|((key, _), root)| root.eq_ignore_ascii_case(key))
-            };
-            if is_root(Kind::VNet) || is_root(Kind::Nsg) { FolderKind::Parent } else { FolderKind::Foreign }
+            let is_root = key.is_some_and(|(key, _)| LogKind::with_root_key(key).is_some());
+            if is_root { FolderKind::Parent } else { FolderKind::Foreign }
         }
         Some(("y", year)) if is_year(year) => FolderKind::Year { upper: false },
         Some(("Y", year)) if is_year(year) => FolderKind::Year { upper: true },

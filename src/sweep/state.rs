@@ -35,7 +35,7 @@ impl StateKey {
     }
 
     fn key(self, container: &Container) -> CheckpointKey {
-        CheckpointKey { row: self.row().to_owned(), ..CheckpointKey::of_sweep(container) }
+        CheckpointKey { row: self.row().to_owned(), ..container.sweep_key() }
     }
 
     /// The row: the number in place of a byte offset, and in words for people who read the table.
@@ -66,7 +66,7 @@ impl SweepState {
         table: &impl CheckpointTable,
         container: &Container,
     ) -> Result<Self, StoreError> {
-        let partition = CheckpointKey::of_sweep(container).partition;
+        let partition = container.sweep_key().partition;
         let rows = Rows::Of { partition, rows: "a".to_owned().."z".to_owned() };
         let mut state = Self::default();
         let mut pages = RowPages::new(table, rows);
@@ -125,6 +125,6 @@ mod tests {
         let row = StateKey::Watermark.encode(&container, 498_705);
         assert_eq!(row.blob, "http://127.0.0.1:10000/account/logs: all before 2026-11-22T09Z is forwarded");
         assert_eq!(row.progress.offset, 498_705);
-        assert_eq!(StateKey::Watermark.key(&container), CheckpointKey::of_sweep(&container), "a stored name");
+        assert_eq!(StateKey::Watermark.key(&container), container.sweep_key(), "a stored name");
     }
 }

@@ -5,7 +5,7 @@ use super::error::SweepError;
 use super::hours;
 use super::run::SweepRun;
 use super::state::{StateKey, SweepState};
-use crate::flow_log::{CheckpointKey, Container};
+use crate::flow_log::Container;
 use crate::hour::Hour;
 use crate::ports::SweepPorts;
 use crate::ports::checkpoints::StoreError;
@@ -41,7 +41,7 @@ impl<P: SweepPorts> SweepRun<'_, P> {
         if !self.store(container, state, StateKey::Watermark, hour.number(), deadline).await? {
             // Another process stored one first.
             *state = in_time(deadline, SweepState::load(self.table, container)).await?;
-            let key = CheckpointKey::of_sweep(container);
+            let key = container.sweep_key();
             let conflict = SweepError::Checkpoints(StoreError::Conflict { key });
             return state.hour(StateKey::Watermark).ok_or(conflict);
         }

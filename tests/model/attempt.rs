@@ -9,7 +9,7 @@ use super::worker::{Ending, Opened, Phase, Run, Stop};
 use flowlog_forwarder::checkpoint::lease::{self, ClaimDecision, RunEnd};
 use flowlog_forwarder::checkpoint::{BlobVersion, Bounds, Checkpoint, InFlightRange};
 use flowlog_forwarder::forward::plan::{self, Continuity};
-use flowlog_forwarder::message::batch::LAYOUT;
+use flowlog_forwarder::message::batch::PACKING_VERSION;
 use std::sync::Arc;
 
 impl State {
@@ -211,7 +211,7 @@ impl State {
 
 /// What decides the messages of a run by the setting `max_body`.
 fn bounds(max_body: u64) -> Bounds {
-    Bounds { max_body, by_nic: false, layout: LAYOUT }
+    Bounds { max_body, by_nic: false, layout: PACKING_VERSION }
 }
 
 /// Whether `version` begins with what `row` says was forwarded.

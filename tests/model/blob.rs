@@ -2,7 +2,7 @@
 
 use flowlog_forwarder::flow_log::cut::Record;
 use flowlog_forwarder::flow_log::fingerprint::FingerprintTail;
-use flowlog_forwarder::message::batch::{Added, Packer};
+use flowlog_forwarder::message::batch::{Packed, Packer};
 use std::ops::Range;
 
 /// What stands before the first record, `{"records":[`, bytes.
@@ -86,9 +86,9 @@ pub fn messages(version: Version, offset: u64, until: u64, max_body: u64) -> (Ve
             break;
         }
         match packer.add(&record) {
-            Added::Fits => {}
-            Added::Full(plan) => messages.push(plan.range),
-            Added::NeverFits(_) => panic!("a record of the model fits every message"),
+            Packed::Fits => {}
+            Packed::Full(plan) => messages.push(plan.range),
+            Packed::NeverFits(_) => panic!("a record of the model fits every message"),
         }
     }
     messages.extend(packer.finish(None).map(|plan| plan.range));
@@ -100,7 +100,7 @@ pub fn early_message(version: Version, offset: u64, count: u8, max_body: u64) ->
     let mut packer = Packer::new(max_body);
     let mut records = records(version, offset);
     for _ in 0..count {
-        if packer.add(&records.next()?) != Added::Fits {
+        if packer.add(&records.next()?) != Packed::Fits {
             return None;
         }
     }
@@ -109,5 +109,5 @@ pub fn early_message(version: Version, offset: u64, count: u8, max_body: u64) ->
 
 fn records(version: Version, offset: u64) -> impl Iterator<Item = Record> {
     let ranges = (0..version.records).map(record).filter(move |range| range.start >= offset);
-    ranges.enumerate().map(|(nth, range)| Record { range, follows_plainly: nth > 0 })
+    ranges.enumerate().map(|(nth, range)| Record { range, contiguous: nth > 0 })
 }

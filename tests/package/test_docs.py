@@ -69,7 +69,7 @@ def constants(path):
     """The values of the numeric constants in a Rust file: bytes, seconds or a count."""
     found = {"MIB": 1 << 20, "KIB": 1 << 10, "u128::BITS": 128}
     for name, value in re.findall(r"const (\w+): [\w:]+ =\s+(.*?);", path.read_text(), flags=re.S):
-        value = re.sub(r"Cap \{ bytes: (.*?),.*\}", r"\1", value)
+        value = re.sub(r"BodyLimit \{ bytes: (.*?),.*\}", r"\1", value)
         for unit, seconds in {"millis": 0.001, "secs": 1, "mins": 60, "hours": 3600}.items():
             value = re.sub(rf"Duration::from_{unit}\((\d+)\)", rf"\1 * {seconds}", value)
         value = re.sub(r"u128::BITS|[A-Za-z_]\w*", lambda name: str(found.get(name[0], name[0])), value)

@@ -120,7 +120,7 @@ pub(super) fn failures() -> Vec<String> {
             cause: SplitError::Changed { record: 14..9_000, offset: 4_096 },
         },
         ForwardError::Oversize { blob: url.clone(), range: 14..9_000, size: 2_000_000 },
-        ForwardError::Internal { blob: url.clone(), cause: NotHeld { asked: 0..14, held: 14..9_000 } },
+        ForwardError::Internal { blob: url.clone(), cause: NotHeld { requested: 0..14, held: 14..9_000 } },
         ForwardError::Stopping { blob: url.clone() },
     ];
     for awaited in [

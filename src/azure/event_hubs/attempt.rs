@@ -1,25 +1,25 @@
-//! How far an attempt to get a link has come, for the error when it fails.
+//! How far an attempt to open a link has come, for its error.
 
 use super::address::HubAddress;
 use super::fault::Fault;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// What is done for a link, in order.
+/// The steps of opening a link, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The host's addresses are looked up.
+    /// Look up the host's addresses.
     #[default]
     Resolve,
-    /// A TCP connection is made.
+    /// Connect.
     Tcp,
-    /// TLS is negotiated.
+    /// Negotiate TLS.
     Tls,
-    /// The AMQP connection is opened.
+    /// Open the AMQP connection.
     Amqp,
-    /// A token is had, and shown to the service.
+    /// Get a token and present it to the service.
     Token,
-    /// The link is attached.
+    /// Attach the link.
     Attach,
 }
 
@@ -36,13 +36,12 @@ impl fmt::Display for Stage {
     }
 }
 
-/// One attempt.
+/// The stage of one attempt.
 #[derive(Debug, Default)]
 pub(super) struct Attempt(Mutex<Stage>);
 
 impl Attempt {
-    /// From here on it is at `stage`.
-    pub(super) fn reach(&self, stage: Stage) {
+    pub(super) fn enter(&self, stage: Stage) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
 
@@ -50,14 +49,14 @@ impl Attempt {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `fault` with the words that say where it happened.
-    pub(super) fn located(&self, address: &HubAddress, fault: Fault) -> Fault {
+    /// `fault` with host, port and stage in its reason.
+    pub(super) fn add_context(&self, address: &HubAddress, fault: Fault) -> Fault {
         let stage = self.stage();
-        let located = |reason: &str| format!("{}:{}, stage {stage}: {reason}", address.host, address.port);
+        let in_context = |reason: &str| format!("{}:{}, stage {stage}: {reason}", address.host, address.port);
         match fault {
-            Fault::Passing(reason) => Fault::Passing(located(&reason)),
-            Fault::Busy { reason, wait } => Fault::Busy { reason: located(&reason), wait },
-            Fault::Unauthorized(reason) => Fault::Unauthorized(located(&reason)),
+            Fault::Transient(reason) => Fault::Transient(in_context(&reason)),
+            Fault::Busy { reason, wait } => Fault::Busy { reason: in_context(&reason), wait },
+            Fault::Unauthorized(reason) => Fault::Unauthorized(in_context(&reason)),
             Fault::TooLarge => Fault::TooLarge,
             Fault::Refused { condition, description } => {
                 let missing = stage == Stage::Attach && condition == "amqp:not-found";
@@ -66,7 +65,7 @@ impl Attempt {
                 } else {
                     description
                 };
-                Fault::Refused { condition, description: located(&description) }
+                Fault::Refused { condition, description: in_context(&description) }
             }
         }
     }
@@ -77,18 +76,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_says_at_which_host_port_and_stage_it_happened() {
+    fn a_fault_names_host_port_and_stage() {
         let address = HubAddress { host: "ns".into(), port: 5671, tls: true, hub: "flow".into() };
         let attempt = Attempt::default();
-        let passing = || Fault::Passing("refused".into());
-        assert_eq!(attempt.located(&address, passing()).reason(), "ns:5671, stage resolve: refused");
-        attempt.reach(Stage::Tls);
-        assert_eq!(attempt.located(&address, passing()).reason(), "ns:5671, stage TLS: refused");
+        let transient = || Fault::Transient("refused".into());
+        assert_eq!(attempt.add_context(&address, transient()).reason(), "ns:5671, stage resolve: refused");
+        attempt.enter(Stage::Tls);
+        assert_eq!(attempt.add_context(&address, transient()).reason(), "ns:5671, stage TLS: refused");
         let not_found = || Fault::of_condition("amqp:not-found", "said so");
-        assert!(!attempt.located(&address, not_found()).reason().contains("has no hub"));
-        attempt.reach(Stage::Attach);
+        assert!(!attempt.add_context(&address, not_found()).reason().contains("has no hub"));
+        attempt.enter(Stage::Attach);
         assert_eq!(
-            attempt.located(&address, not_found()).reason(),
+            attempt.add_context(&address, not_found()).reason(),
             "amqp:not-found: ns:5671, stage attach: this namespace has no hub flow: said so"
         );
     }

@@ -1,10 +1,12 @@
-//! A container to look into for flow logs.
+//! A container that holds flow logs.
 
-use super::{FlowLogBlob, NotFlowLog};
+use super::blob::FlowLogBlob;
+use super::checkpoint_key::{CheckpointKey, hash};
+use super::path::NotFlowLog;
 use std::fmt;
 use url::Url;
 
-/// A container in one of the accounts that the settings name.
+/// A configured container in a configured account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Container {
     account: Url,
@@ -18,7 +20,7 @@ impl Container {
         Self { account, name }
     }
 
-    /// The blob service's address, as the settings name it.
+    /// The blob service's address, as configured.
     #[must_use]
     pub fn account(&self) -> &Url {
         &self.account
@@ -30,12 +32,20 @@ impl Container {
         &self.name
     }
 
-    /// The blob `name` in this container, as a listing finds it.
+    /// The blob `name` in this container, as a listing names it.
     ///
     /// # Errors
-    /// [`NotFlowLog`], when the name is not that of an hour of flow logs.
+    /// [`NotFlowLog`], when the name is not that of a flow-log blob.
     pub fn blob(&self, name: &str) -> Result<FlowLogBlob, NotFlowLog> {
         FlowLogBlob::new(&self.account, &self.name, name)
+    }
+
+    /// The key of the row that holds the sweep's watermark for this container. Its partition begins with a
+    /// letter, so it sorts behind the rows of all days.
+    #[must_use]
+    pub fn sweep_key(&self) -> CheckpointKey {
+        let container = hash(&[self.account.authority(), self.account.path(), &self.name]);
+        CheckpointKey { partition: format!("sweep-{container}"), row: "horizon".to_owned() }
     }
 }
 

@@ -1,94 +1,97 @@
-//! Decides from a URL whether a blob is ours: the URL comes from an event, which is input and not authority.
-//! Only the accounts that the settings name are ever asked, and only they are ever sent a token.
+//! Finds the blob that a URL names, if it is in a configured account and container.
+//!
+//! URLs come from events, which anybody may forge. So this forwarder sends requests and tokens to the
+//! configured accounts alone.
 
+use super::blob::FlowLogBlob;
+use super::container::Container;
 use super::path::NotFlowLog;
-use super::{Container, FlowLogBlob};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use url::Url;
 
-/// Longest URL that is looked at, bytes: a name of 1,024 characters of 4 bytes, each byte as `%XX`,
-/// and room for the host.
+/// Longest URL accepted, bytes: a name of 1,024 characters of 4 bytes, each byte written as `%XX`, and a
+/// kilobyte for the rest.
 pub const LONGEST_URL: usize = 13 * 1024;
 
-/// How much of a foreign text is shown in a message, characters.
+/// How much of an untrusted text an error shows, characters.
 const SHOWN: usize = 80;
 
-/// The accounts and containers that the settings name.
+/// The configured accounts and containers.
 #[derive(Clone, Debug)]
 pub struct Sources {
     accounts: Vec<Url>,
     containers: Vec<String>,
 }
 
-/// Why a URL is not one of ours. Shown without its query, which may hold a signature.
+/// Why a blob's URL was rejected. The text never shows the URL's query, which may hold a signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotOurs {
-    /// Longer than the URL of any blob.
-    #[error("the url is longer than that of any blob")]
+pub enum RejectedUrl {
+    /// Longer than [`LONGEST_URL`].
+    #[error("the url is longer than {LONGEST_URL} bytes, the most that a blob's can have")]
     TooLong,
-    /// No absolute http(s) URL of a blob.
+    /// Not an absolute http(s) URL of a blob.
     #[error("the url is not that of a blob")]
     NotABlobUrl,
-    /// Blob events never carry one; a signature would be somebody else's authority.
+    /// Blob events never have these; a signature in a query would grant somebody else's access.
     #[error("the url has a query, a fragment or a user, which no blob event has")]
     NotBare,
-    /// An account that the settings do not name.
-    #[error("the settings do not name the account at {0}")]
-    ForeignAccount(String),
-    /// A container that the settings do not name.
-    #[error("the settings do not name the container {0}")]
-    OtherContainer(String),
-    /// The name is not UTF-8 once decoded.
+    /// Not a configured account.
+    #[error("the account at {0} is not configured in FLOWLOG_STORAGE")]
+    UnknownAccount(String),
+    /// Not a configured container.
+    #[error("the container {0} is not configured in FLOWLOG_CONTAINERS")]
+    UnknownContainer(String),
+    /// The decoded name is not UTF-8.
     #[error("the blob's name is not UTF-8")]
     NotUtf8,
-    /// The name is not that of an hour of flow logs.
+    /// Not the name of a flow-log blob.
     #[error("the blob {0}")]
     NotFlowLog(#[from] NotFlowLog),
 }
 
 impl Sources {
-    /// The blobs of `accounts` whose container is one of `containers`.
+    /// All `containers` in all `accounts`.
     #[must_use]
     pub fn new(accounts: impl IntoIterator<Item = Url>, containers: &[String]) -> Self {
         Self { accounts: accounts.into_iter().collect(), containers: containers.to_vec() }
     }
 
-    /// The blob at `url`: percent-encoded as events carry it, the account in the host name or, as
-    /// emulators have it, first in the path. A `dfs` address means the same account's `blob` one.
+    /// The blob at `url`, percent-encoded as in events. The account is in the host name or, with an
+    /// emulator, first in the path. A `dfs` address means the `blob` address of the same account.
     ///
-    /// The path is taken as it stands: slashes are never collapsed, and nothing is normalised away.
+    /// The path is used as it is: no slashes are collapsed, and nothing is normalised.
     ///
     /// # Errors
-    /// [`NotOurs`], when the blob must not or need not be read.
-    pub fn locate(&self, url: &str) -> Result<FlowLogBlob, NotOurs> {
+    /// [`RejectedUrl`], when the blob must not be read or is not a flow log.
+    pub fn locate(&self, url: &str) -> Result<FlowLogBlob, RejectedUrl> {
         if url.len() > LONGEST_URL {
-            return Err(NotOurs::TooLong);
+            return Err(RejectedUrl::TooLong);
         }
         if url.contains(['?', '#']) {
-            return Err(NotOurs::NotBare);
+            return Err(RejectedUrl::NotBare);
         }
-        let (scheme, rest) = url.split_once("://").ok_or(NotOurs::NotABlobUrl)?;
-        let (authority, path) = rest.split_once('/').ok_or(NotOurs::NotABlobUrl)?;
+        let (scheme, rest) = url.split_once("://").ok_or(RejectedUrl::NotABlobUrl)?;
+        let (authority, path) = rest.split_once('/').ok_or(RejectedUrl::NotABlobUrl)?;
         if authority.contains('@') {
-            return Err(NotOurs::NotBare);
+            return Err(RejectedUrl::NotBare);
         }
-        let origin = Origin::parse(scheme, authority).ok_or(NotOurs::NotABlobUrl)?;
+        let origin = UrlOrigin::parse(scheme, authority).ok_or(RejectedUrl::NotABlobUrl)?;
         let (account, path) = self
             .accounts
             .iter()
             .filter(|account| origin.is_of(account))
             .find_map(|account| Some((account, below(account.path(), path)?)))
-            .ok_or_else(|| NotOurs::ForeignAccount(shown(&origin.host)))?;
-        let (container, name) = path.split_once('/').ok_or(NotOurs::NotABlobUrl)?;
+            .ok_or_else(|| RejectedUrl::UnknownAccount(shown(&origin.host)))?;
+        let (container, name) = path.split_once('/').ok_or(RejectedUrl::NotABlobUrl)?;
         let (container, name) = (decode(container)?, decode(name)?);
-        if !self.containers.iter().any(|ours| *ours == container) {
-            return Err(NotOurs::OtherContainer(shown(&container)));
+        if !self.containers.iter().any(|configured| *configured == container) {
+            return Err(RejectedUrl::UnknownContainer(shown(&container)));
         }
-        FlowLogBlob::new(account, &container, &name).map_err(NotOurs::from)
+        FlowLogBlob::new(account, &container, &name).map_err(RejectedUrl::from)
     }
 
-    /// The containers to look into, each once.
+    /// All containers, each once.
     #[must_use]
     pub fn containers(&self) -> Vec<Container> {
         let mut containers = Vec::new();
@@ -104,14 +107,14 @@ impl Sources {
     }
 }
 
-/// Scheme, host and port of a URL, in the form in which `Url` holds those of the accounts.
-struct Origin {
+/// Scheme, host and port of a URL, normalised as `Url` normalises those of the accounts.
+struct UrlOrigin {
     scheme: &'static str,
     host: String,
     port: Option<u16>,
 }
 
-impl Origin {
+impl UrlOrigin {
     fn parse(scheme: &str, authority: &str) -> Option<Self> {
         let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "https" => ("https", 443),
@@ -134,7 +137,7 @@ impl Origin {
     }
 }
 
-/// What follows `prefix` (an account's path: `/`, or `/account`) in `path` (without its first slash).
+/// The rest of `path` (without its first slash) behind `prefix` (an account's path: `/` or `/account`).
 fn below<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
     match prefix.trim_matches('/') {
         "" => Some(path),
@@ -142,11 +145,11 @@ fn below<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
     }
 }
 
-fn decode(text: &str) -> Result<Cow<'_, str>, NotOurs> {
-    percent_decode_str(text).decode_utf8().map_err(|_| NotOurs::NotUtf8)
+fn decode(text: &str) -> Result<Cow<'_, str>, RejectedUrl> {
+    percent_decode_str(text).decode_utf8().map_err(|_| RejectedUrl::NotUtf8)
 }
 
-/// A foreign text, escaped and cut, so that it can stand in a line of a log.
+/// An untrusted text, shortened and escaped for a log line.
 fn shown(text: &str) -> String {
     text.chars().take(SHOWN).flat_map(char::escape_debug).collect()
 }

@@ -1,63 +1,64 @@
-//! What a blob's name says: the flow log, the hour, the network interface.
+//! Parses the name of a flow-log blob: the flow log, the hour, the network interface.
 
-use super::Kind;
+use crate::flow_log::kind::{KINDS, LogKind};
 use time::{Date, Month};
 
 /// Azure's limit for a blob's name, characters.
 const LONGEST_NAME: usize = 1024;
 
-/// The file name of every hour.
+/// The file name of every flow-log blob.
 const FILE_NAME: &str = "PT1H.json";
 
-/// What a blob's name says.
+/// The parts of a blob's name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Path {
-    pub(super) kind: Kind,
+    pub(super) kind: &'static LogKind,
     pub(super) flow_log: String,
     pub(super) date: Date,
     pub(super) hour: u8,
     pub(super) mac: String,
 }
 
-/// Why a blob's name is not the name of an hour of flow logs.
+/// Why a name is not that of a flow-log blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotFlowLog {
     /// The last segment is another file.
     #[error("is not a PT1H.json")]
     OtherFile,
-    /// No flow log has such a name, and a service may read it as another blob's.
+    /// No flow log has such a name, and a service may resolve it to another blob.
     #[error(
         "has a name that no flow log has: longer than {LONGEST_NAME} characters, with a control character or a backslash, or \
          with a folder whose name is empty or ends in a dot"
     )]
     Name,
-    /// It does not begin as flow logs do.
-    #[error("does not begin with flowLogResourceID= or resourceId=")]
+    /// The name does not begin with the root key of a [`LogKind`].
+    #[error("does not begin with {}", root_keys())]
     Prefix,
     /// A segment is missing or out of range.
     #[error("has no valid {0} in its name")]
     Segment(&'static str),
-    /// A segment is there more often than in the name of any flow log, so that nobody can say which counts.
+    /// A segment occurs too often, so that its value is ambiguous.
     #[error("has more than one {0} in its name")]
     Repeated(&'static str),
 }
 
+/// How the names of flow logs can begin, for an error text.
+fn root_keys() -> String {
+    KINDS.iter().map(|kind| format!("{}=", kind.root_key)).collect::<Vec<_>>().join(" or ")
+}
+
 impl Path {
-    /// Reads `name` by its `key=value` segments: keys in any case, `m=` once for the month and again for
-    /// the minute; segments with unknown keys are skipped.
+    /// Parses the `key=value` segments of `name`. Keys may have any case; the first `m=` is the month and
+    /// the second one the minute; segments with unknown keys are skipped.
     pub(super) fn parse(name: &str) -> Result<Self, NotFlowLog> {
         let (folder, file) = name.rsplit_once('/').ok_or(NotFlowLog::OtherFile)?;
         if !file.eq_ignore_ascii_case(FILE_NAME) {
             return Err(NotFlowLog::OtherFile);
         }
         let (first_key, rest) = folder.split_once('=').ok_or(NotFlowLog::Prefix)?;
-        let kind = match first_key.to_ascii_lowercase().as_str() {
-            "flowlogresourceid" => Kind::VNet,
-            "resourceid" => Kind::Nsg,
-            _ => return Err(NotFlowLog::Prefix),
-        };
-        // HTTP clients and services read a URL with `.`, `..` or `\` as one without them, and Azure ignores
-        // a dot at the end of a segment: such a name may be another blob's, even another container's.
+        let kind = LogKind::with_root_key(first_key).ok_or(NotFlowLog::Prefix)?;
+        // HTTP clients and services remove `.`, `..` and `\` from a URL, and Azure ignores a dot at the end
+        // of a segment. Such a name may resolve to another blob, even in another container.
         let is_alias = |segment: &str| segment.is_empty() || segment.ends_with('.');
         if name.chars().count() > LONGEST_NAME
             || name.contains(|c: char| c.is_control() || c == '\\')
@@ -65,7 +66,7 @@ impl Path {
         {
             return Err(NotFlowLog::Name);
         }
-        // The date is at the end, so a `y=` inside a resource's name does not mislead unless it is a year.
+        // The date stands at the end, so a `y=` in a resource's name is harmless unless it is a number.
         let segments = rest.split('/').collect::<Vec<_>>();
         let start = segments.iter().rposition(|segment| value(segment, "y").is_some());
         let (resource, hour) = segments.split_at(start.ok_or(NotFlowLog::Segment("year (y=)"))?);
@@ -96,7 +97,7 @@ impl Path {
         if let Some(minute) = find("m").nth(1) {
             number(Some(minute), 2, "minute (m=)")?;
         }
-        let mac = find("macAddress").next().map(address).filter(|mac| !mac.is_empty());
+        let mac = find("macAddress").next().map(normalise_mac).filter(|mac| !mac.is_empty());
         Ok(Self {
             kind,
             flow_log: resource.join("/").trim_start_matches('/').to_owned(),
@@ -120,7 +121,7 @@ fn is_number(text: &str) -> bool {
 }
 
 fn date(year: u16, month: u16, day: u16) -> Result<Date, NotFlowLog> {
-    // Flow logs began in 2017; an earlier year is a template or a mistake.
+    // The first flow logs were written in 2017.
     if year < 2017 {
         return Err(NotFlowLog::Segment("year (y=)"));
     }
@@ -131,8 +132,7 @@ fn date(year: u16, month: u16, day: u16) -> Result<Date, NotFlowLog> {
         .ok_or(NotFlowLog::Segment("day (d=)"))
 }
 
-/// A network interface's address without separators, upper case. Only letters and digits are kept, so
-/// that it can stand in a table's key.
-fn address(text: &str) -> String {
+/// A MAC address in upper case. Only letters and digits are kept, so that it is valid in a table key.
+fn normalise_mac(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }

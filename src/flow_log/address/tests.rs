@@ -1,55 +1,50 @@
+#![allow(clippy::unwrap_used)]
+
 use super::*;
-use crate::config::Config;
-use crate::flow_log::VNET_CONTAINER;
+use crate::flow_log::{LogKind, VNET_CONTAINER};
 use crate::hour::{Hour, Retention};
 use proptest::prelude::*;
+use time::Date;
+use url::Url;
 
 const HOUR: &str = "y=2026/m=05/d=09/h=13/m=00/macAddress=112233ABCDEF/PT1H.json";
 const NAME: &str = "flowLogResourceID=/AAAA0A0A_NETWORKWATCHERRG/NETWORKWATCHER_EASTUS_VNET-FLOWLOG/y=2026/m=05/d=09/h=13/m=00/macAddress=112233ABCDEF/PT1H.json";
 const NSG_NAME: &str = "resourceId=/SUBSCRIPTIONS/AAAA0A0A/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.NETWORK/NETWORKSECURITYGROUPS/NSG/y=2024/m=12/d=31/h=23/m=00/macAddress=00-22-48-AA-bb-0c/PT1H.json";
 const NSG_CONTAINER: &str = "insights-logs-networksecuritygroupflowevent";
 
-/// Two accounts in Azure, and an emulator's that is the beginning of another's name.
+/// Two accounts in Azure, and an emulator's whose name is a prefix of another one.
 fn sources() -> Sources {
-    let config = Config::from_lookup(|name| {
-        let value = match name {
-            "FLOWLOG_STORAGE__blobServiceUri" => {
-                "https://contoso.blob.core.windows.net, https://other.blob.core.windows.net, https://127.0.0.1:10000/dev"
-            }
-            "FLOWLOG_CONTAINERS" => "insights-logs-flowlogflowevent,insights-logs-networksecuritygroupflowevent",
-            "AzureWebJobsStorage" => "UseDevelopmentStorage=true",
-            "EVENT_HUB_CONNECTION__fullyQualifiedNamespace" => "contoso.servicebus.windows.net",
-            "EVENT_HUB_NAME" => "flowlogs",
-            _ => return None,
-        };
-        Some(value.to_owned())
-    })
-    .unwrap();
-    Sources::new(config.sources.iter().map(|account| account.blob_service.clone()), &config.containers)
+    let accounts = [
+        "https://contoso.blob.core.windows.net",
+        "https://other.blob.core.windows.net",
+        "https://127.0.0.1:10000/dev",
+    ];
+    let containers = [VNET_CONTAINER, NSG_CONTAINER].map(str::to_owned);
+    Sources::new(accounts.map(|account| Url::parse(account).unwrap()), &containers)
 }
 
 fn url(name: &str) -> String {
     format!("https://contoso.blob.core.windows.net/{VNET_CONTAINER}/{name}")
 }
 
-fn locate(url: &str) -> Result<FlowLogBlob, NotOurs> {
+fn locate(url: &str) -> Result<FlowLogBlob, RejectedUrl> {
     sources().locate(url)
 }
 
 fn not_flow_log(name: &str) -> NotFlowLog {
     match locate(&url(name)) {
-        Err(NotOurs::NotFlowLog(reason)) => reason,
+        Err(RejectedUrl::NotFlowLog(reason)) => reason,
         other => panic!("{name}: {other:?}"),
     }
 }
 
 #[test]
-fn a_virtual_networks_hour_is_read_from_its_url() {
+fn a_virtual_network_flow_log_is_located_by_its_url() {
     let blob = locate(&url(NAME)).unwrap();
     assert_eq!(blob.account().as_str(), "https://contoso.blob.core.windows.net/");
     assert_eq!(blob.container(), VNET_CONTAINER);
     assert_eq!(blob.name(), NAME);
-    assert_eq!(blob.kind(), Kind::VNet);
+    assert_eq!(*blob.kind(), LogKind::VNET);
     assert_eq!(blob.flow_log(), "AAAA0A0A_NETWORKWATCHERRG/NETWORKWATCHER_EASTUS_VNET-FLOWLOG");
     assert_eq!((blob.date().to_string().as_str(), blob.hour()), ("2026-05-09", 13));
     assert_eq!(blob.mac(), "112233ABCDEF");
@@ -58,15 +53,15 @@ fn a_virtual_networks_hour_is_read_from_its_url() {
 }
 
 #[test]
-fn a_security_groups_hour_is_read_from_its_url() {
+fn a_security_group_flow_log_is_located_by_its_url() {
     let blob = locate(&format!("https://contoso.blob.core.windows.net/{NSG_CONTAINER}/{NSG_NAME}")).unwrap();
-    assert_eq!(blob.kind(), Kind::Nsg);
+    assert_eq!(*blob.kind(), LogKind::NSG);
     assert!(blob.flow_log().starts_with("SUBSCRIPTIONS/") && blob.flow_log().ends_with("/NSG"));
     assert_eq!(blob.mac(), "002248AABB0C");
 }
 
 #[test]
-fn every_spelling_of_a_url_is_the_same_blob() {
+fn every_spelling_of_a_url_names_the_same_blob() {
     let plain = locate(&url(NAME)).unwrap();
     for spelling in [
         url(&NAME.replace('=', "%3D")),
@@ -82,7 +77,7 @@ fn every_spelling_of_a_url_is_the_same_blob() {
 }
 
 #[test]
-fn an_emulators_account_is_the_first_segment_of_the_path() {
+fn an_emulators_account_is_first_in_the_path() {
     let blob = locate(&format!("https://127.0.0.1:10000/dev/{VNET_CONTAINER}/{NAME}")).unwrap();
     assert_eq!(blob.account().as_str(), "https://127.0.0.1:10000/dev");
     assert_eq!(blob.name(), NAME);
@@ -91,12 +86,12 @@ fn an_emulators_account_is_the_first_segment_of_the_path() {
         ["https://127.0.0.1:10000/dev2", "https://127.0.0.1:10001/dev", "http://127.0.0.1:10000/dev"]
     {
         let found = locate(&format!("{foreign}/{VNET_CONTAINER}/{NAME}"));
-        assert_eq!(found, Err(NotOurs::ForeignAccount("127.0.0.1".to_owned())), "{foreign}");
+        assert_eq!(found, Err(RejectedUrl::UnknownAccount("127.0.0.1".to_owned())), "{foreign}");
     }
 }
 
 #[test]
-fn keys_may_come_in_any_case_and_with_company() {
+fn keys_may_have_any_case_and_unknown_neighbours() {
     for name in [
         NAME.replace("flowLogResourceID", "FLOWLOGRESOURCEID").replace("macAddress", "MACADDRESS"),
         NAME.replace("/y=", "/Y=").replace("/h=13/m=00", "/H=13"),
@@ -114,14 +109,14 @@ fn keys_may_come_in_any_case_and_with_company() {
 }
 
 #[test]
-fn the_last_hour_of_all_has_an_end() {
+fn the_last_representable_hour_has_an_end() {
     let blob = locate(&url(&NAME.replace("y=2026/m=05/d=09/h=13", "y=9999/m=12/d=31/h=23"))).unwrap();
     assert_eq!(blob.hour_end(), 253_402_300_800_000);
     assert!(blob.checkpoint_key().partition.starts_with("99991231-"));
 }
 
 #[test]
-fn names_that_no_flow_log_has_are_refused_with_the_reason() {
+fn names_that_no_flow_log_has_are_rejected_with_the_reason() {
     for (name, reason) in [
         (NAME.replace("PT1H.json", "PT1M.json"), NotFlowLog::OtherFile),
         ("PT1H.json".to_owned(), NotFlowLog::OtherFile),
@@ -161,39 +156,39 @@ fn names_that_no_flow_log_has_are_refused_with_the_reason() {
 }
 
 #[test]
-fn blobs_elsewhere_are_refused_and_no_signature_is_shown() {
+fn blobs_elsewhere_are_rejected_without_showing_a_signature() {
     let foreign = url(NAME).replace("contoso", "attacker");
-    let foreign_account = NotOurs::ForeignAccount("attacker.blob.core.windows.net".to_owned());
+    let foreign_account = RejectedUrl::UnknownAccount("attacker.blob.core.windows.net".to_owned());
     assert_eq!(locate(&foreign), Err(foreign_account));
     assert_eq!(
         locate(&url(NAME).replace(VNET_CONTAINER, "backups")),
-        Err(NotOurs::OtherContainer("backups".to_owned()))
+        Err(RejectedUrl::UnknownContainer("backups".to_owned()))
     );
-    // A host that only begins, or only ends, like ours.
+    // A host that has ours as its prefix or suffix.
     for host in [
         "contoso.blob.core.windows.net.attacker.io",
         "xcontoso.blob.core.windows.net",
         "contoso.blob.core.windows.net.",
     ] {
         let url = url(NAME).replace("contoso.blob.core.windows.net", host);
-        assert_eq!(locate(&url), Err(NotOurs::ForeignAccount(host.to_owned())));
+        assert_eq!(locate(&url), Err(RejectedUrl::UnknownAccount(host.to_owned())));
     }
     for (url, reason) in [
-        (format!("{}?sv=1&sig=hidden", url(NAME)), NotOurs::NotBare),
-        (format!("{}#hidden", url(NAME)), NotOurs::NotBare),
-        (url(NAME).replace("https://", "https://hidden@"), NotOurs::NotBare),
-        (url(NAME).replace("https://", "https://attacker.io\\@"), NotOurs::NotBare),
-        (url(NAME).replace("https:", "file:"), NotOurs::NotABlobUrl),
-        (url(NAME).replace(".net/", ".net:99999/"), NotOurs::NotABlobUrl),
-        ("https://contoso.blob.core.windows.net".to_owned(), NotOurs::NotABlobUrl),
-        ("https://contoso.blob.core.windows.net/x".to_owned(), NotOurs::NotABlobUrl),
-        (String::new(), NotOurs::NotABlobUrl),
-        (url(&NAME.replace("AAAA", "%ff")), NotOurs::NotUtf8),
-        (url(&"A".repeat(20_000)), NotOurs::TooLong),
+        (format!("{}?sv=1&sig=hidden", url(NAME)), RejectedUrl::NotBare),
+        (format!("{}#hidden", url(NAME)), RejectedUrl::NotBare),
+        (url(NAME).replace("https://", "https://hidden@"), RejectedUrl::NotBare),
+        (url(NAME).replace("https://", "https://attacker.io\\@"), RejectedUrl::NotBare),
+        (url(NAME).replace("https:", "file:"), RejectedUrl::NotABlobUrl),
+        (url(NAME).replace(".net/", ".net:99999/"), RejectedUrl::NotABlobUrl),
+        ("https://contoso.blob.core.windows.net".to_owned(), RejectedUrl::NotABlobUrl),
+        ("https://contoso.blob.core.windows.net/x".to_owned(), RejectedUrl::NotABlobUrl),
+        (String::new(), RejectedUrl::NotABlobUrl),
+        (url(&NAME.replace("AAAA", "%ff")), RejectedUrl::NotUtf8),
+        (url(&"A".repeat(20_000)), RejectedUrl::TooLong),
     ] {
-        let refused = locate(&url).unwrap_err();
-        assert_eq!(refused, reason, "{url}");
-        assert!(!refused.to_string().contains("hidden"));
+        let rejected = locate(&url).unwrap_err();
+        assert_eq!(rejected, reason, "{url}");
+        assert!(!rejected.to_string().contains("hidden"));
     }
     let long_host = format!("https://{}\n.net/x/y", "a".repeat(500));
     let shown = locate(&long_host).unwrap_err().to_string();
@@ -201,27 +196,28 @@ fn blobs_elsewhere_are_refused_and_no_signature_is_shown() {
 }
 
 #[test]
-fn checkpoint_keys_sort_by_day_and_tell_blobs_apart() {
+fn checkpoint_keys_sort_by_day_and_are_unique() {
     let key = |url: &str| locate(url).unwrap().checkpoint_key();
     let one = key(&url(NAME));
     assert!(one.partition.starts_with("20260509-") && one.partition.len() == 25, "{one:?}");
     assert!(one.row.starts_with("13-112233ABCDEF-") && one.row.len() == 32, "{one:?}");
     assert_eq!(one, key(&url(NAME).replace(".blob.", ".dfs.").replace('=', "%3D")));
     let later = key(&url(&NAME.replace("h=13", "h=14")));
-    assert_eq!(later.partition, one.partition, "one flow log and day share a partition");
+    assert_eq!(later.partition, one.partition, "a flow log has one partition per day");
     assert_ne!(later.row, one.row);
     let other_account = key(&url(NAME).replace("contoso", "other"));
     assert_ne!(other_account.partition, one.partition);
     assert_ne!(other_account.row, one.row);
     let other_case = key(&url(&NAME.replace("AAAA", "aaaa")));
-    assert_ne!(other_case.row, one.row, "names of blobs have case");
+    assert_ne!(other_case.row, one.row, "names of blobs are case-sensitive");
 }
 
-/// Names of flow logs, with awkward characters where resources have their names.
+/// Names of flow logs with unusual characters in the resource's name.
 fn names() -> impl Strategy<Value = String> {
-    let resource = "[A-Za-z0-9 _.()%+&$!'~äé€😀/-]{1,40}".prop_filter("a service may lose it", |text| {
-        !format!("X{text}").split('/').any(|segment| segment.is_empty() || segment.ends_with('.'))
-    });
+    let resource = "[A-Za-z0-9 _.()%+&$!'~äé€😀/-]{1,40}"
+        .prop_filter("a service may drop such a segment", |text| {
+            !format!("X{text}").split('/').any(|segment| segment.is_empty() || segment.ends_with('.'))
+        });
     (resource, 2017u16..=9999, 1u8..=12, 1u8..=28, 0u8..24, "[0-9A-F]{12}").prop_map(|(resource, y, m, d, h, mac)| {
         format!("flowLogResourceID=/X{resource}/y={y:04}/m={m:02}/d={d:02}/h={h:02}/m=00/macAddress={mac}/PT1H.json")
     })
@@ -229,12 +225,12 @@ fn names() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_name_survives_the_way_into_a_url_and_back(name in names()) {
+    fn any_name_survives_the_round_trip_through_a_url(name in names()) {
         let account = Url::parse("https://contoso.blob.core.windows.net").unwrap();
         let blob = FlowLogBlob::new(&account, VNET_CONTAINER, &name).unwrap();
         prop_assert_eq!(blob.name(), &name);
         let url = blob.url();
-        // The URL means the same to whoever normalises it, as HTTP clients do.
+        // Normalising the URL, as HTTP clients do, changes nothing.
         let normalised = Url::parse(&url).unwrap();
         prop_assert_eq!(normalised.as_str(), &url);
         prop_assert_eq!(locate(&url), Ok(blob.clone()));
@@ -245,7 +241,7 @@ proptest! {
     }
 
     #[test]
-    fn every_date_and_hour_can_be_reckoned_with(day in 0i64..=2_915_706, hour in 0u8..24) {
+    fn every_date_and_hour_is_computed_correctly(day in 0i64..=2_915_706, hour in 0u8..24) {
         // From 2017-01-01 to 9999-12-31.
         let first = Date::from_calendar_date(2017, time::Month::January, 1).unwrap();
         let date = first + time::Duration::days(day);
@@ -262,12 +258,12 @@ proptest! {
         prop_assert!(key.partition.starts_with(&day));
         prop_assert!(CheckpointKey::partitions_before(date).end < key.partition);
         for now in [0, blob.hour_end(), u64::MAX] {
-            let _ = timely(&blob, now, Retention::of_days(7));
+            let _ = check_hour(&blob, now, Retention::of_days(7));
         }
     }
 
     #[test]
-    fn arbitrary_text_is_answered_and_never_panics(text in any::<String>(), tail in ".{0,80}") {
+    fn arbitrary_text_never_panics(text in any::<String>(), tail in ".{0,80}") {
         let sources = sources();
         let _ = sources.locate(&text).map_err(|reason| reason.to_string());
         let _ = sources.locate(&url(&tail)).map_err(|reason| reason.to_string());

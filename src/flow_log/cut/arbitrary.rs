@@ -1,4 +1,4 @@
-//! Generators of awkward JSON, for the property tests of the byte modules.
+//! Generators of unusual JSON for property tests.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,9 +9,9 @@ pub(crate) fn space() -> impl Strategy<Value = String> {
     prop_oneof![4 => Just(String::new()), 1 => "[ \t\r\n]{1,5}"]
 }
 
-/// A JSON string with its quotes: structure in strings, escapes of all kinds, and any Unicode.
+/// A JSON string with its quotes. Contains brackets, all kinds of escapes, and any Unicode.
 pub(crate) fn text() -> impl Strategy<Value = String> {
-    let awkward = prop::sample::select(vec![
+    let special = prop::sample::select(vec![
         r"\\",
         r#"\""#,
         r"\\\\",
@@ -36,11 +36,11 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
         "\u{2028}",
         "",
     ]);
-    let piece = prop_oneof![3 => awkward.prop_map(str::to_owned), 1 => r#"[^\x00-\x1f\\"]{0,3}"#];
+    let piece = prop_oneof![3 => special.prop_map(str::to_owned), 1 => r#"[^\x00-\x1f\\"]{0,3}"#];
     vec(piece, 0..5).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
 }
 
-/// Any JSON value, nested a little.
+/// Any JSON value, up to three levels deep.
 pub(crate) fn value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         3 => text(),
@@ -52,14 +52,14 @@ pub(crate) fn value() -> impl Strategy<Value = String> {
     })
 }
 
-/// A JSON object with members of `value`.
+/// A JSON object whose members have the value `value`.
 pub(crate) fn object(value: BoxedStrategy<String>) -> BoxedStrategy<String> {
     let member =
         (text(), space(), space(), value).prop_map(|(name, a, b, value)| format!("{name}{a}:{b}{value}"));
     list(member, 0..4).prop_map(|members| format!("{{{members}}}")).boxed()
 }
 
-/// `items`, each surrounded by whitespace, with commas between them.
+/// `count` items, each surrounded by whitespace, with commas between them.
 pub(crate) fn list(
     item: impl Strategy<Value = String>,
     count: Range<usize>,
@@ -69,15 +69,15 @@ pub(crate) fn list(
         .prop_map(|(items, empty)| if items.is_empty() { empty } else { items.join(",") })
 }
 
-/// Members of a root object beside `records`.
+/// Other members of a root object than `records`.
 fn members() -> impl Strategy<Value = Vec<String>> {
-    let name = text().prop_filter("it may read `records`", |name| !name.contains("records"));
+    let name = text().prop_filter("could be the name `records`", |name| !name.contains("records"));
     let member = (space(), name, space(), space(), value(), space())
         .prop_map(|(a, name, b, c, value, d)| format!("{a}{name}{b}:{c}{value}{d}"));
     vec(member, 0..3)
 }
 
-/// A whole blob with any members before and behind `records`, and where that member begins and ends.
+/// A whole blob with other members before and after `records`, and the range of the member `records`.
 pub(crate) fn rooted_blob() -> impl Strategy<Value = (String, Range<usize>)> {
     let records = list(object(value().boxed()), 0..6);
     let around = (members(), members(), vec(space(), 5));
@@ -86,8 +86,8 @@ pub(crate) fn rooted_blob() -> impl Strategy<Value = (String, Range<usize>)> {
         let start = format!("{mark}{}{{{}", s[0], before.iter().flat_map(|m| [m, ","]).collect::<String>());
         let array = format!("{}\"records\"{}:{}[{records}]{}", s[1], s[2], s[3], s[4]);
         let end = behind.iter().flat_map(|m| [",", m]).collect::<String>();
-        let place = start.len()..start.len() + array.len();
-        (format!("{start}{array}{end}}}{}", s[0]), place)
+        let range = start.len()..start.len() + array.len();
+        (format!("{start}{array}{end}}}{}", s[0]), range)
     })
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn blob() -> impl Strategy<Value = String> {
     })
 }
 
-/// Chunk lengths to be used over and over; whole input for an empty list.
+/// Chunk lengths, to be repeated; an empty list means one chunk.
 pub(crate) fn chunk_sizes() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![1 => Just(vec![1]), 3 => vec(1usize..40, 1..6), 1 => vec(1usize..4000, 1..3), 1 => Just(vec![])]
 }

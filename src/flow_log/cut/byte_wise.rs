@@ -1,60 +1,81 @@
-//! The cutter once more, as simply as it can be written: byte by byte, with no masks, chunks or batches. It
-//! says what the real one must say of any bytes, those included that no JSON holds.
+//! A reference implementation of the cutter, as simple as possible: byte by byte, without masks, chunks or
+//! batches. The real cutter must give the same result for any bytes, valid JSON or not.
 #![allow(clippy::unwrap_used)]
 
-use super::oracle::Outcome;
-use super::scan::is_space;
-use super::{Closed, CutError, Expected, MAX_GAP, MAX_NESTING, Record};
+use super::error::{CutError, Expected};
+use super::json::is_space;
+use super::record::{Closed, MAX_GAP, MAX_NESTING, Record};
+
+/// Everything that a cutter reports about an input.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CutResult {
+    /// The records before the error.
+    pub(crate) records: Vec<Record>,
+    pub(crate) error: Option<CutError>,
+    /// [`Cutter::resume_offset`](super::Cutter::resume_offset) at the end.
+    pub(crate) resume: u64,
+    /// [`Cutter::open_record`](super::Cutter::open_record) at the end.
+    pub(crate) open: Option<u64>,
+    /// [`Cutter::closed`](super::Cutter::closed) at the end.
+    pub(crate) closed: Option<Closed>,
+}
 
 /// Why reading stopped.
 enum Stop {
-    /// There are no more bytes.
-    Out,
-    /// The next byte can't stand there.
+    /// No bytes are left.
+    EndOfInput,
+    /// The next byte is invalid.
     Broken(Expected),
 }
 
 type Step<T> = Result<T, Stop>;
 
-/// What was read so far.
+/// The state of reading.
 struct ByteWise<'a> {
     bytes: &'a [u8],
-    /// How many of them were taken.
+    /// How many of `bytes` were taken.
     taken: usize,
-    /// The blob offset of the first of them.
+    /// The blob offset of the first byte.
     base: u64,
     records: Vec<Record>,
-    /// Where the open record starts.
+    /// The start of the open record.
     start: Option<u64>,
-    /// How many commas belong before the next record.
-    due: u64,
-    plain: bool,
-    /// Whether `records` was met.
-    met: bool,
+    expected_commas: u64,
+    verbatim: bool,
+    records_seen: bool,
     closed: bool,
 }
 
-/// What a cutter from the start says of `blob`.
-pub(crate) fn cut_blob(blob: &[u8]) -> Outcome {
+/// The result of a cutter from the start for `blob`.
+pub(crate) fn cut_blob(blob: &[u8]) -> CutResult {
     let mut reader = ByteWise::new(blob, 0);
     let stop = reader.blob();
     reader.outcome(&stop)
 }
 
-/// What a cutter behind a record, which ends at blob offset `offset`, says of the `bytes` from there on.
-pub(crate) fn cut_array(bytes: &[u8], offset: u64) -> Outcome {
-    let mut reader = ByteWise { plain: false, met: true, ..ByteWise::new(bytes, offset) };
-    let stop = reader.array().and_then(|()| reader.behind()).and_then(|()| reader.members());
+/// The result of a cutter after a record for `bytes`, which begin at blob offset `offset`.
+pub(crate) fn cut_array(bytes: &[u8], offset: u64) -> CutResult {
+    let mut reader = ByteWise { verbatim: false, records_seen: true, ..ByteWise::new(bytes, offset) };
+    let stop = reader.array().and_then(|()| reader.after_value()).and_then(|()| reader.members());
     reader.outcome(&stop)
 }
 
 impl<'a> ByteWise<'a> {
     fn new(bytes: &'a [u8], base: u64) -> Self {
-        let (records, start) = (Vec::new(), None);
-        Self { bytes, taken: 0, base, records, start, due: 0, plain: true, met: false, closed: false }
+        Self {
+            bytes,
+            taken: 0,
+            base,
+            records: Vec::new(),
+            start: None,
+            expected_commas: 0,
+            verbatim: true,
+            records_seen: false,
+            closed: false,
+        }
     }
 
-    fn outcome(self, stop: &Step<()>) -> Outcome {
+    fn outcome(self, stop: &Step<()>) -> CutResult {
         let error = match stop {
             Err(Stop::Broken(expected)) => {
                 Some(CutError { offset: self.at(), expected: *expected, found: self.bytes[self.taken] })
@@ -62,9 +83,9 @@ impl<'a> ByteWise<'a> {
             _ => None,
         };
         let resume = self.gap_start();
-        let plain = self.plain && self.at() - resume <= MAX_GAP;
-        let closed = self.closed.then_some(Closed { end: self.at(), plain });
-        Outcome { records: self.records, error, resume, open: self.start, closed }
+        let verbatim = self.verbatim && self.at() - resume <= MAX_GAP;
+        let closed = self.closed.then_some(Closed { end: self.at(), verbatim });
+        CutResult { records: self.records, error, resume, open: self.start, closed }
     }
 
     fn at(&self) -> u64 {
@@ -76,11 +97,11 @@ impl<'a> ByteWise<'a> {
     }
 
     fn peek(&self) -> Step<u8> {
-        self.bytes.get(self.taken).copied().ok_or(Stop::Out)
+        self.bytes.get(self.taken).copied().ok_or(Stop::EndOfInput)
     }
 
-    /// The next byte that is no whitespace.
-    fn behind_space(&mut self) -> Step<u8> {
+    /// Skips whitespace and returns the byte after it.
+    fn skip_space(&mut self) -> Step<u8> {
         while is_space(self.peek()?) {
             self.taken += 1;
         }
@@ -88,7 +109,7 @@ impl<'a> ByteWise<'a> {
     }
 
     fn expect(&mut self, byte: u8, expected: Expected) -> Step<()> {
-        if self.behind_space()? != byte {
+        if self.skip_space()? != byte {
             return Err(Stop::Broken(expected));
         }
         self.taken += 1;
@@ -102,16 +123,16 @@ impl<'a> ByteWise<'a> {
                 _ if place == 0 => break,
                 _ => return Err(Stop::Broken(Expected::Opener)),
             }
-            self.plain = false;
+            self.verbatim = false;
         }
         self.expect(b'{', Expected::Opener)?;
-        if self.behind_space()? == b'}' {
+        if self.skip_space()? == b'}' {
             return Err(Stop::Broken(Expected::Records));
         }
         self.members()
     }
 
-    /// Takes members up to the root's `}`, and what follows it.
+    /// Takes members up to the root's `}`, and the whitespace after it.
     fn members(&mut self) -> Step<()> {
         while !self.closed {
             self.expect(b'"', Expected::Name)?;
@@ -120,35 +141,35 @@ impl<'a> ByteWise<'a> {
             let name = &self.bytes[start..self.taken - 1];
             let reads_records = serde_json::from_slice::<String>(&self.bytes[start - 1..self.taken])
                 .is_ok_and(|name| name == "records");
-            if reads_records && (self.met || name != b"records") {
+            if reads_records && (self.records_seen || name != b"records") {
                 self.taken -= 1;
-                let plain_name = name == b"records";
-                return Err(Stop::Broken(if plain_name {
-                    Expected::OneRecords
-                } else {
+                let has_escapes = name != b"records";
+                return Err(Stop::Broken(if has_escapes {
                     Expected::PlainName
+                } else {
+                    Expected::OneRecords
                 }));
             }
-            self.plain &= reads_records;
+            self.verbatim &= reads_records;
             self.expect(b':', Expected::Colon)?;
             if reads_records {
                 self.expect(b'[', Expected::Array)?;
-                self.met = true;
+                self.records_seen = true;
                 self.array()?;
             } else {
                 self.value()?;
             }
-            self.behind()?;
+            self.after_value()?;
         }
-        self.behind_space()?;
+        self.skip_space()?;
         Err(Stop::Broken(Expected::End))
     }
 
-    /// Takes the comma behind a member, or the root's `}`.
-    fn behind(&mut self) -> Step<()> {
-        match self.behind_space()? {
+    /// Takes the comma after a member, or the root's `}`.
+    fn after_value(&mut self) -> Step<()> {
+        match self.skip_space()? {
             b',' => {}
-            b'}' if self.met => self.closed = true,
+            b'}' if self.records_seen => self.closed = true,
             b'}' => return Err(Stop::Broken(Expected::Records)),
             _ => return Err(Stop::Broken(Expected::Separator)),
         }
@@ -156,7 +177,7 @@ impl<'a> ByteWise<'a> {
         Ok(())
     }
 
-    /// Takes a string behind its opening quote.
+    /// Takes the rest of a string, after its opening quote.
     fn string(&mut self) -> Step<()> {
         loop {
             let byte = self.peek()?;
@@ -172,7 +193,7 @@ impl<'a> ByteWise<'a> {
         }
     }
 
-    /// Takes a bracket that opens, and all up to the one that closes it.
+    /// Takes an opening bracket and everything up to the closing one.
     fn nested(&mut self) -> Step<()> {
         let mut brackets = Vec::new();
         loop {
@@ -205,15 +226,15 @@ impl<'a> ByteWise<'a> {
 
     /// Takes the value of a member.
     fn value(&mut self) -> Step<()> {
-        let bare = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-        match self.behind_space()? {
+        let is_literal = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        match self.skip_space()? {
             b'"' => {
                 self.taken += 1;
                 self.string()
             }
             b'{' | b'[' => self.nested(),
-            byte if bare(byte) => {
-                while bare(self.peek()?) {
+            byte if is_literal(byte) => {
+                while is_literal(self.peek()?) {
                     self.taken += 1;
                 }
                 Ok(())
@@ -222,26 +243,26 @@ impl<'a> ByteWise<'a> {
         }
     }
 
-    /// Takes records and what separates them, up to the array's `]`.
+    /// Takes records and separators, up to the array's `]`.
     fn array(&mut self) -> Step<()> {
         let mut commas = 0;
         loop {
-            match self.behind_space()? {
+            match self.skip_space()? {
                 b',' => commas += 1,
                 b'{' => {
                     let (gap, start) = (self.gap_start(), self.at());
                     self.start = Some(start);
                     self.nested()?;
                     self.start = None;
-                    let as_due = commas == self.due && start - gap <= MAX_GAP;
-                    let follows_plainly = as_due && self.due == 1;
-                    self.records.push(Record { range: start..self.at(), follows_plainly });
-                    self.plain &= as_due;
-                    (self.due, commas) = (1, 0);
+                    let as_expected = commas == self.expected_commas && start - gap <= MAX_GAP;
+                    let contiguous = as_expected && self.expected_commas == 1;
+                    self.records.push(Record { range: start..self.at(), contiguous });
+                    self.verbatim &= as_expected;
+                    (self.expected_commas, commas) = (1, 0);
                     continue;
                 }
                 b']' => {
-                    self.plain &= commas == 0;
+                    self.verbatim &= commas == 0;
                     self.taken += 1;
                     return Ok(());
                 }

@@ -1,23 +1,23 @@
-//! What the cutter says of bytes that are no flow log, or that it has not.
+//! The cutter's errors.
 
-use super::MAX_NESTING;
+use super::record::MAX_NESTING;
 use std::fmt;
 use std::ops::Range;
 
-/// What should have stood where the blob's structure broke.
+/// What the cutter expected where the blob's structure broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// The `{` of the root object.
     Opener,
     /// The name of a member of the root object.
     Name,
-    /// The `:` behind such a name.
+    /// The `:` after such a name.
     Colon,
     /// The value of such a member.
     Value,
-    /// A comma or the root's `}`, behind such a member.
+    /// A comma or the root's `}`, after such a member.
     Separator,
-    /// The member `records` before the root's `}`.
+    /// The member `records`, before the root's `}`.
     Records,
     /// No second member `records`.
     OneRecords,
@@ -27,54 +27,55 @@ pub enum Expected {
     Array,
     /// In the array: the `{` of a record, a comma, or the closing `]`.
     Record,
-    /// This bracket, which closes what is open.
+    /// This bracket, which matches the innermost open one.
     Closer(u8),
-    /// No more than [`MAX_NESTING`] open brackets.
+    /// At most [`MAX_NESTING`] open brackets.
     LessNesting,
-    /// Nothing but whitespace, for the root object has been closed.
+    /// Only whitespace, after the root object is closed.
     End,
 }
 
 impl fmt::Display for Expected {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Opener => write!(out, "`{{`, which opens `{{\"records\":[…]}}`"),
+            Self::Opener => write!(out, "the `{{` of `{{\"records\":[…]}}`"),
             Self::Name => write!(out, "the name of a member"),
             Self::Colon => write!(out, "`:`"),
             Self::Value => write!(out, "the value of a member"),
             Self::Separator => write!(out, "`,` or `}}`"),
-            Self::Records => write!(out, "a member `records`, and the root object has none"),
+            Self::Records => write!(out, "a member `records` before the root object ends"),
             Self::OneRecords => write!(out, "no second member `records`"),
             Self::PlainName => write!(out, "the name `records` without escapes"),
-            Self::Array => write!(out, "`[`, for `records` is a list"),
+            Self::Array => write!(out, "`[`, because `records` is a list"),
             Self::Record => write!(out, "a record, `,` or `]`"),
             Self::Closer(bracket) => write!(out, "`{}`", char::from(*bracket)),
             Self::LessNesting => write!(out, "at most {MAX_NESTING} nested levels"),
-            Self::End => write!(out, "nothing behind the closing `}}`"),
+            Self::End => write!(out, "nothing after the closing `}}`"),
         }
     }
 }
 
-/// The bytes are no object with a list `records`, seen at the first byte that can't be.
+/// The bytes are not an object with a list `records`. Names the first byte that is invalid.
 ///
-/// The records before it are good: [`Cutter::resume_offset`](super::Cutter::resume_offset) ends the last of them.
+/// The records before it are valid; the last of them ends at
+/// [`Cutter::resume_offset`](super::Cutter::resume_offset).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("blob offset {offset}: expected {expected}, found `{}`", found.escape_ascii())]
 pub struct CutError {
     /// The byte's offset in the blob.
     pub offset: u64,
-    /// What could have stood there.
+    /// What would be valid there.
     pub expected: Expected,
     /// The byte.
     pub found: u8,
 }
 
-/// Bytes were asked for that the cutter was never given, or has been told to forget.
+/// A slice was requested of bytes that were not pushed yet, or were released or discarded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("blob bytes {asked:?} were asked for, but only {held:?} are held")]
+#[error("blob bytes {requested:?} are not held, only bytes of {held:?}")]
 pub struct NotHeld {
-    /// What was asked for.
-    pub asked: Range<u64>,
-    /// What is held.
+    /// The range requested.
+    pub requested: Range<u64>,
+    /// The range from the last release to the end of the input.
     pub held: Range<u64>,
 }

@@ -1,15 +1,9 @@
-//! Which brackets are open, in one word.
+//! The open brackets, as a stack of bits.
 
-use super::{CutError, Expected};
+use super::error::{CutError, Expected};
+use super::record::MAX_NESTING;
 
-/// How many brackets may be open inside one record, its own included.
-///
-/// Flow-log records open 8. The bound is where other JSON readers stop too (`serde_json` at 128, .NET at 64),
-/// so a deeper record could not be read behind the hub; and it lets one `u128`, a bit for each open
-/// bracket, carry the whole nesting from chunk to chunk.
-pub const MAX_NESTING: u32 = u128::BITS;
-
-/// The open brackets of one record: a stack of bits, the innermost lowest, 1 for `{` and 0 for `[`.
+/// The open brackets of one record: the innermost is the lowest bit, 1 for `{` and 0 for `[`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Nesting {
     kinds: u128,
@@ -17,8 +11,8 @@ pub(crate) struct Nesting {
 }
 
 impl Nesting {
-    /// Only a record's own `{` is open. Nothing has to be shifted or checked for that: 5 % of the time that
-    /// a record of two bytes takes.
+    /// Only a record's own `{` is open. Saves the shift and the check of `open`, 5 % of the time for a
+    /// record of two bytes.
     pub(crate) fn of_record() -> Self {
         Self { kinds: 1, depth: 1 }
     }
@@ -31,7 +25,7 @@ impl Nesting {
     /// Takes `{` or `[` at blob offset `offset`.
     ///
     /// # Errors
-    /// When that makes more than [`MAX_NESTING`] open brackets.
+    /// When more than [`MAX_NESTING`] brackets would be open.
     pub(crate) fn open(&mut self, bracket: u8, offset: u64) -> Result<(), CutError> {
         if self.depth == MAX_NESTING {
             return Err(CutError { offset, expected: Expected::LessNesting, found: bracket });

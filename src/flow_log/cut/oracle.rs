@@ -1,7 +1,10 @@
-//! What the cutter must agree with: `serde_json` on the whole input.
+//! Checks the cutter against `serde_json` on the whole input, and against [`byte_wise`].
 #![allow(clippy::unwrap_used)]
 
-use super::{Closed, CutError, Cutter, Expected, MAX_GAP, MAX_NESTING, Record, byte_wise};
+use super::byte_wise::{self, CutResult};
+use super::cutter::Cutter;
+use super::error::Expected;
+use super::record::{Closed, MAX_GAP, MAX_NESTING, Record};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -13,11 +16,11 @@ use std::ops::Range;
 /// A root object.
 struct Root<'a> {
     records: Vec<&'a RawValue>,
-    /// Whether it has no other member.
-    alone: bool,
+    /// Whether `records` is its only member.
+    only_records: bool,
 }
 
-/// A member's name, borrowed when it has no escapes.
+/// A member's name, borrowed unless it has escapes.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -32,13 +35,13 @@ impl<'de> Deserialize<'de> for Root<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Root<'de>, A::Error> {
-                let (mut records, mut alone) = (None, true);
+                let (mut records, mut only_records) = (None, true);
                 while let Some(Name(name)) = map.next_key()? {
                     match name {
                         Cow::Borrowed("records") if records.is_none() => records = Some(map.next_value()?),
                         name if name == "records" => return Err(A::Error::custom("a second, or escaped")),
                         _ => {
-                            alone = false;
+                            only_records = false;
                             if nesting(map.next_value::<&RawValue>()?.get()) > MAX_NESTING {
                                 return Err(A::Error::custom("too deep"));
                             }
@@ -46,18 +49,18 @@ impl<'de> Deserialize<'de> for Root<'de> {
                     }
                 }
                 let records = records.ok_or_else(|| A::Error::missing_field("records"))?;
-                Ok(Root { records, alone })
+                Ok(Root { records, only_records })
             }
         }
         deserializer.deserialize_map(Members)
     }
 }
 
-/// Where the records stand in `input` when `serde_json` takes it for an object with a list `records` of
-/// objects, and whether that is all there is.
+/// The ranges of the records in `input`, and whether `records` is the root's only member. `None` unless
+/// `serde_json` accepts `input` as an object with a list `records` of objects.
 ///
-/// Left aside is what the cutter refuses on purpose: the name `records` written with escapes, a second one,
-/// and what is nested too deep.
+/// Also `None` for what the cutter rejects on purpose: the name `records` with escapes, a second `records`,
+/// and too deep nesting.
 fn root(input: &[u8]) -> Option<(Vec<Range<u64>>, bool)> {
     let json = input.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(input);
     let root: Root<'_> = serde_json::from_slice(json).ok()?;
@@ -66,16 +69,16 @@ fn root(input: &[u8]) -> Option<(Vec<Range<u64>>, bool)> {
         let start = (text.as_ptr() as usize - input.as_ptr() as usize) as u64;
         (text.starts_with('{') && nesting(text) <= MAX_NESTING).then(|| start..start + text.len() as u64)
     };
-    Some((root.records.iter().map(place).collect::<Option<_>>()?, root.alone))
+    Some((root.records.iter().map(place).collect::<Option<_>>()?, root.only_records))
 }
 
-/// The same, when there is nothing but records.
+/// The ranges of the records in `input`, when `records` is the root's only member.
 #[cfg(test)]
 pub(crate) fn records(input: &[u8]) -> Option<Vec<Range<u64>>> {
-    root(input).and_then(|(records, alone)| alone.then_some(records))
+    root(input).and_then(|(records, only_records)| only_records.then_some(records))
 }
 
-/// How many brackets are open at most in the valid JSON `text`.
+/// The deepest nesting in the valid JSON `text`.
 fn nesting(text: &str) -> u32 {
     let (mut depth, mut deepest, mut quoted, mut escaped) = (0, 0, false, false);
     for character in text.chars() {
@@ -92,24 +95,9 @@ fn nesting(text: &str) -> u32 {
     deepest
 }
 
-/// All that a cutter says about an input.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    /// The records before the error, if there is one.
-    pub(crate) records: Vec<Record>,
-    /// Why it stopped, if it did.
-    pub(crate) error: Option<CutError>,
-    /// [`Cutter::resume_offset`] at the end.
-    pub(crate) resume: u64,
-    /// [`Cutter::open_record`] at the end.
-    pub(crate) open: Option<u64>,
-    /// [`Cutter::closed`] at the end.
-    pub(crate) closed: Option<Closed>,
-}
-
-/// Pushes `input` in chunks of the `sizes` given, over and over, and takes each record as soon as it is there.
-pub(crate) fn cut(mut cutter: Cutter, input: &[u8], sizes: &[usize]) -> Outcome {
-    let base = cutter.pushed_to();
+/// Pushes `input` in chunks of `sizes`, repeated, and takes each record as soon as it is found.
+pub(crate) fn cut(mut cutter: Cutter, input: &[u8], sizes: &[usize]) -> CutResult {
+    let base = cutter.input_end();
     let mut records = Vec::new();
     let mut error = None;
     let mut rest = Bytes::copy_from_slice(input);
@@ -120,8 +108,8 @@ pub(crate) fn cut(mut cutter: Cutter, input: &[u8], sizes: &[usize]) -> Outcome 
         while error.is_none() {
             match cutter.next_record() {
                 Ok(Some(record)) => {
-                    let told = (cutter.resume_offset(), cutter.open_record(), cutter.closed());
-                    assert_eq!(told, (record.range.end, None, None));
+                    let state = (cutter.resume_offset(), cutter.open_record(), cutter.closed());
+                    assert_eq!(state, (record.range.end, None, None));
                     let held = cutter.slice(record.range.clone()).unwrap().to_bytes();
                     let [from, to] =
                         [record.range.start, record.range.end].map(|at| usize::try_from(at - base).unwrap());
@@ -134,15 +122,15 @@ pub(crate) fn cut(mut cutter: Cutter, input: &[u8], sizes: &[usize]) -> Outcome 
         }
     }
     let (resume, open, closed) = (cutter.resume_offset(), cutter.open_record(), cutter.closed());
-    Outcome { records, error, resume, open, closed }
+    CutResult { records, error, resume, open, closed }
 }
 
-/// Panics unless the cutter says of `input` what `serde_json` says and what byte-wise reading says, and the
-/// same for all chunkings.
+/// Panics unless the cutter agrees with `serde_json` and with [`byte_wise`] about `input`, in one chunk and in
+/// chunks of `sizes`.
 pub(crate) fn check(input: &[u8], sizes: &[usize]) {
     let whole = cut(Cutter::from_start(), input, &[]);
-    assert_eq!(whole, cut(Cutter::from_start(), input, sizes), "chunks of {sizes:?} change the outcome");
-    assert_eq!(whole, byte_wise::cut_blob(input), "byte-wise reading says something else");
+    assert_eq!(whole, cut(Cutter::from_start(), input, sizes), "chunks of {sizes:?} change the result");
+    assert_eq!(whole, byte_wise::cut_blob(input), "the byte-wise cutter disagrees");
 
     let end = whole.records.last().map_or(0, |record| record.range.end);
     assert_eq!(whole.resume, end);
@@ -154,24 +142,24 @@ pub(crate) fn check(input: &[u8], sizes: &[usize]) {
     }
 
     let ranges: Vec<_> = whole.records.iter().map(|record| record.range.clone()).collect();
-    if let Some((expected, alone)) = root(input) {
+    if let Some((expected, only_records)) = root(input) {
         assert_eq!((whole.error, &ranges), (None, &expected));
         let ends = ranges.iter().map(|record| record.end);
         let starts = ranges.iter().map(|record| record.start).chain([input.len() as u64]);
         let gaps: Vec<_> = [0].into_iter().chain(ends).zip(starts).map(|(end, start)| start - end).collect();
-        let plain = alone && !input.starts_with(b"\xEF") && gaps.iter().all(|gap| *gap <= MAX_GAP);
-        assert_eq!(whole.closed, Some(Closed { end: input.len() as u64, plain }));
-        let followers = whole.records.iter().zip(gaps).enumerate();
-        let plainly = |(index, (record, gap)): (usize, (&Record, u64))| {
-            record.follows_plainly == (index > 0 && gap <= MAX_GAP)
+        let narrow = gaps.iter().all(|gap| *gap <= MAX_GAP);
+        let verbatim = only_records && !input.starts_with(b"\xEF") && narrow;
+        assert_eq!(whole.closed, Some(Closed { end: input.len() as u64, verbatim }));
+        let is_correct = |(index, (record, gap)): (usize, (&Record, u64))| {
+            record.contiguous == (index > 0 && gap <= MAX_GAP)
         };
-        assert!(followers.into_iter().all(plainly));
-    } else if whole.error.is_none() && whole.closed.is_some_and(|closed| closed.plain) {
-        // Then only the grammar inside some record is at fault.
+        assert!(whole.records.iter().zip(gaps).enumerate().all(is_correct));
+    } else if whole.error.is_none() && whole.closed.is_some_and(|closed| closed.verbatim) {
+        // Then the grammar inside some record is wrong.
         let valid = |range: &Range<u64>| {
             let [from, to] = [range.start, range.end].map(|at| usize::try_from(at).unwrap());
             serde_json::from_slice::<&RawValue>(&input[from..to]).is_ok()
         };
-        assert!(!ranges.iter().all(valid), "plainly closed, all records valid, but refused by serde_json");
+        assert!(!ranges.iter().all(valid), "all records are valid, but serde_json rejects the blob");
     }
 }

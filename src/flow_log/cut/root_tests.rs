@@ -4,17 +4,19 @@
 use super::arbitrary::{chunk_sizes, rooted_blob};
 use super::oracle::{check, cut};
 use super::*;
+use bytes::Bytes;
 use proptest::prelude::*;
+use std::ops::Range;
 
 proptest! {
     #[test]
-    fn other_members_of_the_root_are_passed_over(
+    fn other_members_of_the_root_are_skipped(
         (blob, member) in rooted_blob(), sizes in chunk_sizes(),
     ) {
         check(blob.as_bytes(), &sizes);
         let whole = cut(Cutter::from_start(), blob.as_bytes(), &sizes);
         prop_assert_eq!(whole.error, None, "{}", blob);
-        // The same records as without the other members, but for where they stand.
+        // The same records as without the other members, at other offsets.
         let alone = format!("{{{}}}", &blob[member.clone()]);
         let records = cut(Cutter::from_start(), alone.as_bytes(), &[]).records;
         let shift = |range: &Range<u64>| range.start + member.start as u64 - 1..range.end + member.start as u64 - 1;
@@ -23,7 +25,7 @@ proptest! {
     }
 
     #[test]
-    fn a_resumed_run_passes_over_the_members_behind_the_array(
+    fn a_resumed_run_skips_the_members_after_the_array(
         (blob, _) in rooted_blob(), sizes in chunk_sizes(),
     ) {
         let whole = cut(Cutter::from_start(), blob.as_bytes(), &[]);
@@ -33,12 +35,12 @@ proptest! {
             let resumed = cut(Cutter::after_record(end), rest, &sizes);
             prop_assert_eq!(&resumed, &byte_wise::cut_array(rest, end));
             prop_assert_eq!(resumed.records.len(), whole.records.len() - index - 1);
-            prop_assert_eq!(resumed.closed, Some(Closed { end: blob.len() as u64, plain: false }));
+            prop_assert_eq!(resumed.closed, Some(Closed { end: blob.len() as u64, verbatim: false }));
         }
     }
 
     #[test]
-    fn a_mutated_root_never_panics_and_is_cut_as_byte_wise_reading_cuts_it(
+    fn a_mutated_root_is_cut_as_by_the_byte_wise_cutter(
         (blob, member) in rooted_blob(),
         mutations in prop::collection::vec(
             (any::<prop::sample::Index>(), 0u8..3, prop::sample::select(b"{}[]\",:\\ \nu0r-".to_vec())), 1..4,
@@ -47,7 +49,7 @@ proptest! {
     ) {
         let mut bytes = blob.into_bytes();
         for (place, kind, byte) in mutations {
-            // Mostly before the array, where the member's name is.
+            // Mostly before the array's end, where the member's name is.
             let at = place.index(if kind == 0 { bytes.len() } else { member.end.min(bytes.len()) });
             match kind {
                 0 => bytes[at] = byte,
@@ -60,7 +62,7 @@ proptest! {
 }
 
 #[test]
-fn a_root_with_members_of_every_kind_is_forwarded_in_our_own_frame() {
+fn a_root_with_other_members_is_not_sent_verbatim() {
     let members = r#""v":1,"s":"]}{[\"\\","n":null,"l":[{"records":[{"x":1}]},[]],"o":{"a":{"b":[-1.5e+3]}}"#;
     for blob in [
         format!("{{{members},\"records\":[{{}},{{}}]}}"),
@@ -70,8 +72,8 @@ fn a_root_with_members_of_every_kind_is_forwarded_in_our_own_frame() {
         check(blob.as_bytes(), &[1]);
         let found = cut(Cutter::from_start(), blob.as_bytes(), &[3]);
         assert_eq!((found.records.len(), found.error), (2, None), "{blob}");
-        assert!(found.records[1].follows_plainly);
-        assert_eq!(found.closed, Some(Closed { end: blob.len() as u64, plain: false }));
+        assert!(found.records[1].contiguous);
+        assert_eq!(found.closed, Some(Closed { end: blob.len() as u64, verbatim: false }));
     }
 }
 
@@ -104,7 +106,7 @@ fn members_of_the_root_of_any_length_are_not_held() {
                 while cutter.next_record().unwrap().is_some() {
                     found += 1;
                 }
-                assert!(cutter.held_bytes() <= most, "{} bytes held", cutter.held_bytes());
+                assert!(cutter.held_memory() <= most, "{} bytes held", cutter.held_memory());
             };
             let few = 4 << 10;
             push(if before { "{\"a\":" } else { "{\"records\":[{}],\"a\":" }.into(), few);
@@ -112,10 +114,10 @@ fn members_of_the_root_of_any_length_are_not_held() {
             (0..8).for_each(|_| push(piece(fill), few));
             push(close.to_owned().into(), few);
             push(if before { ",\"records\":[{}]}" } else { "}" }.into(), few);
-            let length = cutter.pushed_to();
+            let length = cutter.input_end();
             assert_eq!(
                 (found, cutter.closed()),
-                (1, Some(Closed { end: length, plain: false })),
+                (1, Some(Closed { end: length, verbatim: false })),
                 "{open}{fill}"
             );
         }

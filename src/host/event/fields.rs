@@ -1,16 +1,21 @@
-//! The members of one event that matter, cut to a bounded length as they are read.
+//! The members of one event, shortened while they are read, and the commit that they describe.
 
-use super::shape::{Any, Shape};
-use super::wire::cut;
-use super::{Ignored, LONGEST_ETAG};
+use super::commit::{Commit, Ignored, LONGEST_ETAG, shorten};
+use super::shape::{Any, Shape, read_text};
 use crate::flow_log::LONGEST_URL;
 use serde::Deserialize;
 use serde::de::{Error, IgnoredAny, MapAccess};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Event Grid's schema and `CloudEvents` 1.0 in one: what the former calls `eventType` and `eventTime`,
-/// the latter calls `type` and `time`. The rest has the same names. No member has to be there.
+/// The only event type that reports content.
+pub(super) const BLOB_CREATED: &str = "Microsoft.Storage.BlobCreated";
+
+/// The API calls that raise the event without giving the blob content.
+pub(super) const NO_CONTENT: [&str; 4] = ["CreateDirectory", "DeleteBlob", "DeleteDirectory", "DeleteFile"];
+
+/// An event in Event Grid's schema or `CloudEvents` 1.0. The former has `eventType` and `eventTime`, the latter
+/// `type` and `time`; all other names are the same. All members are optional.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     pub(super) id: String,
@@ -19,7 +24,7 @@ pub(super) struct Fields {
     pub(super) data: Data,
 }
 
-/// The part that Blob storage fills in.
+/// The part that Blob storage defines.
 #[derive(Debug, Default)]
 pub(super) struct Data {
     pub(super) api: Option<String>,
@@ -31,8 +36,8 @@ pub(super) struct Data {
 /// A URL of an event.
 #[derive(Debug)]
 pub(super) enum Address {
-    Whole(String),
-    /// Longer than that of any blob, and not kept.
+    Complete(String),
+    /// Longer than [`LONGEST_URL`], and not kept.
     TooLong,
 }
 
@@ -62,17 +67,17 @@ enum DataMember {
 }
 
 impl Fields {
-    /// Reads the members of an event. The inner error is about this event alone, and the JSON around it
-    /// can still be read.
+    /// Reads the members of an event. The inner error concerns this event alone; the JSON around it can still
+    /// be read.
     pub(super) fn read<'de, A: MapAccess<'de>>(mut members: A) -> Result<Result<Self, Ignored>, A::Error> {
-        let (mut fields, mut wrong) = (Self::default(), None);
+        let (mut fields, mut error) = (Self::default(), None);
         while let Some(member) = members.next_key()? {
-            let outcome = match member {
+            let result = match member {
                 EventMember::Id => {
-                    text(&mut members, "id", cut)?.map(|id| fields.id = id.unwrap_or_default())
+                    text(&mut members, "id", shorten)?.map(|id| fields.id = id.unwrap_or_default())
                 }
                 EventMember::Type => {
-                    text(&mut members, "type", cut)?.map(|kind| fields.kind = kind.unwrap_or_default())
+                    text(&mut members, "type", shorten)?.map(|kind| fields.kind = kind.unwrap_or_default())
                 }
                 EventMember::Time => {
                     text(&mut members, "time", time)?.map(|time| fields.time = time.flatten())
@@ -80,18 +85,39 @@ impl Fields {
                 EventMember::Data => members.next_value_seed(Any(DataShape))?.map(|data| fields.data = data),
                 EventMember::Other => members.next_value::<IgnoredAny>().map(|_| Ok(()))?,
             };
-            wrong = wrong.or(outcome.err());
+            error = error.or(result.err());
         }
-        Ok(wrong.map_or(Ok(fields), Err))
+        Ok(error.map_or(Ok(fields), Err))
+    }
+
+    /// The commit that the event reports.
+    pub(super) fn into_commit(self) -> Result<Commit, Ignored> {
+        let Self { id, kind, time, data } = self;
+        if kind != BLOB_CREATED {
+            return Err(Ignored::OtherType(kind));
+        }
+        if let Some(api) = data.api.as_deref().filter(|api| NO_CONTENT.contains(api)) {
+            return Err(Ignored::NoContent(api.to_owned()));
+        }
+        // On accounts with a hierarchical namespace a file is created empty, and flushed with content later.
+        if let (Some("CreateFile"), Some(0)) = (data.api.as_deref(), data.length) {
+            return Err(Ignored::NoContent("CreateFile".to_owned()));
+        }
+        let url = match data.url {
+            Some(Address::Complete(url)) => url,
+            Some(Address::TooLong) => return Err(Ignored::LongUrl),
+            None => return Err(Ignored::NoUrl),
+        };
+        Ok(Commit { id, url, etag: data.etag, length: data.length, api: data.api, time })
     }
 }
 
 impl Data {
     fn read<'de, A: MapAccess<'de>>(mut members: A) -> Result<Result<Self, Ignored>, A::Error> {
-        let (mut data, mut wrong) = (Self::default(), None);
+        let (mut data, mut error) = (Self::default(), None);
         while let Some(member) = members.next_key()? {
-            let outcome = match member {
-                DataMember::Api => text(&mut members, "data.api", cut)?.map(|api| data.api = api),
+            let result = match member {
+                DataMember::Api => text(&mut members, "data.api", shorten)?.map(|api| data.api = api),
                 DataMember::Url => {
                     text(&mut members, "data.url", address)?.map(|url| data.url = url.flatten())
                 }
@@ -104,13 +130,13 @@ impl Data {
                 }
                 DataMember::Other => members.next_value::<IgnoredAny>().map(|_| Ok(()))?,
             };
-            wrong = wrong.or(outcome.err());
+            error = error.or(result.err());
         }
-        Ok(wrong.map_or(Ok(data), Err))
+        Ok(error.map_or(Ok(data), Err))
     }
 }
 
-/// The next value, which has to be text or `null`, as `keep` keeps it.
+/// The next value, converted by `keep`. It must be a string or `null`.
 fn text<'de, A: MapAccess<'de>, T>(
     members: &mut A,
     name: &'static str,
@@ -119,7 +145,7 @@ fn text<'de, A: MapAccess<'de>, T>(
     members.next_value_seed(Any(Text { name, keep }))
 }
 
-/// Text of which only what `keep` returns is kept.
+/// A string that is converted by `keep`.
 struct Text<K> {
     name: &'static str,
     keep: K,
@@ -129,7 +155,7 @@ impl<T, K: FnOnce(&str) -> T> Shape<'_> for Text<K> {
     type Output = Result<Option<T>, Ignored>;
 
     fn other<E: Error>(self) -> Result<Self::Output, E> {
-        Ok(Err(Ignored::NotAnEvent(format!("its {} is no text", self.name))))
+        Ok(Err(Ignored::NotAnEvent(format!("its {} is not a string", self.name))))
     }
 
     fn text<E: Error>(self, text: &str) -> Result<Self::Output, E> {
@@ -141,7 +167,7 @@ impl<T, K: FnOnce(&str) -> T> Shape<'_> for Text<K> {
     }
 }
 
-/// An event's `data`: an object, or text that holds the object. Anything else counts as no data.
+/// An event's `data`: an object, or a string with the object. Anything else is read as no data.
 struct DataShape;
 
 impl<'de> Shape<'de> for DataShape {
@@ -156,11 +182,11 @@ impl<'de> Shape<'de> for DataShape {
     }
 
     fn text<E: Error>(self, text: &str) -> Result<Self::Output, E> {
-        Ok(super::wire::read_text(text, ObjectInText).unwrap_or_else(|_| Ok(Data::default())))
+        Ok(read_text(text, ObjectInText).unwrap_or_else(|_| Ok(Data::default())))
     }
 }
 
-/// The same inside text, where text again counts as no data.
+/// The same inside a string, where another string is read as no data.
 struct ObjectInText;
 
 impl<'de> Shape<'de> for ObjectInText {
@@ -175,7 +201,7 @@ impl<'de> Shape<'de> for ObjectInText {
     }
 }
 
-/// A number, also where it travels as text; anything else counts as none.
+/// A number, or a string with a number. Anything else is read as none.
 struct Number;
 
 impl Shape<'_> for Number {
@@ -197,20 +223,20 @@ impl Shape<'_> for Number {
 fn address(url: &str) -> Option<Address> {
     match url.len() {
         0 => None,
-        1..=LONGEST_URL => Some(Address::Whole(url.to_owned())),
+        1..=LONGEST_URL => Some(Address::Complete(url.to_owned())),
         _ => Some(Address::TooLong),
     }
 }
 
-/// An `ETag` as the block list and headers compare it: events carry it bare or in quotes. One that no
-/// service gives counts as none: the event is then as good as one without.
+/// An `ETag` without quotes, as it compares with those of block lists and headers. Events have it with or
+/// without quotes. An invalid one is read as none.
 fn etag(text: &str) -> Option<String> {
     let bare = text.trim().trim_start_matches("W/").trim_matches('"');
     let is_etag = (1..=LONGEST_ETAG).contains(&bare.len()) && !bare.chars().any(char::is_control);
     is_etag.then(|| bare.to_owned())
 }
 
-/// A time as either schema writes it.
+/// A time, in the format of both schemas.
 pub(super) fn time(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text.trim(), &Rfc3339).ok()
 }

@@ -1,46 +1,53 @@
-//! Reads a JSON value of whatever shape without building it.
+//! Reads a JSON value of any shape, without building it in memory.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// What is made of a JSON value, by its shape. A shape without a method of its own is skipped, however
-/// large it is, and taken for [`Shape::other`].
+/// How to read a JSON value, by its shape. A shape without its own method is skipped, however large it is,
+/// and read as [`Shape::other`].
 pub(super) trait Shape<'de>: Sized {
-    /// What it becomes.
+    /// The result of reading.
     type Output;
 
-    /// For a value of any shape that is not expected here.
+    /// Reads a value of any shape that is not expected here.
     fn other<E: Error>(self) -> Result<Self::Output, E>;
 
-    /// For an object.
+    /// Reads an object.
     fn object<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Output, A::Error> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         self.other()
     }
 
-    /// For an array.
+    /// Reads an array.
     fn list<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Output, A::Error> {
         while elements.next_element::<IgnoredAny>()?.is_some() {}
         self.other()
     }
 
-    /// For a string.
+    /// Reads a string.
     fn text<E: Error>(self, _text: &str) -> Result<Self::Output, E> {
         self.other()
     }
 
-    /// For a whole number that is not negative.
+    /// Reads a non-negative integer.
     fn number<E: Error>(self, _number: u64) -> Result<Self::Output, E> {
         self.other()
     }
 
-    /// For `null`.
+    /// Reads `null`.
     fn null<E: Error>(self) -> Result<Self::Output, E> {
         self.other()
     }
 }
 
-/// Lets serde read a [`Shape`].
+/// Reads a whole JSON document.
+pub(super) fn read_text<'de, S: Shape<'de>>(text: &'de str, shape: S) -> serde_json::Result<S::Output> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let output = Any(shape).deserialize(&mut json)?;
+    json.end().map(|()| output)
+}
+
+/// Adapts a [`Shape`] to serde.
 pub(super) struct Any<S>(pub(super) S);
 
 impl<'de, S: Shape<'de>> DeserializeSeed<'de> for Any<S> {

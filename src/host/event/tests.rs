@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 use proptest::prelude::*;
 use std::path::Path;
@@ -36,7 +38,7 @@ fn expected() -> Commit {
 }
 
 #[test]
-fn one_event_reads_the_same_in_every_form() {
+fn one_event_is_read_the_same_in_every_form() {
     for name in [
         "event_grid_object",
         "event_grid_object_in_text",
@@ -53,7 +55,7 @@ fn one_event_reads_the_same_in_every_form() {
 }
 
 #[test]
-fn several_events_read_in_order_in_every_form() {
+fn several_events_are_read_in_order_in_every_form() {
     for name in [
         "event_grid_array",
         "event_grid_array_in_text",
@@ -69,7 +71,7 @@ fn several_events_read_in_order_in_every_form() {
 }
 
 #[test]
-fn urls_are_handed_on_as_they_come() {
+fn urls_are_kept_unchanged() {
     assert!(commits("percent_encoded_url")[0].url.contains("flowLogResourceID%3D/"));
     assert!(commits("flush_with_close")[0].url.starts_with("https://contoso.dfs.core.windows.net/"));
 }
@@ -92,7 +94,7 @@ fn events_without_content_are_ignored_with_the_reason() {
 }
 
 #[test]
-fn one_bad_event_does_not_keep_the_others_back() {
+fn one_invalid_event_does_not_affect_the_others() {
     let events = fixture("mixed_batch").unwrap();
     let kinds: Vec<_> = events.iter().map(|event| matches!(event, Event::Commit(_))).collect();
     assert_eq!(kinds, [true, false, false, false, true]);
@@ -100,7 +102,7 @@ fn one_bad_event_does_not_keep_the_others_back() {
 }
 
 #[test]
-fn a_body_of_another_shape_says_what_was_expected() {
+fn the_error_for_another_shape_shows_the_expected_one() {
     for body in ["", "{", "\u{0}", "[1,2", "{\"Data\":"] {
         let error = parse(body.as_bytes()).unwrap_err();
         assert!(matches!(error, NotAnEnvelope::NotJson(_)), "{body}: {error}");
@@ -116,7 +118,7 @@ fn a_body_of_another_shape_says_what_was_expected() {
 }
 
 #[test]
-fn values_that_are_no_events_are_told_one_by_one() {
+fn each_value_that_is_not_an_event_is_reported() {
     for value in
         ["null", "7", "true", "\"\"", "\"\\\"\\\"\"", "\"x\"", "{\"id\":[]}", "{\"type\":{},\"data\":1}"]
     {
@@ -126,14 +128,14 @@ fn values_that_are_no_events_are_told_one_by_one() {
 }
 
 #[test]
-fn deliveries_larger_than_event_grids_are_refused() {
+fn deliveries_beyond_event_grids_limit_are_rejected() {
     let body = |count: usize| format!("{{\"Data\":{{\"e\":[{}1]}}}}", "1,".repeat(count - 1));
-    assert_eq!(parse(body(MOST_EVENTS).as_bytes()).unwrap().len(), MOST_EVENTS);
-    assert_eq!(parse(body(MOST_EVENTS + 1).as_bytes()), Err(NotAnEnvelope::TooMany));
+    assert_eq!(parse(body(MAX_EVENTS).as_bytes()).unwrap().len(), MAX_EVENTS);
+    assert_eq!(parse(body(MAX_EVENTS + 1).as_bytes()), Err(NotAnEnvelope::TooMany));
 }
 
 #[test]
-fn foreign_texts_are_kept_short_and_on_one_line() {
+fn untrusted_texts_are_shortened_to_one_line() {
     let event = format!("{{\"type\":\"{}\\n\"}}", "x\\n".repeat(1000));
     let events = parse(format!("{{\"Data\":{{\"e\":{event}}}}}").as_bytes()).unwrap();
     let [Event::Ignored(reason)] = &events[..] else { panic!("{events:?}") };
@@ -143,7 +145,7 @@ fn foreign_texts_are_kept_short_and_on_one_line() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_are_answered_and_never_panic(bytes in any::<Vec<u8>>(), text in any::<String>()) {
+    fn arbitrary_bytes_never_panic(bytes in any::<Vec<u8>>(), text in any::<String>()) {
         let _ = parse(&bytes);
         let text = serde_json::Value::String(text);
         let _ = parse(format!("{{\"Data\":{{\"e\":{text}}}}}").as_bytes());

@@ -1,8 +1,8 @@
-//! Records that are made to cost memory or to multiply.
+//! Records designed to use much memory, or to multiply when they are split.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::flow_log::cut::{Expected, MAX_NESTING};
+use crate::flow_log::cut::{CutError, Expected, MAX_NESTING};
 use bytes::Bytes;
 
 const MAX_BODY: usize = 64 << 10;
@@ -10,7 +10,7 @@ const CHUNK: usize = 256 << 10;
 const OPENING: &str = r#"{"flowRecords":{"flows":[{"flowGroups":[{"flowTuples":["#;
 const CLOSING: &str = "]}]}]}}";
 
-/// A record in chunks: text, and so many bytes of repeated fill.
+/// A piece of a record: text, or many bytes of repeated filler.
 enum Piece {
     Text(&'static str),
     Fill(&'static str, usize),
@@ -28,29 +28,29 @@ fn chunks(pieces: &[Piece]) -> Vec<Bytes> {
     pieces.iter().flat_map(chunk).collect()
 }
 
-/// Both passes: how many parts, bytes in their bodies and tuples. Asserts that memory stays flat.
+/// Runs both passes and counts parts, bytes of bodies, and tuples. Asserts that memory is bounded.
 fn run(pieces: &[Piece]) -> Result<(usize, usize, usize), SplitError> {
     let chunks = chunks(pieces);
-    let mut survey = Survey::new(0, MAX_BODY as u64);
-    let mut skeleton = None;
+    let mut first = LayoutPass::new(0, MAX_BODY as u64);
+    let mut layout = None;
     for chunk in &chunks {
-        skeleton = survey.push(chunk)?;
-        let held = survey.held_bytes();
-        assert!(held <= 2 * MAX_SKELETON, "the survey holds {held} bytes");
+        layout = first.push(chunk)?;
+        let held = first.held_memory();
+        assert!(held <= 2 * MAX_LAYOUT, "the first pass holds {held} bytes");
     }
-    let mut divider = Divider::new(skeleton.unwrap());
+    let mut second = SplitPass::new(layout.unwrap());
     let (mut parts, mut bytes, mut tuples) = (0, 0, 0);
     for chunk in chunks {
-        divider.push(chunk);
-        while let Some(part) = divider.next() {
+        second.push(chunk);
+        while let Some(part) = second.next() {
             let part = part?;
             assert!(part.message.body.len() <= MAX_BODY && part.message.body.pieces().count() == 1);
             (parts, bytes, tuples) = (parts + 1, bytes + part.message.body.len(), tuples + part.tuples);
-            let held = divider.held_bytes();
-            assert!(held <= 2 * MAX_BODY + 2 * CHUNK, "the divider holds {held} bytes");
+            let held = second.held_memory();
+            assert!(held <= 2 * MAX_BODY + 2 * CHUNK, "the second pass holds {held} bytes");
         }
-        let held = divider.held_bytes();
-        assert!(held <= 2 * MAX_BODY + CHUNK, "the divider holds {held} bytes");
+        let held = second.held_memory();
+        assert!(held <= 2 * MAX_BODY + CHUNK, "the second pass holds {held} bytes");
     }
     Ok((parts, bytes, tuples))
 }
@@ -63,18 +63,18 @@ fn reason(pieces: &[Piece]) -> Reason {
 }
 
 #[test]
-fn blanks_around_tuples_are_not_held_however_many() {
+fn whitespace_around_tuples_is_not_held() {
     let length = 4 << 20;
-    let around = OPENING.len() + CLOSING.len() + 14;
+    let enclosing = OPENING.len() + CLOSING.len() + 14;
     let blank = || Fill(" ", length);
     let found =
         run(&[Text(OPENING), blank(), Text("\"a\""), blank(), Text(",\"b\""), blank(), Text(CLOSING)]);
-    assert_eq!(found.unwrap(), (2, 2 * around + 6, 2));
+    assert_eq!(found.unwrap(), (2, 2 * enclosing + 6, 2));
     let groups = r#"{"flowRecords":{"flows":[{"flowGroups":["#;
     let group = r#"{"flowTuples":[1]}"#;
     let found =
         run(&[Text(groups), blank(), Text(group), blank(), Text(","), Text(group), blank(), Text("]}]}}")]);
-    assert_eq!(found.unwrap(), (2, 2 * (around + 1), 2));
+    assert_eq!(found.unwrap(), (2, 2 * (enclosing + 1), 2));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn tuples_of_two_bytes_are_split_one_part_at_a_time() {
 }
 
 #[test]
-fn groups_without_tuples_are_split_in_flat_memory() {
+fn groups_without_tuples_are_split_in_bounded_memory() {
     let groups = r#"{"flowRecords":{"flows":[{"flowGroups":["#;
     for group in ["{},", r#"{"flowTuples":[]},"#, "{\"flowTuples\":[ ],\"rule\":\"R\"},"] {
         let (parts, bytes, tuples) =
@@ -97,7 +97,7 @@ fn groups_without_tuples_are_split_in_flat_memory() {
 }
 
 #[test]
-fn what_fits_no_body_is_found_in_flat_memory() {
+fn unsplittable_records_are_found_in_bounded_memory() {
     let long = || Fill("x", 8 << 20);
     let huge_tuple = [Text(OPENING), Text("\""), long(), Text("\""), Text(CLOSING)];
     assert!(matches!(reason(&huge_tuple), Reason::TooLarge { .. }));
@@ -107,28 +107,28 @@ fn what_fits_no_body_is_found_in_flat_memory() {
     assert!(matches!(reason(&keys_before), Reason::TooLarge { .. }));
     let keys_behind =
         [Text(r#"{"properties":{"flows":[{"flows":[{"flowTuples":[1]}]}]},"#), keys(), Text("\"k\":1}")];
-    assert_eq!(reason(&keys_behind), Reason::Skeleton { max: MAX_SKELETON });
+    assert_eq!(reason(&keys_behind), Reason::LayoutTooLarge { max: MAX_LAYOUT });
     assert_eq!(reason(&[Text("{"), keys(), Text("\"k\":1}")]), Reason::NoList);
-    // Ends of 20 bytes cost 28, so that a million of them are too many.
+    // Suffixes of 20 bytes take 28, so a million of them are too many.
     let groups = [
         Text(r#"{"flowRecords":{"flows":[{"flowGroups":["#),
         Fill(r#"{"flowTuples":[1],"behind":"01234"},"#, 8 << 20),
         Text("{}]}]}}"),
     ];
-    assert_eq!(reason(&groups), Reason::Skeleton { max: MAX_SKELETON });
+    assert_eq!(reason(&groups), Reason::LayoutTooLarge { max: MAX_LAYOUT });
 }
 
 #[test]
-fn nesting_without_end_is_refused_at_the_bound() {
+fn endless_nesting_is_rejected_at_the_limit() {
     let error = run(&[Text("{\"a\":"), Fill("[", 1 << 20)]).unwrap_err();
     let offset = 5 + u64::from(MAX_NESTING) - 1;
     assert_eq!(error, SplitError::Broken(CutError { offset, expected: Expected::LessNesting, found: b'[' }));
 }
 
 #[test]
-fn surroundings_that_would_multiply_the_record_are_refused() {
-    let split = |around: usize| {
-        let head = format!("{{\"k\":\"{}\",{}", "x".repeat(around), &OPENING[1..]);
+fn enclosing_json_that_would_multiply_the_record_is_rejected() {
+    let split = |filler: usize| {
+        let head = format!("{{\"k\":\"{}\",{}", "x".repeat(filler), &OPENING[1..]);
         let record = format!("{head}{}\"\"{CLOSING}", "\"\",".repeat(100_000));
         let length = record.len();
         let parts = split(&Rope::from(Bytes::from(record)), 0, MAX_BODY as u64)?.unwrap();
@@ -139,17 +139,17 @@ fn surroundings_that_would_multiply_the_record_are_refused() {
     let own = OPENING.len() + CLOSING.len() + 14 + 7;
     assert_eq!(split(MAX_BODY / 2 - own), Ok(()));
     let Err(SplitError::Unsplittable { reason, .. }) = split(MAX_BODY / 2 - own + 1) else { panic!() };
-    let around = MAX_BODY as u64 / 2 + 1;
-    assert_eq!(reason, Reason::Surroundings { around, max_body: MAX_BODY as u64 });
-    for around in [MAX_BODY - 200, 2 * MAX_BODY] {
-        assert!(split(around).is_err());
+    let enclosing = MAX_BODY as u64 / 2 + 1;
+    assert_eq!(reason, Reason::TooMuchEnclosing { enclosing, max_body: MAX_BODY as u64 });
+    for filler in [MAX_BODY - 200, 2 * MAX_BODY] {
+        assert!(split(filler).is_err());
     }
 }
 
 #[test]
-fn small_surroundings_are_never_too_much() {
+fn small_enclosing_json_is_always_accepted() {
     let record = format!("{OPENING}\"first\",\"second\"{CLOSING}");
-    let around = OPENING.len() + CLOSING.len() + 14;
-    let parts = split(&Rope::from(Bytes::from(record)), 0, around as u64 + 8).unwrap().unwrap();
+    let enclosing = OPENING.len() + CLOSING.len() + 14;
+    let parts = split(&Rope::from(Bytes::from(record)), 0, enclosing as u64 + 8).unwrap().unwrap();
     assert_eq!(parts.map(|part| part.unwrap().tuples).collect::<Vec<_>>(), [1, 1]);
 }

@@ -1,4 +1,4 @@
-//! What a record says, read by `serde_json`: its tuples, each with everything that surrounds it.
+//! Reads a record with `serde_json`: its tuples, each with everything that encloses it.
 #![allow(clippy::unwrap_used)]
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -28,10 +28,10 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// Something that is not split any further, with the members around it from the outside in.
-pub(super) type Told = (Vec<String>, String);
+/// A value that is not split further, after the members that enclose it, from the outside in.
+pub(super) type Leaf = (Vec<String>, String);
 
-/// The list that the member `name` of the object `json` holds, and the other members as text.
+/// The list in the member `name` of the object `json`, after the other members as text.
 fn list<'a>(json: &'a str, name: &str) -> Option<(String, Vec<&'a RawValue>)> {
     let Members(members) = serde_json::from_str(json).ok()?;
     let place = members.iter().position(|(key, value)| key == name && value.get().starts_with('['))?;
@@ -42,23 +42,24 @@ fn list<'a>(json: &'a str, name: &str) -> Option<(String, Vec<&'a RawValue>)> {
     Some((members.iter().enumerate().map(text).collect::<Vec<_>>().join(","), items))
 }
 
-fn tell(json: &str, lists: &[&str], around: &mut Vec<String>, told: &mut Vec<Told>) {
+fn add_leaves(json: &str, lists: &[&str], enclosing: &mut Vec<String>, leaves: &mut Vec<Leaf>) {
     match lists.split_first().and_then(|(name, inner)| Some((list(json, name)?, inner))) {
         Some(((members, items), inner)) if !items.is_empty() => {
-            around.push(members);
+            enclosing.push(members);
             for item in items {
-                tell(item.get(), inner, around, told);
+                add_leaves(item.get(), inner, enclosing, leaves);
             }
-            around.pop();
+            enclosing.pop();
         }
-        _ => told.push((around.clone(), json.to_owned())),
+        _ => leaves.push((enclosing.clone(), json.to_owned())),
     }
 }
 
-/// All that `record` tells, in order. Empty when it has no flows.
-pub(super) fn told(record: &str) -> Vec<Told> {
+/// All leaves of `record`, in order. Empty when it has no flows. Names the lists itself, to check the table
+/// of log kinds as well.
+pub(super) fn leaves(record: &str) -> Vec<Leaf> {
     let Members(members) = serde_json::from_str(record).unwrap();
-    let mut told = Vec::new();
+    let mut leaves = Vec::new();
     for (place, (name, wrapper)) in members.iter().enumerate() {
         let inner = match name.as_str() {
             "flowRecords" => ["flowGroups", "flowTuples"],
@@ -69,10 +70,10 @@ pub(super) fn told(record: &str) -> Vec<Told> {
         let text = |(index, (key, value)): (usize, &(String, &RawValue))| {
             format!("{key:?}:{}", if index == place { "{…}" } else { value.get() })
         };
-        let mut around = vec![members.iter().enumerate().map(text).collect::<Vec<_>>().join(","), within];
+        let mut enclosing = vec![members.iter().enumerate().map(text).collect::<Vec<_>>().join(","), within];
         for flow in flows {
-            tell(flow.get(), &inner, &mut around, &mut told);
+            add_leaves(flow.get(), &inner, &mut enclosing, &mut leaves);
         }
     }
-    told
+    leaves
 }

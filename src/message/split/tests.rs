@@ -2,15 +2,15 @@
 
 use super::tree::{longest_single, parts, record};
 use super::*;
-use crate::flow_log::cut::Expected;
 use crate::flow_log::cut::arbitrary::chunk_sizes;
+use crate::flow_log::cut::{CutError, Expected};
 use bytes::Bytes;
 use proptest::prelude::*;
 
-/// What stands behind the record in the blob.
-const BEHIND: &[u8] = b" ,{\"next\":[\"record\"]}]}";
+/// The bytes after the record in the blob.
+const AFTER: &[u8] = b" ,{\"next\":[\"record\"]}]}";
 
-/// Bytes in chunks of the `sizes` given, over and over.
+/// `bytes` in chunks of `sizes`, repeated.
 fn chunks(bytes: &[u8], sizes: &[usize]) -> Vec<Bytes> {
     let mut rest = Bytes::copy_from_slice(bytes);
     let mut sizes = sizes.iter().cycle();
@@ -21,26 +21,26 @@ fn chunks(bytes: &[u8], sizes: &[usize]) -> Vec<Bytes> {
     .collect()
 }
 
-/// Both passes over `record`, which stands at `start` and has something behind it. `None` when it doesn't end.
+/// Runs both passes over `record`, at offset `start` and with other bytes after it. `None` when it doesn't end.
 fn run(
     record: &[u8],
     start: u64,
     max_body: usize,
     sizes: [&[usize]; 2],
 ) -> Result<Option<Vec<Part>>, SplitError> {
-    let bytes = [record, BEHIND].concat();
-    let mut survey = Survey::new(start, max_body as u64);
+    let bytes = [record, AFTER].concat();
+    let mut first = LayoutPass::new(start, max_body as u64);
     for chunk in chunks(&bytes, sizes[0]) {
-        let Some(skeleton) = survey.push(&chunk)? else { continue };
-        let mut divider = Divider::new(skeleton);
+        let Some(layout) = first.push(&chunk)? else { continue };
+        let mut second = SplitPass::new(layout);
         let (mut parts, mut largest): (Vec<Part>, _) = (Vec::new(), 0);
         for chunk in chunks(&bytes, sizes[1]) {
             largest = largest.max(chunk.len());
-            divider.push(chunk);
-            for part in divider.by_ref() {
+            second.push(chunk);
+            for part in second.by_ref() {
                 parts.push(part?);
             }
-            assert!(divider.held_bytes() <= 2 * max_body + 2 * largest, "memory is not flat");
+            assert!(second.held_memory() <= 2 * max_body + 2 * largest, "memory is not bounded");
         }
         return Ok(Some(parts));
     }
@@ -72,20 +72,20 @@ proptest! {
                 prop_assert_eq!(found.unwrap_err(), SplitError::Unsplittable { record: range, reason: Reason::NoList });
             }
             (Some(body), None) => {
-                let Err(SplitError::Unsplittable { record, reason: Reason::TooLarge { element, body: told, .. } }) = found
+                let Err(SplitError::Unsplittable { record, reason: Reason::TooLarge { element, body: reported, .. } }) = found
                 else { panic!("{found:?}") };
-                prop_assert_eq!((record, told), (range, body as u64));
+                prop_assert_eq!((record, reported), (range, body as u64));
                 let places = units.iter().map(|unit| start + unit.range.start as u64..start + unit.range.end as u64);
                 prop_assert!(places.into_iter().any(|place| place == element));
             }
             (Some(_), Some(expected)) => {
                 let found = found.unwrap().unwrap();
                 let at = |offset: u64| usize::try_from(offset - start).unwrap();
-                let told: Vec<_> = found
+                let flat: Vec<_> = found
                     .iter()
                     .map(|part| (body(part), at(part.message.range.start)..at(part.message.range.end), part.tuples))
                     .collect();
-                prop_assert_eq!(told, expected);
+                prop_assert_eq!(flat, expected);
                 let last: Vec<_> = found.iter().map(|part| part.last).collect();
                 prop_assert_eq!(last.iter().position(|last| *last), Some(found.len() - 1));
             }
@@ -93,26 +93,26 @@ proptest! {
     }
 
     #[test]
-    fn parts_together_tell_what_the_record_tells(record in record(), spare in 0usize..300, sizes in chunk_sizes()) {
+    fn the_parts_together_have_the_records_leaves(record in record(), spare in 0usize..300, sizes in chunk_sizes()) {
         let (text, units) = record.render();
         if let Some(longest) = longest_single(&text, &units) {
             let max_body = longest + spare;
             let found = run(text.as_bytes(), 12, max_body, [&sizes, &sizes]).unwrap().unwrap();
-            let mut told = Vec::new();
+            let mut leaves = Vec::new();
             for part in &found {
                 prop_assert!(part.message.body.len() <= max_body);
                 let empty = units.iter().any(|unit| !unit.tuple);
                 prop_assert!(part.tuples > 0 || empty, "a part without tuples");
-                told.extend(oracle::told(&inner(part)));
+                leaves.extend(oracle::leaves(&inner(part)));
             }
-            prop_assert_eq!(told, oracle::told(&text));
+            prop_assert_eq!(leaves, oracle::leaves(&text));
             let ranges = found.windows(2).all(|two| two[0].message.range.end == two[1].message.range.start);
             prop_assert!(ranges && found.iter().all(|part| !part.message.range.is_empty()));
         }
     }
 
     #[test]
-    fn a_mutated_record_never_panics_and_loses_nothing_while_it_is_json(
+    fn a_mutated_record_never_panics_and_loses_nothing(
         record in record(),
         mutations in prop::collection::vec((any::<prop::sample::Index>(), 0u8..4, mutant()), 1..4),
         spare in 0usize..200,
@@ -144,8 +144,8 @@ proptest! {
         if let Some(text) = json {
             match found {
                 Ok(parts) => {
-                    let told: Vec<_> = parts.unwrap().iter().flat_map(|part| oracle::told(&inner(part))).collect();
-                    prop_assert_eq!(told, oracle::told(text));
+                    let leaves: Vec<_> = parts.unwrap().iter().flat_map(|part| oracle::leaves(&inner(part))).collect();
+                    prop_assert_eq!(leaves, oracle::leaves(text));
                 }
                 Err(error) => {
                     let complete = matches!(&error, SplitError::Unsplittable { record, .. } if *record == (12..12 + text.len() as u64));
@@ -156,7 +156,7 @@ proptest! {
     }
 }
 
-/// A byte, mostly one that means something to JSON.
+/// A byte, mostly one that is significant in JSON.
 fn mutant() -> impl Strategy<Value = u8> {
     prop_oneof![4 => prop::sample::select(b"{}[]\",:\\ \n10".to_vec()), 1 => any::<u8>()]
 }
@@ -203,14 +203,14 @@ fn a_network_security_group_record_is_split_between_its_tuples() {
 #[test]
 fn a_record_in_memory_is_split_like_one_that_is_read_twice() {
     let streamed = run(VNET.as_bytes(), 12, 300, [&[3], &[11]]).unwrap().unwrap();
-    let rope: Rope = chunks(&[VNET.as_bytes(), BEHIND].concat(), &[10]).into_iter().collect();
+    let rope: Rope = chunks(&[VNET.as_bytes(), AFTER].concat(), &[10]).into_iter().collect();
     let held: Vec<_> = split(&rope, 12, 300).unwrap().unwrap().map(Result::unwrap).collect();
     assert_eq!(held.iter().map(body).collect::<Vec<_>>(), streamed.iter().map(body).collect::<Vec<_>>());
     assert!(split(&rope.slice(0..VNET.len() - 1), 12, 300).unwrap().is_none());
 }
 
 #[test]
-fn a_record_larger_than_any_buffer_is_split_in_flat_memory() {
+fn a_record_larger_than_any_buffer_is_split() {
     let tuples = |from: usize| {
         (from..from + 1000).map(|n| format!("\"{n},10.0.0.6,192.0.2.180\"")).collect::<Vec<_>>().join(",")
     };
@@ -225,7 +225,7 @@ fn a_record_larger_than_any_buffer_is_split_in_flat_memory() {
 }
 
 #[test]
-fn a_body_exactly_as_long_as_allowed_is_taken_and_one_byte_less_is_not_enough() {
+fn a_body_may_be_exactly_as_long_as_the_limit() {
     let longest =
         r#"{"records":[{"flowRecords":{"flows":[{"flowGroups":[{"flowTuples":["second"]}]}]}}]}"#.len();
     let record = br#"{"flowRecords":{"flows":[{"flowGroups":[{"flowTuples":["first","second"]}]}]}}"#;
@@ -238,7 +238,7 @@ fn a_body_exactly_as_long_as_allowed_is_taken_and_one_byte_less_is_not_enough() 
 }
 
 #[test]
-fn what_cannot_be_split_is_reported_with_the_whole_record() {
+fn an_unsplittable_record_is_reported_with_its_range() {
     let two = r#"{"flowRecords":{"flows":[{"flowGroups":[{"flowTuples":["a"],"flowTuples":["b"]}]}]}}"#;
     let both = r#"{"properties":{"flows":[{}]},"flowRecords":{"flows":[{}]}}"#;
     let cases = [
@@ -255,13 +255,16 @@ fn what_cannot_be_split_is_reported_with_the_whole_record() {
 }
 
 #[test]
-fn a_skeleton_beyond_its_bound_is_an_error_and_is_not_kept() {
+fn a_layout_beyond_its_limit_is_an_error() {
     let group = r#"{"flowTuples":["x"],"behind":"0123456789"}"#;
     let record = format!(r#"{{"flowRecords":{{"flows":[{{"flowGroups":[{}]}}]}}}}"#, [group; 50].join(","));
-    let mut survey = Survey::new(0, 1000).with_max_skeleton(500);
-    let error = chunks(record.as_bytes(), &[9]).iter().find_map(|chunk| survey.push(chunk).err()).unwrap();
+    let mut first = LayoutPass::new(0, 1000).with_max_layout(500);
+    let error = chunks(record.as_bytes(), &[9]).iter().find_map(|chunk| first.push(chunk).err()).unwrap();
     let range = 0..record.len() as u64;
-    assert_eq!(error, SplitError::Unsplittable { record: range, reason: Reason::Skeleton { max: 500 } });
+    assert_eq!(
+        error,
+        SplitError::Unsplittable { record: range, reason: Reason::LayoutTooLarge { max: 500 } }
+    );
 }
 
 #[test]
@@ -278,19 +281,19 @@ fn a_broken_record_is_reported_at_the_byte_that_breaks_it() {
 }
 
 #[test]
-fn other_bytes_in_the_second_pass_are_noticed_where_they_matter() {
-    let mut survey = Survey::new(0, 400);
-    let skeleton = survey.push(VNET.as_bytes()).unwrap().unwrap();
-    assert_eq!(skeleton.range(), 0..VNET.len() as u64);
+fn significant_changes_between_the_passes_are_detected() {
+    let mut first = LayoutPass::new(0, 400);
+    let layout = first.push(VNET.as_bytes()).unwrap().unwrap();
+    assert_eq!(layout.range(), 0..VNET.len() as u64);
     let longer = VNET.replace("4,10.0.0.6", "4,10.0.0.66");
     let more_groups =
         VNET.replace(r#""aclID":"A","flowGroups":["#, r#""aclID":"A","flowGroups":[{"flowTuples":[1]},"#);
     let broken = VNET.replace("[]}", "[}}");
     for other in [longer, more_groups, broken] {
-        let mut divider = Divider::new(skeleton.clone());
-        divider.push(other.into());
-        let error = divider.find_map(Result::err).unwrap();
+        let mut second = SplitPass::new(layout.clone());
+        second.push(other.into());
+        let error = second.find_map(Result::err).unwrap();
         assert!(matches!(error, SplitError::Changed { .. }), "{error}");
-        assert!(divider.next().is_none());
+        assert!(second.next().is_none());
     }
 }

@@ -1,22 +1,22 @@
-//! Records as trees, whose every byte is known: what the splitter's parts must be, by trial.
+//! Generated records as trees, and the parts that the splitter must make of them, found by trial.
 #![allow(clippy::unwrap_used)]
 
 use crate::flow_log::cut::arbitrary::{space, text, value};
-use crate::message::FRAME;
+use crate::message::BODY_OVERHEAD;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::ops::Range;
 
-/// A JSON value as far as splitting goes.
+/// A JSON value.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
-    /// Not split any further.
+    /// Not split further.
     Leaf(String),
-    /// An object with a list to split, whose items have what separates them in front.
+    /// An object with a list to split. Each item follows its separator.
     Split { head: String, items: Vec<(String, Node)>, gap: String, end: String },
 }
 
-/// The least that can't be split any further, and what surrounds it.
+/// A value that is not split further, and the text that encloses it.
 #[derive(Clone, Debug)]
 pub(super) struct Unit {
     pub(super) range: Range<usize>,
@@ -58,25 +58,25 @@ impl Node {
     }
 }
 
-/// The body with the run of `units` in it.
+/// The body with these consecutive `units`.
 fn body(record: &str, units: &[Unit]) -> Option<String> {
     let (first, last) = (units.first()?, units.last()?);
     let raw = &record[first.range.start..last.range.end];
     Some(format!("{{\"records\":[{}{raw}{}]}}", first.head, last.tail))
 }
 
-/// How long the longest body is that holds one unit.
+/// The length of the longest body with one unit.
 pub(super) fn longest_single(record: &str, units: &[Unit]) -> Option<usize> {
     units.iter().filter_map(|unit| body(record, std::slice::from_ref(unit)).map(|body| body.len())).max()
 }
 
-/// The parts as they must be: body, range in the record, tuples. `None` when some unit doesn't fit.
+/// The expected parts: body, range in the record, number of tuples. `None` when some unit doesn't fit.
 pub(super) fn parts(
     record: &str,
     units: &[Unit],
     max_body: usize,
 ) -> Option<Vec<(String, Range<usize>, usize)>> {
-    assert_eq!(FRAME, 14);
+    assert_eq!(BODY_OVERHEAD, 14);
     let mut parts: Vec<(String, Range<usize>, usize)> = Vec::new();
     let mut rest = units;
     while !rest.is_empty() {
@@ -91,7 +91,7 @@ pub(super) fn parts(
     Some(parts)
 }
 
-/// Members of an object, none of which leads to the tuples, but some of which look like it.
+/// Members of an object. None leads to the tuples, but some look as if they did.
 fn members() -> impl Strategy<Value = Vec<String>> {
     let decoy = prop::sample::select(vec![
         r#""rule":"DefaultRule_AllowInternetOutBound""#,
@@ -112,7 +112,7 @@ fn members() -> impl Strategy<Value = Vec<String>> {
     vec(prop_oneof![1 => decoy.prop_map(str::to_owned), 1 => any], 0..3)
 }
 
-/// The text before and behind the list or object that the member `name` holds.
+/// The text before and after the list or object in the member `name`.
 fn around(name: &'static str, open: char, close: char) -> impl Strategy<Value = (String, String)> {
     (members(), members(), vec(space(), 7)).prop_map(move |(before, after, s)| {
         let before =
@@ -153,7 +153,7 @@ fn schema(wrapper: &'static str, groups: &'static str) -> impl Strategy<Value = 
     let flow = list(around(groups, '[', ']'), group, 0..4);
     let flow = prop_oneof![8 => flow, 1 => odd.prop_map(Node::Leaf)];
     let record = (around(wrapper, '{', '}'), around("flows", '[', ']')).prop_map(|(outer, inner)| {
-        // The wrapper's braces come with the inner text.
+        // The inner text has the wrapper's braces already.
         let head = format!("{}{}", outer.0, &inner.0[1..]);
         let end = format!("{}{}", &inner.1[..inner.1.len() - 1], outer.1);
         (head, end)
@@ -161,7 +161,7 @@ fn schema(wrapper: &'static str, groups: &'static str) -> impl Strategy<Value = 
     list(record, flow, 0..4)
 }
 
-/// A record of a virtual network's or a network security group's flow log, with awkward content.
+/// A record of each kind of flow log, with unusual content.
 pub(super) fn record() -> impl Strategy<Value = Node> {
     prop_oneof![schema("flowRecords", "flowGroups"), schema("properties", "flows")]
 }

@@ -5,7 +5,7 @@ use crate::support::rig::Rig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use flowlog_forwarder::azure::event_hubs::{EventHub, Options};
+use flowlog_forwarder::azure::event_hubs::{EventHub, HubOptions};
 use flowlog_forwarder::flow_log::rope::Rope;
 use flowlog_forwarder::message::{Batch, Message, Origin};
 use flowlog_forwarder::ports::hub::{Hub, HubError};
@@ -47,12 +47,12 @@ pub struct OnRig {
 }
 
 /// Waits that suit tests.
-pub fn quick() -> Options {
-    Options {
+pub fn quick() -> HubOptions {
+    HubOptions {
         busy_wait: Duration::from_millis(50),
-        shortest_back_off: Duration::from_millis(20),
-        longest_back_off: Duration::from_millis(200),
-        ..Options::default()
+        first_back_off: Duration::from_millis(20),
+        max_back_off: Duration::from_millis(200),
+        ..HubOptions::default()
     }
 }
 
@@ -62,7 +62,7 @@ impl OnRig {
     }
 
     /// A producer with a shared access key, over plain AMQP.
-    pub fn with(rig: Rig, options: Options) -> Self {
+    pub fn with(rig: Rig, options: HubOptions) -> Self {
         let (address, access) = rig.hub_access();
         Self { hub: Arc::new(EventHub::new(address, access, options)), rig }
     }

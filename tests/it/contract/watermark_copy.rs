@@ -3,8 +3,8 @@
 use crate::support::memory::MemoryWatermarkCopy;
 use crate::support::rig::Rig;
 use crate::support::samples;
+use flowlog_forwarder::azure::storage::AzureWatermarkCopy;
 use flowlog_forwarder::azure::storage::http_client;
-use flowlog_forwarder::azure::watermark_copy::AzureWatermarkCopy;
 use flowlog_forwarder::flow_log::Container;
 use flowlog_forwarder::hour::Hour;
 use flowlog_forwarder::ports::watermark_copy::WatermarkCopy;

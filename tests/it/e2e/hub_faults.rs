@@ -3,7 +3,7 @@
 
 use crate::contract::hub::{OnRig, Readable as _, Received, batch, expected, quick, soon};
 use crate::support::rig::Rig;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HubAddress, Options};
+use flowlog_forwarder::azure::event_hubs::{EventHub, HubAddress, HubOptions};
 use flowlog_forwarder::message::Batch;
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use futures_util::future::join_all;
@@ -112,7 +112,7 @@ async fn whoever_has_less_time_than_a_throttling_hub_asks_for_is_told_at_once_an
 
 #[tokio::test]
 async fn a_throttling_hub_gets_nothing_from_anybody_until_the_wait_is_over() {
-    let it = OnRig::with(Rig::start().await, Options { busy_wait: Duration::from_millis(600), ..quick() });
+    let it = OnRig::with(Rig::start().await, HubOptions { busy_wait: Duration::from_millis(600), ..quick() });
     it.fault(json!({"action": "reject"})).await;
     let first = Box::pin(it.hub.send(batch(0), soon()));
     let others = async {
@@ -225,7 +225,8 @@ async fn a_hub_that_settles_nothing_costs_the_deadline_and_the_error_says_that_t
 
 #[tokio::test]
 async fn a_link_on_which_nothing_moves_is_given_up_and_its_batches_go_over_a_new_one() {
-    let it = OnRig::with(Rig::start().await, Options { stall: Duration::from_millis(300), ..quick() });
+    let it =
+        OnRig::with(Rig::start().await, HubOptions { stall_timeout: Duration::from_millis(300), ..quick() });
     it.fault(json!({"action": "swallow", "skip": 2, "count": 6})).await;
     let batches = batches(8);
     let results = send_all(&it, &batches).await;
@@ -297,7 +298,7 @@ async fn a_server_that_says_nothing_costs_the_time_to_connect_and_no_more() {
     let port = listener.local_addr().unwrap().port();
     let address = HubAddress { host: "127.0.0.1".into(), port, tls: false, hub: "flow".into() };
     let (_, access) = Rig::start().await.hub_access();
-    let options = Options { connect_timeout: Duration::from_millis(100), ..quick() };
+    let options = HubOptions { connect_timeout: Duration::from_millis(100), ..quick() };
     let hub = EventHub::new(address, access, options);
     let error = hub.send(batch(0), within(1000)).await.unwrap_err();
     let HubError::Unreachable { reason, .. } = &error else { panic!("{error}") };
@@ -360,8 +361,11 @@ async fn a_network_that_goes_silent_is_left_for_a_new_connection() {
     let (mut address, access) = it.rig.hub_access();
     let (port, freeze) = freezer(address.port).await;
     address.port = port;
-    it.hub =
-        Arc::new(EventHub::new(address, access, Options { stall: Duration::from_millis(300), ..quick() }));
+    it.hub = Arc::new(EventHub::new(
+        address,
+        access,
+        HubOptions { stall_timeout: Duration::from_millis(300), ..quick() },
+    ));
     it.hub.send(batch(0), soon()).await.unwrap();
     freeze.store(true, Ordering::SeqCst);
     // Far more than the sockets' buffers hold: the connection's task is stuck in a write, too.
@@ -381,7 +385,11 @@ async fn a_quiet_connection_is_kept_alive_and_one_that_went_silent_is_noticed_be
     let (port, freeze) = freezer(address.port).await;
     address.port = port;
     // Only the idle timeout can help here: a stall would be noticed after the deadline.
-    let options = Options { idle_timeout: Duration::from_secs(2), stall: Duration::from_mins(10), ..quick() };
+    let options = HubOptions {
+        idle_timeout: Duration::from_secs(2),
+        stall_timeout: Duration::from_mins(10),
+        ..quick()
+    };
     it.hub = Arc::new(EventHub::new(address, access, options));
     it.hub.send(batch(0), soon()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(4500)).await;
@@ -407,7 +415,10 @@ impl Dice {
 async fn under_faults_of_every_kind_nothing_that_was_acknowledged_is_lost() {
     for seed in 0..12 {
         let mut dice = Dice(seed);
-        let it = OnRig::with(Rig::start().await, Options { stall: Duration::from_millis(200), ..quick() });
+        let it = OnRig::with(
+            Rig::start().await,
+            HubOptions { stall_timeout: Duration::from_millis(200), ..quick() },
+        );
         for _ in 0..6 {
             let action =
                 ["reject", "release", "modify", "detach", "drop", "swallow", "delay", "refuse-attach"]

@@ -6,8 +6,8 @@ use crate::support::rig::Rig;
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::{Error, ErrorKind};
+use flowlog_forwarder::azure::auth::TokenCache;
 use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAccess, HubAddress};
-use flowlog_forwarder::azure::token::Tokens;
 use flowlog_forwarder::metrics::Metrics;
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use serde_json::json;
@@ -203,7 +203,7 @@ async fn a_peer_that_says_nothing_is_named_with_the_stage() {
     let port = listener.local_addr().unwrap().port();
     let rig = Rig::start().await;
     let (address, access) = rig.hub_access();
-    let options = flowlog_forwarder::azure::event_hubs::Options {
+    let options = flowlog_forwarder::azure::event_hubs::HubOptions {
         connect_timeout: Duration::from_millis(50),
         ..quick()
     };
@@ -231,7 +231,7 @@ impl TokenCredential for OutOfOrder {
 #[tokio::test]
 async fn an_identity_outage_is_named_in_the_hubs_error() {
     let rig = Rig::start().await;
-    let tokens = Tokens::new(HUB_SCOPE, "127.0.0.1:41999".into(), || Ok(Arc::new(OutOfOrder)));
+    let tokens = TokenCache::new(HUB_SCOPE, "127.0.0.1:41999".into(), || Ok(Arc::new(OutOfOrder)));
     let access = HubAccess::Identity { tokens: Arc::new(tokens), client_id: None };
     let hub = EventHub::new(rig.hub_access().0, access, quick());
     let error = hub.send(batch(0), Instant::now() + Duration::from_secs(11)).await.unwrap_err().to_string();

@@ -3,7 +3,7 @@
 
 use crate::contract::hub::{OnRig, Readable as _, batch, batch_of, body, expected, origin, quick, soon};
 use crate::support::rig::Rig;
-use flowlog_forwarder::azure::event_hubs::Options;
+use flowlog_forwarder::azure::event_hubs::HubOptions;
 use flowlog_forwarder::message::{Batch, Message, Origin};
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use futures_util::FutureExt as _;
@@ -19,7 +19,7 @@ async fn send_all(it: &OnRig, batches: impl IntoIterator<Item = Batch>) -> Vec<R
 
 #[tokio::test]
 async fn as_many_batches_as_the_window_holds_are_under_way_at_once_and_no_more() {
-    let it = OnRig::with(Rig::start().await, Options { window_batches: 5, ..quick() });
+    let it = OnRig::with(Rig::start().await, HubOptions { window_batches: 5, ..quick() });
     it.fault(json!({"action": "delay", "ms": 30, "count": 40})).await;
     let results = send_all(&it, (0..40).map(|number| batch(number * 300))).await;
     assert!(results.iter().all(Result::is_ok));
@@ -29,7 +29,7 @@ async fn as_many_batches_as_the_window_holds_are_under_way_at_once_and_no_more()
 
 #[tokio::test]
 async fn the_window_is_bounded_in_bytes_and_a_batch_larger_than_it_goes_alone() {
-    let it = OnRig::with(Rig::start().await, Options { window_bytes: 20_000, ..quick() });
+    let it = OnRig::with(Rig::start().await, HubOptions { window_bytes: 20_000, ..quick() });
     it.fault(json!({"action": "delay", "ms": 20, "count": 24})).await;
     // Three of 6,000 bytes fit, a fourth does not.
     let origin = Arc::new(origin());
@@ -58,7 +58,7 @@ async fn each_batch_is_answered_by_its_own_settlement() {
 
 #[tokio::test]
 async fn a_batch_whose_caller_gave_up_before_its_turn_is_not_sent() {
-    let it = OnRig::with(Rig::start().await, Options { window_batches: 1, ..quick() });
+    let it = OnRig::with(Rig::start().await, HubOptions { window_batches: 1, ..quick() });
     it.fault(json!({"action": "hold"})).await;
     let mut first = Box::pin(it.hub.send(batch(0), soon()));
     let mut given_up = Box::pin(it.hub.send(batch(300), soon()));

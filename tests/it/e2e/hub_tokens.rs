@@ -5,8 +5,8 @@ use crate::contract::hub::{OnRig, Readable as _, batch, expected, quick, soon};
 use crate::support::rig::Rig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowlog_forwarder::azure::credential;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAccess, HubAddress, Options};
+use flowlog_forwarder::azure::auth::managed_identity;
+use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAccess, HubAddress, HubOptions};
 use flowlog_forwarder::config::Identity;
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -28,7 +28,7 @@ async fn until_tokens(rig: &Rig, least: u64) {
 
 #[tokio::test]
 async fn a_signature_from_a_key_is_renewed_before_it_ends_and_the_link_lives_on() {
-    let options = Options { signature_life: Duration::from_secs(3), ..quick() };
+    let options = HubOptions { signature_life: Duration::from_secs(3), ..quick() };
     let it = OnRig::with(Rig::own(&[]).await, options);
     it.hub.send(batch(0), soon()).await.unwrap();
     // Two lives later the stand-in would have detached a link without a valid token.
@@ -46,7 +46,7 @@ async fn a_signature_from_a_key_is_renewed_before_it_ends_and_the_link_lives_on(
 
 #[tokio::test]
 async fn a_renewal_that_fails_is_tried_again_while_the_old_token_lives() {
-    let options = Options { signature_life: Duration::from_secs(5), ..quick() };
+    let options = HubOptions { signature_life: Duration::from_secs(5), ..quick() };
     let it = OnRig::with(Rig::own(&[]).await, options);
     it.hub.send(batch(0), soon()).await.unwrap();
     it.rig.call("POST", "/hub/faults", Some(json!({"action": "cbs", "status": 500, "count": 1}))).await;
@@ -116,7 +116,7 @@ async fn a_signature_made_elsewhere_works_until_it_ends_and_is_not_tried_twice()
 
 #[tokio::test]
 async fn a_slow_answer_to_a_renewal_is_waited_for() {
-    let options = Options { signature_life: Duration::from_secs(3), ..quick() };
+    let options = HubOptions { signature_life: Duration::from_secs(3), ..quick() };
     let it = OnRig::with(Rig::own(&[]).await, options);
     it.hub.send(batch(0), soon()).await.unwrap();
     it.rig.call("POST", "/hub/faults", Some(json!({"action": "cbs", "ms": 300, "count": 2}))).await;
@@ -176,7 +176,7 @@ async fn over_tls_with_a_managed_identity_batches_arrive_and_tokens_are_renewed(
 #[ignore = "runs in a process of its own, for the test above"]
 async fn alone_sends_with_an_identity_for_three_lives_of_its_token() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let tokens = credential::tokens(&Identity { client_id: None }, HUB_SCOPE).unwrap();
+    let tokens = managed_identity::tokens(&Identity { client_id: None }, HUB_SCOPE).unwrap();
     let address = over_tls(&variable("RIG_PORT"), &variable("RIG_HUB"));
     let hub = EventHub::new(address, HubAccess::Identity { tokens, client_id: None }, quick());
     hub.send(batch(0), soon()).await.unwrap();

@@ -3,10 +3,10 @@
 use crate::e2e::hub_tokens::{run_alone, variable};
 use crate::e2e::storage_hostile::Endpoint;
 use crate::support::rig::Rig;
-use flowlog_forwarder::azure::credential;
+use flowlog_forwarder::azure::auth::managed_identity;
 use flowlog_forwarder::azure::event_hubs::HUB_SCOPE;
+use flowlog_forwarder::azure::storage::AzureTable;
 use flowlog_forwarder::azure::storage::http_client;
-use flowlog_forwarder::azure::table::AzureTable;
 use flowlog_forwarder::config::{Config, Identity};
 use flowlog_forwarder::flow_log::CheckpointKey;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
@@ -71,7 +71,7 @@ async fn an_identity_endpoint_that_talks_without_end_is_told_in_a_line() {
 
 async fn error() -> String {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let tokens = credential::tokens(&Identity { client_id: None }, HUB_SCOPE).unwrap();
+    let tokens = managed_identity::tokens(&Identity { client_id: None }, HUB_SCOPE).unwrap();
     let error = tokens.get().await.unwrap_err().to_string();
     assert!(error.chars().count() < 600 && !error.chars().any(char::is_control), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
@@ -82,12 +82,12 @@ async fn error() -> String {
 #[ignore = "runs in a process of its own, for the test above"]
 async fn alone_is_refused_a_token() {
     let error = error().await;
-    assert!(error.contains("gives no token: HTTP 403"), "{error}");
+    assert!(error.contains("refused to give a token: HTTP 403"), "{error}");
 }
 
 #[tokio::test]
 #[ignore = "runs in a process of its own, for the test above"]
 async fn alone_is_given_too_long_a_token() {
     let error = error().await;
-    assert!(error.contains("longer than 65536 bytes, the most that a token may have"), "{error}");
+    assert!(error.contains("longer than 65536 bytes, the limit for a token"), "{error}");
 }

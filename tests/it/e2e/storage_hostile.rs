@@ -1,9 +1,9 @@
 //! Storage endpoints that answer without an end: what is read of it, and what is said.
 
 use crate::support::samples;
-use flowlog_forwarder::azure::blob::AzureBlobs;
+use flowlog_forwarder::azure::storage::AzureBlobs;
+use flowlog_forwarder::azure::storage::AzureTable;
 use flowlog_forwarder::azure::storage::http_client;
-use flowlog_forwarder::azure::table::AzureTable;
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::config::Config;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
@@ -118,10 +118,7 @@ async fn no_more_of_a_blob_is_read_than_the_range_asked_for() {
     let (blobs, blob) = endpoint.blobs();
     let error = blobs.read(&blob, 0..100, Condition::None).await.unwrap_err();
     let ReadError::Failed { reason, .. } = &error else { panic!("{error}") };
-    assert!(
-        reason.contains("longer than 100 bytes, the most that the range that was asked for may have"),
-        "{reason}"
-    );
+    assert!(reason.contains("longer than 100 bytes, the limit for the requested range"), "{reason}");
     endpoint.assert_cut_off();
 }
 
@@ -148,15 +145,12 @@ async fn an_endless_refusal_still_says_what_it_refuses() {
 async fn a_row_and_a_page_of_rows_end_at_their_limits() {
     let endpoint = Endpoint::start("200 OK\r\nETag: W/\"1\"", "{\"Blob\":\"", "z").await;
     let error = endpoint.table().load(&key()).await.unwrap_err().to_string();
-    assert!(
-        error.contains("65536 bytes, the most that a row of the table flowlogcheckpoints may have"),
-        "{error}"
-    );
+    assert!(error.contains("65536 bytes, the limit for a row of the table flowlogcheckpoints"), "{error}");
     endpoint.assert_cut_off();
     let endpoint = Endpoint::start("200 OK", "{\"value\":[{}", ",{}").await;
     let days = Rows::Partitions("0".into().."2".into());
     let error = endpoint.table().scan(&days, None, 1000).await.unwrap_err().to_string();
-    assert!(error.contains("the most that a page of the table flowlogcheckpoints may have"), "{error}");
+    assert!(error.contains("the limit for a page of the table flowlogcheckpoints"), "{error}");
     endpoint.assert_cut_off();
 }
 
@@ -177,7 +171,7 @@ async fn a_page_of_names_ends_at_its_limit_and_markers_go_on() {
     let (blobs, blob) = endpoint.blobs();
     let container = Container::new(blob.account().clone(), blob.container().to_owned());
     let error = blobs.list(&container, names(None)).await.unwrap_err().to_string();
-    assert!(error.contains("the most that a page of this many names may have"), "{error}");
+    assert!(error.contains("the limit for a page of this many names"), "{error}");
     endpoint.assert_cut_off();
 
     let again = "<EnumerationResults><Blobs/><NextMarker>m1</NextMarker></EnumerationResults>";
@@ -207,7 +201,7 @@ async fn an_endless_block_list_is_an_error() {
         Endpoint::start("200 OK\r\nETag: \"0x1\"", beginning, "<Block><Size>1</Size></Block>").await;
     let (blobs, blob) = endpoint.blobs();
     let error = blobs.blocks(&blob, "0x1").await.unwrap_err().to_string();
-    assert!(error.contains("the most that a block list may have"), "{error}");
+    assert!(error.contains("the limit for a block list"), "{error}");
     endpoint.assert_cut_off();
 }
 

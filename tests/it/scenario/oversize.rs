@@ -85,7 +85,7 @@ async fn what_cannot_be_split_is_quarantined_whole_and_the_rest_goes_on() {
         let (note, bytes) = &items[0];
         assert_eq!(bytes, lump.as_bytes());
         assert_eq!((note.blob.clone(), note.range.end - note.range.start), (blob.url(), lump.len() as u64));
-        assert!(note.reason.contains("no flows to split at"), "{}", note.reason);
+        assert!(note.reason.contains("no list of flows"), "{}", note.reason);
     }
 }
 

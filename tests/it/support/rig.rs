@@ -6,11 +6,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use flowlog_forwarder::azure::blob::AzureBlobs;
 use flowlog_forwarder::azure::event_hubs::{HubAccess, HubAddress};
-use flowlog_forwarder::azure::quarantine::AzureQuarantine;
+use flowlog_forwarder::azure::storage::AzureBlobs;
+use flowlog_forwarder::azure::storage::AzureQuarantine;
+use flowlog_forwarder::azure::storage::AzureTable;
 use flowlog_forwarder::azure::storage::http_client;
-use flowlog_forwarder::azure::table::AzureTable;
 use flowlog_forwarder::config::Config;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use serde_json::Value;

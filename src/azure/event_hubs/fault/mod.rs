@@ -1,10 +1,10 @@
-//! What can go wrong with a batch or a link, and what is to be done about it.
+//! Failures of a batch or a link, by how they are handled.
 //!
-//! Which conditions pass by themselves is what Microsoft's Rust client retries
-//! (`azure_messaging_eventhubs`, `common/recoverable` and `common/retry`), and what AMQP 1.0 part 2 says of
-//! connections, sessions and links that are ended from the other side.
+//! The transient conditions are those that Microsoft's Rust client retries
+//! (`azure_messaging_eventhubs`, `common/recoverable` and `common/retry`), and those with which, by AMQP 1.0
+//! part 2, the peer ends connections, sessions and links.
 
-use crate::azure::failure::words;
+use crate::azure::http::one_line;
 use crate::ports::hub::HubError;
 use fe2o3_amqp::connection::{self, ConnectionStopReason, OpenError};
 use fe2o3_amqp::link::{
@@ -17,35 +17,35 @@ use fe2o3_amqp::types::messaging::Outcome;
 use fe2o3_amqp::types::primitives::Symbol;
 use std::time::Duration;
 
-/// The longest wait that is taken from a throttling answer. The service's are of seconds; a peer that names
-/// years must not stop the process for good.
-const LONGEST_WAIT: Duration = Duration::from_mins(10);
+/// The longest wait accepted from a throttling answer. The service names seconds; a peer that names years must
+/// not stop the process.
+const MAX_BUSY_WAIT: Duration = Duration::from_mins(10);
 
-/// A failure, by what it calls for.
+/// A failure, by how it is handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Passes: try again soon, on a new connection where the old one is gone.
-    Passing(String),
-    /// The service wants us to wait, and perhaps says how long.
+    /// Retry soon, on a new connection if the old one is lost.
+    Transient(String),
+    /// The service throttles, and may say how long to wait.
     Busy { reason: String, wait: Option<Duration> },
-    /// The token, or what it stands for, is not good enough.
+    /// The service refused the token or its permissions.
     Unauthorized(String),
-    /// Larger than the service takes.
+    /// The batch is larger than the service accepts.
     TooLarge,
-    /// Will not get better by trying again.
+    /// A retry will not help.
     Refused { condition: String, description: String },
 }
 
 impl Fault {
-    /// What a panic of the AMQP library is to us: its connection is of no more use, the next one is.
+    /// A panic of the AMQP library: only its connection is lost.
     pub(super) fn panicked() -> Self {
-        Self::Passing("the AMQP library panicked (its message is on standard error)".to_owned())
+        Self::Transient("the AMQP library panicked (its message is on standard error)".to_owned())
     }
 
-    /// What the service's `condition` calls for.
+    /// The fault for an error condition of the service.
     pub(super) fn of_condition(condition: &str, description: &str) -> Self {
         let wait = stated_wait(description);
-        let description = words(description);
+        let description = one_line(description);
         let reason = || format!("{condition}: {description}");
         match condition {
             "com.microsoft:server-busy" => Self::Busy { reason: reason(), wait },
@@ -66,38 +66,37 @@ impl Fault {
             | "com.microsoft:timeout"
             | "com.microsoft:operation-cancelled"
             | "com.microsoft:entity-updated"
-            | "com.microsoft:entity-disabled" => Self::Passing(reason()),
-            _ => Self::Refused { condition: words(condition), description },
+            | "com.microsoft:entity-disabled" => Self::Transient(reason()),
+            _ => Self::Refused { condition: one_line(condition), description },
         }
     }
 
-    /// What becomes of a batch that was settled so. Only *accepted* is success: *released* and *modified*
-    /// mean that the hub does not hold it.
+    /// Whether a settled batch was accepted. *Released* and *modified* mean that the hub does not hold it.
     pub(super) fn of_outcome(outcome: Outcome) -> Result<(), Self> {
         match outcome {
             Outcome::Accepted(_) => Ok(()),
             Outcome::Rejected(rejected) => Err(rejected.error.map_or_else(
                 || Self::Refused {
                     condition: "rejected".to_owned(),
-                    description: "without a reason".to_owned(),
+                    description: "no reason given".to_owned(),
                 },
                 |error| Self::from(&error),
             )),
-            Outcome::Released(_) => Err(Self::Passing("the batch was released".to_owned())),
-            Outcome::Modified(_) => Err(Self::Passing("the batch was released as modified".to_owned())),
+            Outcome::Released(_) => Err(Self::Transient("the hub released the batch".to_owned())),
+            Outcome::Modified(_) => Err(Self::Transient("the hub released the batch as modified".to_owned())),
         }
     }
 
-    /// Whether `error` says that the batch alone has failed, and the link is as good as before.
-    pub(super) fn spares_the_link(error: &SendError) -> bool {
+    /// Whether only the batch failed, and the link is still usable.
+    pub(super) fn leaves_link_usable(error: &SendError) -> bool {
         error.recovery().link_is_usable()
     }
 
-    /// The error that callers get.
+    /// The error for callers.
     pub(super) fn error(&self, hub: &str, size: usize, limit: usize, retry_after: Duration) -> HubError {
         let hub = hub.to_owned();
         match self.clone() {
-            Self::Passing(reason) => HubError::Unreachable { hub, reason },
+            Self::Transient(reason) => HubError::Unreachable { hub, reason },
             Self::Busy { reason, .. } => HubError::Busy { hub, reason, retry_after },
             Self::Unauthorized(reason) => HubError::Unauthorized { hub, reason },
             Self::TooLarge => HubError::TooLarge { hub, size, limit },
@@ -105,23 +104,25 @@ impl Fault {
         }
     }
 
-    /// The same in a few words, for logs.
+    /// The reason alone, for logs.
     pub(super) fn reason(&self) -> String {
         match self {
-            Self::Passing(reason) | Self::Busy { reason, .. } | Self::Unauthorized(reason) => reason.clone(),
+            Self::Transient(reason) | Self::Busy { reason, .. } | Self::Unauthorized(reason) => {
+                reason.clone()
+            }
             Self::TooLarge => "amqp:link:message-size-exceeded".to_owned(),
             Self::Refused { condition, description } => format!("{condition}: {description}"),
         }
     }
 }
 
-/// The wait that a throttling answer names: "… Error code : 50002. Please wait 4 seconds and try again. …".
+/// The wait in a throttling answer: "… Error code : 50002. Please wait 4 seconds and try again. …".
 /// (The service's text as quoted in Azure/azure-webjobs-sdk issue 1434 and azure-event-hubs-spark issue 576.)
 fn stated_wait(description: &str) -> Option<Duration> {
     let (_, after) = description.split_once("wait ")?;
     let (number, unit) = after.split_once(' ')?;
     let seconds: u32 = number.parse().ok()?;
-    unit.starts_with("second").then(|| Duration::from_secs(seconds.into()).min(LONGEST_WAIT))
+    unit.starts_with("second").then(|| Duration::from_secs(seconds.into()).min(MAX_BUSY_WAIT))
 }
 
 fn condition(condition: &ErrorCondition) -> Symbol {
@@ -147,9 +148,9 @@ impl From<&ConnectionStopReason> for Fault {
             ConnectionStopReason::RemoteClosedWithError(error)
             | ConnectionStopReason::ClosedWithError(error) => error.into(),
             ConnectionStopReason::RemoteClosed => {
-                Self::Passing("the service closed the connection".to_owned())
+                Self::Transient("the service closed the connection".to_owned())
             }
-            ConnectionStopReason::Closed => Self::Passing("the connection was lost".to_owned()),
+            ConnectionStopReason::Closed => Self::Transient("the connection was lost".to_owned()),
         }
     }
 }
@@ -161,7 +162,7 @@ impl From<&SessionStopReason> for Fault {
                 error.into()
             }
             SessionStopReason::RemoteEnded | SessionStopReason::Ended => {
-                Self::Passing("the session ended".to_owned())
+                Self::Transient("the session ended".to_owned())
             }
             SessionStopReason::ConnectionStopped(reason) => reason.into(),
         }
@@ -175,7 +176,7 @@ impl From<&LinkStateError> for Fault {
             LinkStateError::RemoteDetachedWithError(error) | LinkStateError::RemoteClosedWithError(error) => {
                 error.into()
             }
-            other => Self::Passing(other.to_string()),
+            other => Self::Transient(other.to_string()),
         }
     }
 }
@@ -187,7 +188,7 @@ impl From<&DetachError> for Fault {
             DetachError::RemoteDetachedWithError(error) | DetachError::RemoteClosedWithError(error) => {
                 error.into()
             }
-            other => Self::Passing(other.to_string()),
+            other => Self::Transient(other.to_string()),
         }
     }
 }
@@ -198,7 +199,7 @@ impl From<&SendError> for Fault {
             SendError::LinkStateError(error) => error.into(),
             SendError::Detached(error) => error.into(),
             SendError::MessageSizeExceeded(_) => Self::TooLarge,
-            other => Self::Passing(other.to_string()),
+            other => Self::Transient(other.to_string()),
         }
     }
 }
@@ -210,7 +211,7 @@ impl From<OpenError> for Fault {
             OpenError::SaslError { code, .. } => {
                 Self::Unauthorized(format!("SASL ANONYMOUS failed: {code:?}"))
             }
-            other => Self::Passing(format!("the connection was not opened: {other}")),
+            other => Self::Transient(format!("the connection was not opened: {other}")),
         }
     }
 }
@@ -219,7 +220,7 @@ impl From<connection::Error> for Fault {
     fn from(error: connection::Error) -> Self {
         match error {
             connection::Error::RemoteClosedWithError(error) => Self::from(&error),
-            other => Self::Passing(format!("the connection ended: {other}")),
+            other => Self::Transient(format!("the connection ended: {other}")),
         }
     }
 }
@@ -229,7 +230,7 @@ impl From<BeginError> for Fault {
         match error {
             BeginError::RemoteEndedWithError(error) => Self::from(&error),
             BeginError::ConnectionStopped(reason) => Self::from(&reason),
-            other => Self::Passing(format!("no session was begun: {other}")),
+            other => Self::Transient(format!("no session was begun: {other}")),
         }
     }
 }
@@ -239,7 +240,7 @@ impl From<session::Error> for Fault {
         match error {
             session::Error::RemoteEndedWithError(error) => Self::from(&error),
             session::Error::ConnectionStopped(reason) => Self::from(&reason),
-            other => Self::Passing(format!("the session ended: {other}")),
+            other => Self::Transient(format!("the session ended: {other}")),
         }
     }
 }
@@ -249,7 +250,7 @@ impl From<SenderAttachError> for Fault {
         match error {
             SenderAttachError::RemoteClosedWithError(error) => Self::from(&error),
             SenderAttachError::SessionStopped(reason) => Self::from(&reason),
-            other => Self::Passing(format!("the link was not attached: {other}")),
+            other => Self::Transient(format!("the link was not attached: {other}")),
         }
     }
 }
@@ -259,7 +260,7 @@ impl From<ReceiverAttachError> for Fault {
         match error {
             ReceiverAttachError::RemoteClosedWithError(error) => Self::from(&error),
             ReceiverAttachError::SessionStopped(reason) => Self::from(&reason),
-            other => Self::Passing(format!("the link was not attached: {other}")),
+            other => Self::Transient(format!("the link was not attached: {other}")),
         }
     }
 }
@@ -268,7 +269,7 @@ impl From<RecvError> for Fault {
     fn from(error: RecvError) -> Self {
         match error {
             RecvError::LinkStateError(error) => Self::from(&error),
-            other => Self::Passing(format!("no answer from $cbs: {other}")),
+            other => Self::Transient(format!("no answer from $cbs: {other}")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The words and the outcomes of the service, and what we make of them.
+//! Conditions and outcomes of the service.
 
 use super::*;
 use fe2o3_amqp::types::messaging::{Accepted, Modified, Rejected, Released};
@@ -7,14 +7,14 @@ const THROTTLED: &str = "The request was terminated because the entity is being 
     Error code : 50002. Please wait 4 seconds and try again. To know more visit https://aka.ms/x";
 
 #[test]
-fn the_wait_is_taken_from_the_words_of_the_service() {
+fn a_throttling_answer_names_its_wait() {
     let busy = |text: &str| match Fault::of_condition("com.microsoft:server-busy", text) {
         Fault::Busy { wait, .. } => wait,
         other => panic!("{other:?}"),
     };
     assert_eq!(busy(THROTTLED), Some(Duration::from_secs(4)));
     assert_eq!(busy("Please wait 10 seconds and try again."), Some(Duration::from_secs(10)));
-    assert_eq!(busy("Please wait 4000000000 seconds"), Some(Duration::from_mins(10)), "not for good");
+    assert_eq!(busy("Please wait 4000000000 seconds"), Some(Duration::from_mins(10)), "bounded");
     assert_eq!(busy(&format!("{} wait 7 seconds", "x".repeat(900))), Some(Duration::from_secs(7)));
     for text in ["", "wait", "wait a second", "wait -1 seconds", "wait 99999999999 seconds", "wait 5 apples"]
     {
@@ -23,7 +23,7 @@ fn the_wait_is_taken_from_the_words_of_the_service() {
 }
 
 #[test]
-fn the_words_of_the_service_become_a_line_of_bounded_length() {
+fn the_services_text_becomes_one_short_line() {
     for condition in
         ["amqp:internal-error", "amqp:unauthorized-access", "com.microsoft:server-busy", "odd\nERROR"]
     {
@@ -33,17 +33,17 @@ fn the_words_of_the_service_become_a_line_of_bounded_length() {
 }
 
 #[test]
-fn accepted_alone_is_success() {
+fn only_accepted_is_success() {
     let modified = Modified { delivery_failed: None, undeliverable_here: None, message_annotations: None };
     assert_eq!(Fault::of_outcome(Outcome::Accepted(Accepted {})), Ok(()));
-    assert!(matches!(Fault::of_outcome(Outcome::Released(Released {})), Err(Fault::Passing(_))));
-    assert!(matches!(Fault::of_outcome(Outcome::Modified(modified)), Err(Fault::Passing(_))));
+    assert!(matches!(Fault::of_outcome(Outcome::Released(Released {})), Err(Fault::Transient(_))));
+    assert!(matches!(Fault::of_outcome(Outcome::Modified(modified)), Err(Fault::Transient(_))));
     let rejected = Outcome::Rejected(Rejected { error: None });
     assert!(matches!(Fault::of_outcome(rejected), Err(Fault::Refused { .. })));
 }
 
 #[test]
-fn a_condition_that_nobody_knows_is_a_refusal() {
+fn an_unknown_condition_is_a_refusal() {
     let refused = Fault::of_condition("com.microsoft:argument-out-of-range", "partition 7");
     let error = refused.error("ns/flow", 0, 0, Duration::ZERO);
     assert_eq!(

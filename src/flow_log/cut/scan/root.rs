@@ -1,85 +1,92 @@
-//! The root object around the array: finds the member `records`, and passes over all others.
+//! The root object around the array: finds the member `records` and skips all others.
 
-use super::is_space;
-use crate::flow_log::cut::{CutError, Expected, Nesting};
+use crate::flow_log::cut::error::{CutError, Expected};
+use crate::flow_log::cut::json::is_space;
+use crate::flow_log::cut::nesting::Nesting;
 
 /// The member that holds the records.
 const RECORDS: &[u8] = b"records";
 
-/// As long as that name can be written, each letter as `\u0072` and so on.
-const LONGEST: usize = 6 * RECORDS.len();
+/// The longest spelling of that name, with an escape such as `\u0072` for each letter.
+const LONGEST_NAME: usize = 6 * RECORDS.len();
 
-/// Where the root stands between two bytes. Whitespace may stand before what comes next.
+/// What the next byte belongs to. Whitespace may come before it, except in names, numbers and strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The root's `{` comes next.
+    /// The root's `{`.
     Opener,
-    /// The first member's name, or the root's `}`, comes next.
+    /// The first member's name, or the root's `}`.
     First,
-    /// The name of a member behind a comma comes next.
+    /// A member's name, after a comma.
     Name,
-    /// In a name.
+    /// The rest of a name.
     InName,
-    /// In a name, behind a backslash.
+    /// The byte after a backslash in a name.
     NameEscape,
-    /// The `:` behind a name comes next.
+    /// The `:` after a name.
     Colon,
-    /// A member's value comes next.
+    /// A member's value.
     Value,
-    /// In a number or a literal.
-    Bare,
-    /// In an object or a list, outside its strings.
+    /// The rest of a number or a literal.
+    Literal,
+    /// An object or a list, outside its strings.
     Nested,
-    /// In a string.
+    /// A string.
     Text,
-    /// In a string, behind a backslash.
+    /// The byte after a backslash in a string.
     Escape,
-    /// The comma behind a member, or the root's `}`, comes next.
-    Behind,
-    /// Nothing comes next.
+    /// The comma after a member, or the root's `}`.
+    AfterValue,
+    /// Nothing: the root is closed.
     Closed,
 }
 
-/// The root object, byte by byte, but for what stands in the array.
+/// The root object, byte by byte, without the content of the array.
 #[derive(Clone, Debug)]
 pub(super) struct Root {
     state: State,
-    /// The name of the member at hand as written, as far as it can be `records`.
+    /// The current member's name as written, up to one byte more than [`LONGEST_NAME`].
     name: Vec<u8>,
-    /// Whether the member at hand is `records`.
-    at_records: bool,
-    /// Whether `records` was met.
-    met: bool,
-    /// Whether no other member was.
-    alone: bool,
-    /// The brackets open in the value at hand.
+    /// Whether the current member is `records`.
+    in_records: bool,
+    /// Whether the member `records` was seen.
+    records_seen: bool,
+    /// Whether no other member was seen.
+    only_records: bool,
+    /// The open brackets of the current value.
     nesting: Nesting,
 }
 
 impl Root {
     /// Before the root's `{`.
     pub(super) fn from_start() -> Self {
-        let nesting = Nesting::default();
-        Self { state: State::Opener, name: Vec::new(), at_records: false, met: false, alone: true, nesting }
+        Self {
+            state: State::Opener,
+            name: Vec::new(),
+            in_records: false,
+            records_seen: false,
+            only_records: true,
+            nesting: Nesting::default(),
+        }
     }
 
-    /// In the array; what stands before it is not known.
+    /// In the array, whatever came before it.
     pub(super) fn in_array() -> Self {
-        Self { state: State::Behind, met: true, ..Self::from_start() }
+        Self { state: State::AfterValue, records_seen: true, ..Self::from_start() }
     }
 
-    /// Whether the root's `}` was met.
+    /// Whether the root's `}` was seen.
     pub(super) fn is_closed(&self) -> bool {
         self.state == State::Closed
     }
 
-    /// Whether no member but `records` was met.
-    pub(super) fn is_plain(&self) -> bool {
-        self.alone
+    /// Whether no member but `records` was seen.
+    pub(super) fn has_only_records(&self) -> bool {
+        self.only_records
     }
 
-    /// Takes a byte outside the array; whether it is the array's `[`. After that, the next byte to be taken
-    /// is the one behind the array's `]`.
+    /// Takes a byte outside the array. Returns whether it is the array's `[`; then the next byte to take is
+    /// the one after the array's `]`.
     pub(super) fn take(&mut self, byte: u8, offset: u64) -> Result<bool, CutError> {
         self.state = match (self.state, byte) {
             (State::InName, b'"') => {
@@ -88,17 +95,17 @@ impl Root {
             }
             (State::InName, b'\\') => self.in_name(byte, State::NameEscape),
             (State::InName | State::NameEscape, _) => self.in_name(byte, State::InName),
-            (State::Text, b'"') => self.behind_value(),
+            (State::Text, b'"') => self.after_value(),
             (State::Text, b'\\') => State::Escape,
             (State::Text | State::Escape, _) | (State::Nested, b'"') => State::Text,
             (State::Nested, b'{' | b'[') => self.open(byte, offset)?,
             (State::Nested, b'}' | b']') => {
                 self.nesting.close(byte, offset)?;
-                self.behind_value()
+                self.after_value()
             }
             (State::Nested, _) => State::Nested,
-            (State::Bare, _) if is_bare(byte) => State::Bare,
-            (State::Bare, _) if is_space(byte) => State::Behind,
+            (State::Literal, _) if is_literal(byte) => State::Literal,
+            (State::Literal, _) if is_space(byte) => State::AfterValue,
             (_, _) if is_space(byte) => self.state,
             (State::Opener, b'{') => State::First,
             (State::First | State::Name, b'"') => {
@@ -106,16 +113,16 @@ impl Root {
                 State::InName
             }
             (State::Colon, b':') => State::Value,
-            (State::Value, b'[') if self.at_records => {
-                self.state = State::Behind;
-                self.met = true;
+            (State::Value, b'[') if self.in_records => {
+                self.state = State::AfterValue;
+                self.records_seen = true;
                 return Ok(true);
             }
-            (State::Value, b'"') if !self.at_records => State::Text,
-            (State::Value, b'{' | b'[') if !self.at_records => self.open(byte, offset)?,
-            (State::Value, _) if !self.at_records && is_bare(byte) => State::Bare,
-            (State::Bare | State::Behind, b',') => State::Name,
-            (State::First | State::Bare | State::Behind, b'}') if self.met => State::Closed,
+            (State::Value, b'"') if !self.in_records => State::Text,
+            (State::Value, b'{' | b'[') if !self.in_records => self.open(byte, offset)?,
+            (State::Value, _) if !self.in_records && is_literal(byte) => State::Literal,
+            (State::Literal | State::AfterValue, b',') => State::Name,
+            (State::First | State::Literal | State::AfterValue, b'}') if self.records_seen => State::Closed,
             (state, _) => {
                 let expected = self.expected(state, byte);
                 return Err(CutError { offset, expected, found: byte });
@@ -124,60 +131,60 @@ impl Root {
         Ok(false)
     }
 
-    /// What could have stood where `byte` can't.
+    /// What would be valid instead of `byte`.
     fn expected(&self, state: State, byte: u8) -> Expected {
         match state {
             State::Opener => Expected::Opener,
             State::Closed => Expected::End,
             State::Colon => Expected::Colon,
-            State::Value if self.at_records => Expected::Array,
+            State::Value if self.in_records => Expected::Array,
             State::Value => Expected::Value,
-            _ if byte == b'}' && !self.met && state != State::Name => Expected::Records,
+            _ if byte == b'}' && !self.records_seen && state != State::Name => Expected::Records,
             State::First | State::Name => Expected::Name,
             _ => Expected::Separator,
         }
     }
 
     fn in_name(&mut self, byte: u8, next: State) -> State {
-        // One byte more than fits tells that the name is longer.
-        if self.name.len() <= LONGEST {
+        // One byte more shows that the name is longer.
+        if self.name.len() <= LONGEST_NAME {
             self.name.push(byte);
         }
         next
     }
 
-    /// Takes the `"` that ends a name.
+    /// Takes the closing `"` of a name.
     fn end_name(&mut self, found: u8, offset: u64) -> Result<(), CutError> {
-        self.at_records = self.name == RECORDS;
-        self.alone &= self.at_records;
+        self.in_records = self.name == RECORDS;
+        self.only_records &= self.in_records;
         let expected = match &self.name[..] {
-            RECORDS if self.met => Expected::OneRecords,
+            RECORDS if self.records_seen => Expected::OneRecords,
             escaped if is_records_escaped(escaped) => Expected::PlainName,
             _ => return Ok(()),
         };
         Err(CutError { offset, expected, found })
     }
 
-    /// Takes a bracket that opens.
+    /// Takes an opening bracket.
     fn open(&mut self, bracket: u8, offset: u64) -> Result<State, CutError> {
         self.nesting.open(bracket, offset)?;
         Ok(State::Nested)
     }
 
-    /// The state behind a string or a bracket that closes.
-    fn behind_value(&self) -> State {
-        if self.nesting.depth() == 0 { State::Behind } else { State::Nested }
+    /// The state after a string or a closing bracket.
+    fn after_value(&self) -> State {
+        if self.nesting.depth() == 0 { State::AfterValue } else { State::Nested }
     }
 }
 
-/// Whether `byte` may stand in a number or a literal.
-fn is_bare(byte: u8) -> bool {
+/// Whether `byte` is valid in a number or a literal.
+fn is_literal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
 }
 
-/// Whether the name `raw` reads `records` and has escapes.
+/// Whether `raw` is the name `records` written with escapes.
 fn is_records_escaped(raw: &[u8]) -> bool {
-    if raw.len() > LONGEST || !raw.contains(&b'\\') {
+    if raw.len() > LONGEST_NAME || !raw.contains(&b'\\') {
         return false;
     }
     let quoted = [b"\"", raw, b"\""].concat();

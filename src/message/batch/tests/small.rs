@@ -2,25 +2,25 @@
 
 use super::*;
 
-/// `count` records of two bytes, with a comma before those that `comma` says.
+/// `count` records of two bytes, with a comma before those for which `comma` is true.
 fn tiny(count: usize, comma: impl Fn(usize) -> bool) -> String {
     let records = (0..count).map(|index| if comma(index) { ",{}" } else { "{}" });
     format!("{{\"records\":[{}]}}", records.collect::<String>())
 }
 
 #[test]
-fn a_message_is_made_of_a_bounded_number_of_slices() {
-    // The first record of a run follows nothing, so a comma before it changes nothing.
+fn a_message_has_a_bounded_number_of_slices() {
+    // The first record of a run is never contiguous, so a comma before it changes nothing.
     for blob in [tiny(5000, |_| false), tiny(5000, |index| index % 3 == 1), tiny(3000, |index| index < 1500)]
     {
         let records = oracle::cut(Cutter::from_start(), blob.as_bytes(), &[]).records;
         let expected = naive(blob.as_bytes(), &records, 1 << 20);
-        let events = pack(Cutter::from_start(), blob.as_bytes(), 1 << 20);
-        assert_eq!(events, expected);
-        for (index, event) in events.iter().enumerate() {
-            let (Event::Message { range, .. } | Event::NeverFits(range)) = event;
+        let outputs = pack(Cutter::from_start(), blob.as_bytes(), 1 << 20);
+        assert_eq!(outputs, expected);
+        for (index, output) in outputs.iter().enumerate() {
+            let (Output::Message { range, .. } | Output::NeverFits(range)) = output;
             let tail = &blob.as_bytes()[usize::try_from(range.end).unwrap()..];
-            assert_eq!(pack(Cutter::after_record(range.end), tail, 1 << 20), events[index + 1..]);
+            assert_eq!(pack(Cutter::after_record(range.end), tail, 1 << 20), outputs[index + 1..]);
         }
     }
 }
@@ -34,7 +34,7 @@ fn records_of_two_bytes_cost_little_more_than_their_bytes() {
         let mut packer = Packer::new(1 << 20);
         let (mut pieces, mut bytes, mut messages) = (0, 0, 0);
         while let Some(record) = cutter.next_record().unwrap() {
-            let Added::Full(plan) = packer.add(&record) else { continue };
+            let Packed::Full(plan) = packer.add(&record) else { continue };
             let end = plan.range.end;
             let message = plan.message(&cutter).unwrap();
             cutter.release(end);

@@ -4,7 +4,6 @@ use super::{NINE, horizon, hour, own_records, received, sorted, sweep, world_at}
 use crate::support::samples::{blob_in, container};
 use crate::support::world::{World, records};
 use flowlog_forwarder::checkpoint::{Checkpoint, Progress};
-use flowlog_forwarder::flow_log::CheckpointKey;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::SweepOutcome;
 use std::sync::Arc;
@@ -90,7 +89,7 @@ async fn the_second_copy_follows_the_watermark() {
 #[tokio::test]
 async fn the_watermark_of_an_earlier_version_is_gone_on_from() {
     let world = World::default();
-    let key = CheckpointKey::of_sweep(&container());
+    let key = container().sweep_key();
     let progress = Progress { offset: hour(-3).number(), ..Progress::default() };
     let row = Checkpoint { progress, ..Checkpoint::new("all before".to_owned()) };
     world.table.swap(&key, &row, None).await.unwrap();

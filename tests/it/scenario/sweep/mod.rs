@@ -15,7 +15,7 @@ use crate::support::memory_hub::Failure;
 use crate::support::samples::{blob_in, container, content, record};
 use crate::support::world::{MemorySweeper, World, play, records};
 use flowlog_forwarder::checkpoint::Checkpoint;
-use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
+use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::hour::Hour;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::ports::hub::HubError;
@@ -71,7 +71,7 @@ fn sorted(mut records: Vec<String>) -> Vec<String> {
 
 /// The hour before which the sample container is known to be forwarded.
 fn horizon(world: &World) -> Hour {
-    Hour::new(world.table.row(&CheckpointKey::of_sweep(&container())).unwrap().progress.offset)
+    Hour::new(world.table.row(&container().sweep_key()).unwrap().progress.offset)
 }
 
 #[tokio::test]
@@ -322,7 +322,7 @@ async fn a_container_that_does_not_exist_yet_is_told_and_does_not_keep_the_other
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.missing.as_slice(), swept.records), (&[nowhere.to_string()][..], 2));
     assert!(!swept.scanned_nothing());
-    assert_eq!(world.table.row(&CheckpointKey::of_sweep(&nowhere)), None, "it begins when it is there");
+    assert_eq!(world.table.row(&nowhere.sweep_key()), None, "it begins when it is there");
 }
 
 #[tokio::test]

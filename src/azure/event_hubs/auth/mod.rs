@@ -1,0 +1,9 @@
+//! Tokens for an event hub, and the protocol that presents them.
+
+mod access;
+mod cbs;
+mod sas;
+
+pub(super) use access::CbsToken;
+pub use access::{HUB_SCOPE, HubAccess};
+pub(super) use cbs::Cbs;

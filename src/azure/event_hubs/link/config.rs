@@ -1,0 +1,20 @@
+//! What opening a link needs.
+
+use crate::azure::event_hubs::address::HubAddress;
+use crate::azure::event_hubs::auth::{CbsToken, HubAccess};
+use crate::azure::event_hubs::fault::Fault;
+use crate::azure::event_hubs::options::HubOptions;
+
+/// The hub, the credential and the options of every link that a producer opens.
+pub(in crate::azure::event_hubs) struct LinkConfig {
+    pub(in crate::azure::event_hubs) address: HubAddress,
+    pub(in crate::azure::event_hubs) access: HubAccess,
+    pub(in crate::azure::event_hubs) options: HubOptions,
+}
+
+impl LinkConfig {
+    /// A token for the hub.
+    pub(super) async fn token(&self) -> Result<CbsToken, Fault> {
+        self.access.token(&self.address.audience(), self.options.signature_life).await
+    }
+}
