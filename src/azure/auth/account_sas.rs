@@ -1,6 +1,6 @@
 //! Authorises storage requests with a shared access signature (SAS), for connection strings with a key or a SAS.
 //!
-//! A key signs each try anew, so that a signature never expires in a process that runs for months.
+//! A key signs each try again, so that a signature never expires in a process that runs for months.
 
 use async_trait::async_trait;
 use azure_core::http::policies::{Policy, PolicyResult};
