@@ -110,7 +110,7 @@ async fn an_event_of_a_future_hour_reads_nothing() {
     process.world.commit(&ahead, &records(3));
     let answer = process.deliver(&ahead).await;
     assert_eq!(answer.status, 200);
-    assert!(answer.logs()[0].contains("more than a day ahead"), "{answer:?}");
+    assert!(answer.logs()[0].contains("more than a day in the future"), "{answer:?}");
     assert!(process.world.blobs.take_reads().is_empty() && process.world.received().is_empty());
 }
 
