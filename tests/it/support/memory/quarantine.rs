@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Debug, Default)]
 pub struct MemoryQuarantine {
-    shelf: Arc<Mutex<Shelf>>,
+    stored: Arc<Mutex<Shelf>>,
 }
 
 #[derive(Debug, Default)]
@@ -20,32 +20,32 @@ struct Shelf {
 impl MemoryQuarantine {
     /// The items, by blob and offset.
     pub fn items(&self) -> Vec<(Note, Vec<u8>)> {
-        let mut items: Vec<_> = self.shelf.lock().unwrap().items.values().cloned().collect();
+        let mut items: Vec<_> = self.stored.lock().unwrap().items.values().cloned().collect();
         items.sort_by_key(|(note, _)| (note.blob.clone(), note.range.start));
         items
     }
 
     pub fn item(&self, item: &ItemName) -> Option<(Note, Vec<u8>)> {
-        self.shelf.lock().unwrap().items.get(item).cloned()
+        self.stored.lock().unwrap().items.get(item).cloned()
     }
 
     /// How often an item was finished, counting repeats.
     pub fn finished(&self) -> u64 {
-        self.shelf.lock().unwrap().finished
+        self.stored.lock().unwrap().finished
     }
 }
 
 impl Quarantine for MemoryQuarantine {
     async fn stage(&self, item: &ItemName, piece: u32, bytes: Rope) -> Result<(), QuarantineError> {
-        self.shelf.lock().unwrap().staged.insert((item.clone(), piece), bytes.to_bytes().to_vec());
+        self.stored.lock().unwrap().staged.insert((item.clone(), piece), bytes.to_bytes().to_vec());
         Ok(())
     }
 
     async fn finish(&self, item: &ItemName, pieces: u32, note: &Note) -> Result<(), QuarantineError> {
-        let mut shelf = self.shelf.lock().unwrap();
-        let bytes = (0..pieces).flat_map(|piece| shelf.staged[&(item.clone(), piece)].clone()).collect();
-        shelf.items.insert(item.clone(), (note.clone(), bytes));
-        shelf.finished += 1;
+        let mut stored = self.stored.lock().unwrap();
+        let bytes = (0..pieces).flat_map(|piece| stored.staged[&(item.clone(), piece)].clone()).collect();
+        stored.items.insert(item.clone(), (note.clone(), bytes));
+        stored.finished += 1;
         Ok(())
     }
 }
