@@ -1,8 +1,8 @@
-metadata description = 'The event subscriptions of the flow-log accounts. They name the function, so it must have been published before.'
+metadata description = 'The event subscriptions of the flow-log accounts. Publish the function first: they refer to it.'
 
 targetScope = 'resourceGroup'
 
-@description('A flow-log account\'s place, as main.bicep gives it.')
+@description('A flow-log account, from the output `sources` of main.bicep.')
 type subscribedAccount = {
   @description('Name of the account.')
   name: string
@@ -10,7 +10,7 @@ type subscribedAccount = {
   @description('Resource group of the account.')
   resourceGroup: string
 
-  @description('Id of the subscription of the account.')
+  @description('Subscription id of the account.')
   subscriptionId: string
 
   @description('Name of the account\'s system topic.')
@@ -26,13 +26,13 @@ param functionAppId string
 @description('Flow-log containers: the output `containers` of main.bicep.')
 param containers string[]
 
-@description('Resource id of the storage account that takes events which could not be delivered: the output `hostStorageId` of main.bicep.')
+@description('Resource id of the storage account for dead-lettered events: the output `hostStorageId` of main.bicep.')
 param deadLetterAccountId string
 
-@description('Container for them: the output `deadLetterContainer` of main.bicep.')
+@description('Container for dead-lettered events: the output `deadLetterContainer` of main.bicep.')
 param deadLetterContainer string
 
-// The name that the vendors' guide gives it: a subscription made by that guide on the same topic is brought to this state.
+// The name in the vendors' guide, so that this replaces a subscription that was created by that guide.
 var subscriptionName = 'vnet-flowlogs-to-function'
 
 module subscriptions 'modules/event-subscription.bicep' = [

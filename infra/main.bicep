@@ -1,31 +1,31 @@
-metadata description = 'Everything that flowlog-forwarder needs in Azure except the event subscriptions, which events.bicep adds once the function is published.'
+metadata description = 'All Azure resources of flowlog-forwarder except the event subscriptions, which events.bicep creates after the function is published.'
 
 targetScope = 'resourceGroup'
 
-// ---- What there is: types ----
+// ---- Types ----
 
-@description('A storage account that Network Watcher writes flow logs to: of the Standard tier, and of a kind that raises events.')
+@description('A storage account to which Network Watcher writes flow logs. It must be of the Standard tier and of a kind that raises events.')
 type flowLogAccount = {
   @description('Name of the account.')
   name: string
 
-  @description('Resource group of the account; that of the deployment when left out.')
+  @description('Resource group of the account; default: that of the deployment.')
   resourceGroup: string?
 
-  @description('Id of the subscription of the account; that of the deployment when left out. It must belong to the same tenant.')
+  @description('Subscription id of the account, in the same tenant; default: that of the deployment.')
   subscriptionId: string?
 
-  @description('Region of the account; that of the deployment when left out.')
+  @description('Region of the account; default: that of the deployment.')
   location: string?
 
-  @description('Whether to create the account. One that is there is only read.')
+  @description('Whether to create the account. An existing account is not changed.')
   create: bool?
 
-  @description('Name of the Event Grid system topic that the account has already: there can be one only. It needs a system-assigned identity. Created when left out.')
+  @description('Name of the account\'s existing Event Grid system topic, which needs a system-assigned identity. An account can have only one. Default: create one.')
   existingTopic: string?
 }
 
-@description('A flow log for Network Watcher to write.')
+@description('A flow log to create in Network Watcher.')
 type flowLog = {
   @description('Name of the flow log.')
   name: string
@@ -33,45 +33,45 @@ type flowLog = {
   @description('Resource id of the virtual network, subnet or network interface.')
   targetId: string
 
-  @description('Region of the target; that of the deployment when left out.')
+  @description('Region of the target; default: that of the deployment.')
   location: string?
 
-  @description('Position in `flowLogAccounts` of the account that takes it; the first when left out.')
+  @description('Index in `flowLogAccounts` of the account to write to; default: 0.')
   account: int?
 
-  @description('Days that its blobs are kept; kept for ever when left out or 0.')
+  @description('Retention of its blobs, days; 0 keeps them forever. Default: 0.')
   retentionDays: int?
 
-  @description('Name of the region\'s Network Watcher; Azure\'s own choice of name when left out.')
+  @description('Name of the region\'s Network Watcher; default: the name that Azure gives it.')
   watcherName: string?
 
-  @description('Resource group of the Network Watcher; Azure\'s own choice when left out.')
+  @description('Resource group of the Network Watcher; default: the group that Azure creates for it.')
   watcherResourceGroup: string?
 }
 
-@description('An event hub that is there already.')
+@description('The namespace of an existing event hub.')
 type existingHub = {
   @description('Name of the namespace.')
   namespaceName: string
 
-  @description('Resource group of the namespace; that of the deployment when left out.')
+  @description('Resource group of the namespace; default: that of the deployment.')
   resourceGroup: string?
 
-  @description('Id of the subscription of the namespace; that of the deployment when left out.')
+  @description('Subscription id of the namespace; default: that of the deployment.')
   subscriptionId: string?
 }
 
 // ---- The forwarder ----
 
-@description('What names begin with: lower-case letters and digits.')
+@description('Prefix of resource names: lower-case letters and digits.')
 @minLength(2)
 @maxLength(11)
 param prefix string = 'flowlog'
 
-@description('Region. Event Grid, Network Watcher and the bill ask for that of the flow-log accounts.')
+@description('Region of the deployment. Use that of the flow-log accounts: Event Grid and Network Watcher require it, and transfers cost less.')
 param location string = resourceGroup().location
 
-@description('Tags of everything that is created.')
+@description('Tags of all created resources.')
 param tags object = {
   application: 'flowlog-forwarder'
 }
@@ -79,65 +79,65 @@ param tags object = {
 @description('Name of the function app.')
 param functionAppName string = '${prefix}-${uniqueString(resourceGroup().id, prefix)}'
 
-@description('Whether the app has an identity of its own resource, which outlives the app and can be given roles beforehand, or the one that comes and goes with the app.')
+@description('Kind of the app\'s managed identity. A user-assigned one is a separate resource that outlives the app; a system-assigned one is created and deleted with the app.')
 @allowed(['userAssigned', 'systemAssigned'])
 param identityKind string = 'userAssigned'
 
-@description('Memory of an instance, MB. The forwarder\'s own use is flat; CPU and network grow with it.')
+@description('Memory of an instance, MB. The forwarder needs little, but CPU and network bandwidth grow with it.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Instances at most.')
+@description('Maximum number of instances.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
-@description('Instances kept warm for events, billed all the time; 0 lets the first event after a pause wait for a start.')
+@description('Instances that always run, and are always billed. With 0, the first event after a pause waits for a cold start.')
 @minValue(0)
 @maxValue(20)
 param alwaysReadyInstances int = 0
 
-@description('Log filter, as `RUST_LOG`.')
+@description('Log filter (`RUST_LOG`).')
 param logFilter string = 'info'
 
-@description('Order of records, as `EVENT_HUB_PARTITION_KEY`: `none`, or `nic` to send each network interface\'s records to one partition.')
+@description('Partition key (`EVENT_HUB_PARTITION_KEY`): `none`, or `nic` to send all records of a network interface to one partition, which keeps their order.')
 @allowed(['none', 'nic'])
 param partitionKey string = 'none'
 
-@description('Upper bound for one message, bytes, as `MAX_MESSAGE_BYTES`; 0 for what the hub takes.')
+@description('Maximum size of a message, bytes (`MAX_MESSAGE_BYTES`); 0 for the hub\'s limit.')
 @minValue(0)
 param maxMessageBytes int = 0
 
-@description('When the sweep looks for what no event brought, as `FLOWLOG_SWEEP_SCHEDULE`: seconds, minutes, hours, days, months, weekdays.')
+@description('Schedule of the sweep, which forwards records that no event announced (`FLOWLOG_SWEEP_SCHEDULE`): seconds, minutes, hours, days, months, weekdays.')
 param sweepSchedule string = '0 */5 * * * *'
 
-@description('Days that checkpoints are kept, as `CHECKPOINT_RETENTION_DAYS`: a sweep catches up from as far back, less a day.')
+@description('Retention of checkpoints, days (`CHECKPOINT_RETENTION_DAYS`). A sweep covers one day less.')
 @minValue(2)
 param checkpointRetentionDays int = 7
 
-@description('Redundancy of the storage accounts that are created.')
+@description('Redundancy of created storage accounts.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
 param storageSku string = 'Standard_LRS'
 
-// ---- Where flow logs come from ----
+// ---- Sources ----
 
-@description('The storage accounts with flow logs, one at least.')
+@description('The storage accounts with flow logs, at least one.')
 @minLength(1)
 param flowLogAccounts flowLogAccount[]
 
-@description('Flow-log containers that are forwarded, as `FLOWLOG_CONTAINERS`.')
+@description('Containers to forward (`FLOWLOG_CONTAINERS`).')
 @minLength(1)
 param containers string[] = ['insights-logs-flowlogflowevent']
 
-@description('Flow logs to switch on; none when they are managed elsewhere.')
+@description('Flow logs to create; none if they are managed elsewhere.')
 param flowLogs flowLog[] = []
 
-// ---- Where they go ----
+// ---- Event hub ----
 
 @description('Name of the event hub.')
 param hubName string = 'flowlogs'
 
-@description('The namespace that has the hub already; null creates both.')
+@description('The namespace of an existing hub; null creates namespace and hub.')
 param hubNamespace existingHub?
 
 @description('Tier of a created namespace.')
@@ -149,7 +149,7 @@ param hubSku string = 'Standard'
 @maxValue(40)
 param hubCapacity int = 1
 
-@description('Throughput units that a created Standard namespace may grow to; 0 for no growth.')
+@description('Maximum throughput units for auto-inflate of a created Standard namespace; 0 turns it off.')
 @minValue(0)
 @maxValue(40)
 param hubMaximumCapacity int = 0
@@ -159,67 +159,67 @@ param hubMaximumCapacity int = 0
 @maxValue(100)
 param hubPartitions int = 4
 
-@description('Hours that a created hub keeps messages: the time that the SIEM may be away.')
+@description('Message retention of a created hub, hours: how long the SIEM may be unavailable.')
 @minValue(1)
 @maxValue(2160)
 param hubRetentionHours int = 24
 
-@description('Consumer group that is created for the SIEM; empty for the default group. In a namespace that was there before, create it there.')
+@description('Consumer group to create for the SIEM; empty for the default group. In an existing hub, create it yourself.')
 param consumerGroup string = 'hunters'
 
-@description('Object id of the service principal by which the SIEM reads: it becomes a receiver of the hub. Empty when it has its role already or needs a key.')
+@description('Object id of the SIEM\'s service principal, which gets the receiver role on the hub. Empty if it has the role already or uses a key.')
 param siemPrincipalId string = ''
 
-@description('Whether a created hub gets a rule with a key that may listen. Only for a SIEM that can\'t use an identity: it opens the namespace to keys.')
+@description('Whether to create an authorization rule with a listen key in a created hub. Only for a SIEM that can\'t use an identity: it enables key authentication for the namespace.')
 param createListenRule bool = false
 
 // ---- Networks ----
 
-@description('Whether storage is reached through private endpoints. Created accounts are closed to everything else; the firewalls of accounts that are there are left alone.')
+@description('Whether to use private endpoints for storage. Created accounts then deny public access; the firewalls of existing accounts are not changed.')
 param privateStorage bool = false
 
-@description('Whether the hub is reached through a private endpoint. A created namespace is closed to everything else, to a SIEM on the internet, too.')
+@description('Whether to use a private endpoint for the hub. A created namespace then denies public access, including that of a SIEM on the internet.')
 param privateHub bool = false
 
-@description('Address range of the network that is created for private endpoints.')
+@description('Address range of the virtual network to create for private endpoints.')
 param networkAddressPrefix string = '10.90.0.0/23'
 
-@description('Resource id of a subnet delegated to Microsoft.App/environments, to use instead of a new network; both subnets or neither.')
+@description('Resource id of an existing subnet for the app, delegated to Microsoft.App/environments, instead of a new network. Set both subnets or neither.')
 param existingFunctionsSubnetId string = ''
 
-@description('Resource id of a subnet for the private endpoints, in a network that the other one reaches.')
+@description('Resource id of an existing subnet for the private endpoints, reachable from the app\'s subnet.')
 param existingEndpointsSubnetId string = ''
 
-@description('Whether private DNS zones are created and linked. Not where a hub network has them: then its owner, or a policy, adds the names.')
+@description('Whether to create and link private DNS zones. Turn this off if a hub network has them; its owner or a policy then adds the records.')
 param createDnsZones bool = true
 
 // ---- Monitoring ----
 
-@description('Resource id of a Log Analytics workspace to use; empty creates one.')
+@description('Resource id of an existing Log Analytics workspace; empty creates one.')
 param existingWorkspaceId string = ''
 
-@description('Days that a created workspace keeps its data.')
+@description('Retention of a created workspace, days.')
 @minValue(30)
 @maxValue(730)
 param logRetentionDays int = 30
 
-@description('Gigabytes a day that a created workspace takes at most; -1 for no limit.')
+@description('Daily quota of a created workspace, GB; -1 for no limit.')
 param logDailyQuotaGb int = -1
 
-@description('Whether alerts are created.')
+@description('Whether to create alerts.')
 param createAlerts bool = true
 
-@description('Whether an hour without messages raises an alert. Not for networks that are quiet for an hour.')
+@description('Whether an hour without messages raises an alert. Turn this off for networks that can be idle for an hour.')
 param alertOnSilence bool = true
 
-@description('Address that alerts are sent to; empty for alerts that are only shown.')
+@description('E-mail address for alerts; empty to show them in the portal only.')
 param alertEmail string = ''
 
 // ---- Names ----
 
 var unique = uniqueString(resourceGroup().id, prefix)
 var hostStorageName = toLower('${prefix}${unique}')
-// What the forwarder itself would create: see TABLE and CONTAINER in src/azure.
+// The forwarder's own names: TABLE and CONTAINER in src/azure.
 var checkpointTable = 'flowlogcheckpoints'
 var quarantineContainer = 'flowlog-quarantine'
 var stateContainer = 'flowlog-state'
@@ -241,7 +241,7 @@ var namespaceId = resourceId(
   namespaceName
 )
 
-// The accounts with everything that may be left out filled in.
+// The accounts, with defaults filled in.
 var sources = map(flowLogAccounts, account => {
   name: account.name
   resourceGroup: account.?resourceGroup ?? resourceGroup().name
@@ -338,7 +338,7 @@ var functionsSubnetId = createsNetwork
   ? network!.outputs.functionsSubnetId
   : (isPrivate ? existingFunctionsSubnetId : '')
 var endpointsSubnetId = createsNetwork ? network!.outputs.endpointsSubnetId : existingEndpointsSubnetId
-// The network of a subnet is what its id says before the subnet.
+// The id of a subnet begins with the id of its network.
 var networkId = split('${functionsSubnetId}/subnets/', '/subnets/')[0]
 
 var zoneNames = {
@@ -442,7 +442,7 @@ module functionApp 'modules/function-app.bicep' = {
     alwaysReadyInstances: alwaysReadyInstances
     subnetId: functionsSubnetId
   }
-  // An app that starts before its endpoints have names would look for its storage on the internet.
+  // Before the endpoints have DNS records, the app would connect to its storage's public address.
   dependsOn: [
     privateEndpoints
   ]
@@ -577,7 +577,7 @@ module workbook 'modules/workbook.bicep' = {
   }
 }
 
-// ---- What publishing, the event subscriptions and checks need ----
+// ---- Outputs for scripts/deploy.sh and events.bicep ----
 
 @description('Name of the function app.')
 output functionAppName string = functionApp.outputs.name
@@ -591,13 +591,13 @@ output hostStorageId string = hostStorage.outputs.id
 @description('Name of the host\'s storage account.')
 output hostStorageName string = hostStorage.outputs.name
 
-@description('Container of events that could not be delivered.')
+@description('Container for dead-lettered events.')
 output deadLetterContainer string = deadLetterContainer
 
-@description('Flow-log containers that are forwarded.')
+@description('Forwarded containers.')
 output containers string[] = containers
 
-@description('Flow-log accounts, each with its place and its system topic.')
+@description('Flow-log accounts, each with resource group, subscription and system topic.')
 output sources array = sources
 
 @description('Object id of the forwarder\'s identity.')
@@ -606,7 +606,7 @@ output principalId string = principalId
 @description('Resource id of the Event Hubs namespace.')
 output namespaceId string = namespaceId
 
-// ---- What Hunters asks for ----
+// ---- Outputs for the data source in Hunters ----
 
 @description('Subscription id.')
 output huntersSubscriptionId string = namespaceSubscriptionId

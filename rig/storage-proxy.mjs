@@ -95,9 +95,9 @@ class StorageProxy {
   /** Counts of the requests whose path matches. */
   report({ log = false, path = "" } = {}) {
     const pattern = new RegExp(path);
-    const asked = this.log.filter((entry) => pattern.test(entry.path));
+    const matching = this.log.filter((entry) => pattern.test(entry.path));
     const held = this.#held.filter((entry) => pattern.test(entry.path)).length;
-    return { ...totals(asked), held, ...(log ? { log: asked } : {}) };
+    return { ...totals(matching), held, ...(log ? { log: matching } : {}) };
   }
 
   reset() {

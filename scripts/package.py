@@ -89,8 +89,8 @@ def pack(binary, zip_path, folder, when):
 
 
 def has_std(triple):
-    asked = ["rustc", "--print", "target-libdir", "--target", triple]
-    found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    command = ["rustc", "--print", "target-libdir", "--target", triple]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     return bool(found) and any(Path(found).glob("libstd-*"))
 
 
@@ -98,11 +98,11 @@ def build_tools():
     """Installs cargo-zigbuild and zig, once for each set of versions, and returns their folder."""
     home = TOOLS / "venv"
     installed = home / "installed"
-    wanted = "\n".join(BUILD_TOOLS)
-    if not installed.exists() or installed.read_text() != wanted:
+    required = "\n".join(BUILD_TOOLS)
+    if not installed.exists() or installed.read_text() != required:
         venv.create(home, clear=True, with_pip=True)
         run(home / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *BUILD_TOOLS)
-        installed.write_text(wanted)
+        installed.write_text(required)
     return home / "bin"
 
 

@@ -1,7 +1,7 @@
-@description('What the alerts\' names begin with.')
+@description('Prefix of the alerts\' names.')
 param prefix string
 
-@description('Region of the alerts on logs: that of the Application Insights component.')
+@description('Region of the log alerts: that of the Application Insights component.')
 param location string
 
 @description('Tags of the alerts.')
@@ -19,31 +19,31 @@ param hubName string
 @description('Resource ids of the flow-log accounts\' system topics.')
 param topicIds string[]
 
-@description('Whether an hour without any message at the hub raises an alert.')
+@description('Whether an hour without messages raises an alert.')
 param alertOnSilence bool
 
-@description('Address that alerts are sent to; empty for alerts that are only shown.')
+@description('E-mail address for alerts; empty to show them in the portal only.')
 param emailAddress string
 
-// The forwarder writes one JSON object a line, which the host passes on as a trace's message.
+// The forwarder logs one JSON object a line; the host sends each as the message of a trace.
 var lines = 'traces | where message startswith "{" | extend line = parse_json(message)'
 
-// The line that each sweep ends with.
+// The log line at the end of each sweep.
 var sweeps = '${lines} | extend message = tostring(line.message) | where message startswith "swept "'
 
 var queries = [
   {
     name: 'quarantined'
     severity: 1
-    description: 'Records were put into quarantine: kept, but not forwarded.'
-    query: '${lines} | where tostring(line.message) startswith "quarantined, not forwarded" | project timestamp, blob = tostring(line.blob), item = tostring(line.item), reason = tostring(line.message)'
+    description: 'Records were quarantined: stored, but not forwarded.'
+    query: '${lines} | where tostring(line.message) startswith "bytes quarantined instead of forwarded" | project timestamp, blob = tostring(line.blob), item = tostring(line.item), reason = tostring(line.message)'
     operator: 'GreaterThan'
     threshold: 0
   }
   {
     name: 'never-swept'
     severity: 1
-    description: 'Hours grew older than the retention before a sweep reached their end: what was not forwarded of them is not forwarded by itself any more.'
+    description: 'Hours became older than the retention before a sweep finished them. Their remaining records are no longer forwarded automatically.'
     query: '${lines} | where tostring(line.level) == "ERROR" and tostring(line.message) startswith "hours from " | project timestamp, container = tostring(line.container), reason = tostring(line.message)'
     operator: 'GreaterThan'
     threshold: 0
@@ -51,7 +51,7 @@ var queries = [
   {
     name: 'table-lost'
     severity: 1
-    description: 'The checkpoint table lost its rows: nothing is left out, but blobs of the last hours are forwarded twice.'
+    description: 'The checkpoint table lost its rows. No record is lost, but blobs of the last hours are forwarded twice.'
     query: '${lines} | where tostring(line.message) startswith "the checkpoint table lost its rows" | project timestamp, container = tostring(line.container), reason = tostring(line.message)'
     operator: 'GreaterThan'
     threshold: 0
@@ -59,7 +59,7 @@ var queries = [
   {
     name: 'broken'
     severity: 1
-    description: 'A sweep found blobs of which some can not be forwarded, because they are no flow logs.'
+    description: 'A sweep found blobs that cannot be forwarded because they are not valid flow logs.'
     query: '${sweeps} | where message !contains ", 0 broken" | project timestamp, message'
     operator: 'GreaterThan'
     threshold: 0
@@ -67,7 +67,7 @@ var queries = [
   {
     name: 'not-swept'
     severity: 1
-    description: 'No sweep ended well for a quarter of an hour: it failed, or the timer does not run.'
+    description: 'No sweep succeeded for 15 minutes: it fails, or the timer does not run.'
     query: 'requests | where name == "FlowLogSweep" and success == true | project timestamp'
     operator: 'LessThan'
     threshold: 1
@@ -75,7 +75,7 @@ var queries = [
   {
     name: 'sweeps-fail'
     severity: 2
-    description: 'Two sweeps running met failures: what is behind does not catch up by itself.'
+    description: 'Two consecutive sweeps reported failures: late blobs are not caught up with.'
     query: '${sweeps} | order by timestamp asc | extend failed = message contains "first failure: " | where failed and prev(failed) | project timestamp, message'
     operator: 'GreaterThan'
     threshold: 0
@@ -83,7 +83,7 @@ var queries = [
   {
     name: 'errors'
     severity: 2
-    description: 'The forwarder logged errors. What failed is delivered again and swept; an error that stays needs a hand.'
+    description: 'The forwarder logged errors. Failed events are delivered again and swept; repeated errors need attention.'
     query: '${lines} | where tostring(line.level) == "ERROR" | project timestamp, reason = tostring(line.message)'
     operator: 'GreaterThan'
     threshold: 20
@@ -91,7 +91,7 @@ var queries = [
   {
     name: 'failures'
     severity: 2
-    description: 'Invocations failed: the forwarder answered with an error, or did not run.'
+    description: 'Invocations failed: the forwarder answered with an error or did not run.'
     query: 'requests | where success == false | project timestamp, name, resultCode'
     operator: 'GreaterThan'
     threshold: 20
@@ -159,7 +159,7 @@ resource deadLettered 'Microsoft.Insights/metricAlerts@2018-03-01' = [
     location: 'global'
     tags: tags
     properties: {
-      description: 'Event Grid gave up on events. The sweep forwards what they were about; the reason needs a look.'
+      description: 'Event Grid dead-lettered events. The sweep forwards their blobs; find out why the deliveries failed.'
       severity: 2
       enabled: true
       scopes: [topicId]
@@ -189,7 +189,7 @@ resource throttled 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The namespace throttles: it needs more throughput units.'
+    description: 'The namespace throttles requests: it needs more throughput units.'
     severity: 2
     enabled: true
     scopes: [namespaceId]
@@ -218,7 +218,7 @@ resource silent 'Microsoft.Insights/metricAlerts@2018-03-01' = if (alertOnSilenc
   location: 'global'
   tags: tags
   properties: {
-    description: 'No message reached the hub for an hour, though flow logs are written every minute while there is traffic.'
+    description: 'The hub received no message for an hour. Flow logs are written every minute while there is traffic.'
     severity: 1
     enabled: true
     scopes: [namespaceId]

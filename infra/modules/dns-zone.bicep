@@ -4,7 +4,7 @@ param name string
 @description('Tags of the zone.')
 param tags object
 
-@description('Resource id of the virtual network that asks it.')
+@description('Resource id of the virtual network to link.')
 param networkId string
 
 resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = {

@@ -10,37 +10,37 @@ param location string
 @description('Tags of the namespace.')
 param tags object
 
-@description('Tier: Basic takes messages of up to 256 KB and knows no consumer groups, so Standard is the least.')
+@description('Tier of the namespace. Basic is not supported: its messages have at most 256 KB, and it has no consumer groups.')
 @allowed(['Standard', 'Premium'])
 param skuName string
 
-@description('Throughput units (Standard: 1 MB/s in, 2 MB/s out each) or processing units (Premium) to begin with.')
+@description('Initial throughput units (Standard: 1 MB/s in and 2 MB/s out each) or processing units (Premium).')
 @minValue(1)
 @maxValue(40)
 param capacity int
 
-@description('Throughput units that Standard may grow to by itself; 0 keeps it at its capacity.')
+@description('Maximum throughput units for auto-inflate, Standard only; 0 turns it off.')
 @minValue(0)
 @maxValue(40)
 param maximumCapacity int
 
-@description('Partitions of the hub. Standard can\'t change the number later.')
+@description('Partitions of the hub. In Standard, the number can\'t be changed later.')
 @minValue(1)
 @maxValue(100)
 param partitionCount int
 
-@description('Hours that messages stay in the hub: at most 168 for Standard, 2160 for Premium.')
+@description('Message retention, hours: at most 168 for Standard, 2160 for Premium.')
 @minValue(1)
 @maxValue(2160)
 param retentionHours int
 
-@description('Consumer group for the SIEM; empty for the default one alone.')
+@description('Consumer group to create for the SIEM; empty for the default group only.')
 param consumerGroup string
 
-@description('Whether the hub gets a rule with a key that may listen, for a SIEM that can\'t use an identity. Keys are refused by the whole namespace otherwise.')
+@description('Whether to create an authorization rule with a listen key, for a SIEM that can\'t use an identity. Otherwise, key authentication is disabled for the namespace.')
 param createListenRule bool
 
-@description('Whether the namespace is reached through private endpoints only.')
+@description('Whether only private endpoints can reach the namespace.')
 param isPrivate bool
 
 var inflates = skuName == 'Standard' && maximumCapacity > capacity

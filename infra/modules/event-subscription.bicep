@@ -1,19 +1,19 @@
-@description('Name of the system topic, in the resource group that this module is deployed to.')
+@description('Name of the system topic, in the resource group of this module\'s deployment.')
 param topicName string
 
 @description('Name of the subscription.')
 param name string
 
-@description('Resource id of the function that takes the events. It must have been published.')
+@description('Resource id of the function that receives the events. It must be published.')
 param functionId string
 
-@description('Flow-log containers whose blobs count.')
+@description('Flow-log containers to subscribe to.')
 param containers string[]
 
-@description('Resource id of the storage account that takes events which could not be delivered.')
+@description('Resource id of the storage account for dead-lettered events.')
 param deadLetterAccountId string
 
-@description('Container for them.')
+@description('Container for dead-lettered events.')
 param deadLetterContainer string
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
@@ -28,7 +28,7 @@ resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-1
       endpointType: 'AzureFunction'
       properties: {
         resourceId: functionId
-        // One event a call: a failed call is delivered again as a whole, so a batch would be repeated as a whole.
+        // One event per invocation: Event Grid delivers a failed batch again as a whole.
         maxEventsPerBatch: 1
         preferredBatchSizeInKilobytes: 64
       }
@@ -36,7 +36,7 @@ resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-1
     eventDeliverySchema: 'EventGridSchema'
     filter: {
       includedEventTypes: ['Microsoft.Storage.BlobCreated']
-      // A subscription has one subject prefix: the container's, where there is only one.
+      // There is only one subject prefix; several containers need the advanced filter below.
       subjectBeginsWith: length(containers) == 1
         ? '/blobServices/default/containers/${containers[0]}/'
         : '/blobServices/default/containers/'
@@ -46,7 +46,7 @@ resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-1
       advancedFilters: union(
         [
           {
-            // The calls that give a blob its content; the empty CreateFile before a FlushWithClose is none.
+            // The operations that write content. CreateFile, which precedes FlushWithClose, creates an empty blob.
             operatorType: 'StringIn'
             key: 'data.api'
             values: ['PutBlockList', 'PutBlob', 'FlushWithClose']
@@ -63,7 +63,7 @@ resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-1
             ]
       )
     }
-    // The most that Event Grid offers: the events are hints, but the earlier one is taken, the fresher the SIEM.
+    // Event Grid's maximum: a delivered event is forwarded sooner than the sweep would do it.
     retryPolicy: {
       maxDeliveryAttempts: 30
       eventTimeToLiveInMinutes: 1440

@@ -1,7 +1,7 @@
-@description('Name of the system topic, in the resource group of the account that it belongs to.')
+@description('Name of the system topic, in the resource group of its account.')
 param name string
 
-@description('Whether the topic is there already, and only its identity is asked for.')
+@description('Whether the topic exists; then only its identity is read.')
 param exists bool
 
 @description('Region of the topic: that of the account.')
@@ -10,7 +10,7 @@ param location string
 @description('Tags of the topic.')
 param tags object
 
-@description('Name of the flow-log storage account whose events it carries.')
+@description('Name of the flow-log storage account that raises the events.')
 param accountName string
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
@@ -21,7 +21,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (!exists) {
   name: name
   location: location
   tags: tags
-  // Dead letters are written by this identity: the account that keeps them takes no keys.
+  // Writes dead letters: their storage account refuses keys.
   identity: {
     type: 'SystemAssigned'
   }

@@ -1,7 +1,7 @@
-@description('Name of the storage account that Network Watcher is to write flow logs to.')
+@description('Name of the storage account for flow logs.')
 param name string
 
-@description('Region of the account: that of the virtual networks whose flows are logged.')
+@description('Region of the account: that of the logged virtual networks.')
 param location string
 
 @description('Tags of the account.')
@@ -10,7 +10,7 @@ param tags object
 @description('Redundancy of the account.')
 param skuName string
 
-@description('Whether the account is reached through private endpoints only. Network Watcher keeps its way in as a trusted service.')
+@description('Whether only private endpoints, and Network Watcher as a trusted service, can reach the account.')
 param isPrivate bool
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
@@ -25,7 +25,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     accessTier: 'Hot'
     allowBlobPublicAccess: false
     allowCrossTenantReplication: false
-    // Network Watcher writes flow logs with the account's key unless the flow log has an identity of its own.
+    // Network Watcher uses the account's key unless the flow log has an identity.
     allowSharedKeyAccess: true
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'

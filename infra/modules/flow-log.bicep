@@ -1,4 +1,4 @@
-@description('Name of the region\'s Network Watcher, in the resource group that this module is deployed to.')
+@description('Name of the region\'s Network Watcher, in the resource group of this module\'s deployment.')
 param watcherName string
 
 @description('Name of the flow log.')
@@ -10,13 +10,13 @@ param location string
 @description('Tags of the flow log.')
 param tags object
 
-@description('Resource id of the virtual network, subnet or network interface whose flows are logged.')
+@description('Resource id of the virtual network, subnet or network interface to log.')
 param targetId string
 
-@description('Resource id of the storage account that it is written to.')
+@description('Resource id of the storage account for the flow log.')
 param storageId string
 
-@description('Days that the blobs are kept; 0 keeps them.')
+@description('Retention of the blobs, days; 0 keeps them forever.')
 @minValue(0)
 @maxValue(365)
 param retentionDays int

@@ -1,13 +1,13 @@
 @description('Name of the function app.')
 param name string
 
-@description('Name of its plan.')
+@description('Name of the app\'s plan.')
 param planName string
 
-@description('Region of both.')
+@description('Region of app and plan.')
 param location string
 
-@description('Tags of both.')
+@description('Tags of app and plan.')
 param tags object
 
 @description('Resource id of the user-assigned identity; empty for a system-assigned one.')
@@ -19,16 +19,16 @@ param identityClientId string
 @description('Name of the host\'s storage account.')
 param hostStorageName string
 
-@description('Address of the container that the package is published to.')
+@description('URL of the container for the published package.')
 param packageUri string
 
-@description('Where Application Insights takes telemetry.')
+@description('Connection string of Application Insights.')
 param insightsConnectionString string
 
-@description('Blob service addresses of the flow-log accounts.')
+@description('Blob service URLs of the flow-log accounts.')
 param blobServiceUris string[]
 
-@description('Flow-log containers that are forwarded.')
+@description('Containers to forward.')
 param containers string[]
 
 @description('Host name of the Event Hubs namespace.')
@@ -37,16 +37,16 @@ param hubHost string
 @description('Name of the event hub.')
 param hubName string
 
-@description('Order of records: `none`, or `nic`.')
+@description('Partition key: `none` or `nic`.')
 param partitionKey string
 
-@description('Upper bound for one message, bytes; 0 for what the hub takes.')
+@description('Maximum size of a message, bytes; 0 for the hub\'s limit.')
 param maxMessageBytes int
 
-@description('When the sweep runs, as the Functions host reads it.')
+@description('Schedule of the sweep, a six-field NCRONTAB expression.')
 param sweepSchedule string
 
-@description('Days that checkpoints are kept.')
+@description('Retention of checkpoints, days.')
 param checkpointRetentionDays int
 
 @description('Log filter.')
@@ -55,18 +55,18 @@ param logFilter string
 @description('Memory of an instance, MB.')
 param instanceMemoryMB int
 
-@description('Instances at most.')
+@description('Maximum number of instances.')
 param maximumInstanceCount int
 
-@description('Instances kept warm for events.')
+@description('Number of instances that always run.')
 param alwaysReadyInstances int
 
-@description('Resource id of the subnet for outgoing traffic; empty for none.')
+@description('Resource id of the subnet for outbound traffic; empty for none.')
 param subnetId string
 
 var isUserAssigned = !empty(identityId)
 
-// How each connection is let in: the settings' names are the Functions host's own convention.
+// The identity of each connection. The Functions host defines the names of these settings.
 var identitySettings = isUserAssigned
   ? {
       AzureWebJobsStorage__clientId: identityClientId
@@ -136,7 +136,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    // Event Grid delivers over the app's public address; the function's key, which it fetches itself, opens it.
+    // Event Grid delivers to the app's public address, and authenticates with the function's key, which it fetches itself.
     publicNetworkAccess: 'Enabled'
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     functionAppConfig: {
@@ -184,7 +184,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   }
 }
 
-// Publishing by user name and password is off: the package is published by identity.
+// Disables publishing with user name and password.
 resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
   parent: app
   name: 'ftp'

@@ -1,4 +1,4 @@
-@description('Name of the storage account of the Functions host, which also keeps checkpoints and quarantined records.')
+@description('Name of the storage account for the Functions host, checkpoints and quarantine.')
 param name string
 
 @description('Region of the account.')
@@ -10,22 +10,22 @@ param tags object
 @description('Redundancy of the account.')
 param skuName string
 
-@description('Container that the published package lies in.')
+@description('Container for the published package.')
 param packageContainer string
 
-@description('Container that Event Grid puts events into that could not be delivered.')
+@description('Container for dead-lettered events.')
 param deadLetterContainer string
 
-@description('Table of the checkpoints: the name that the forwarder uses.')
+@description('Table for checkpoints; the forwarder uses this name.')
 param checkpointTable string
 
-@description('Container of the quarantined records: the name that the forwarder uses.')
+@description('Container for quarantined records; the forwarder uses this name.')
 param quarantineContainer string
 
-@description('Container of the second copy of what the sweep remembers: the name that the forwarder uses.')
+@description('Container for the second copy of the sweep\'s watermark; the forwarder uses this name.')
 param stateContainer string
 
-@description('Whether the account is reached through private endpoints only. Event Grid keeps its way in for dead letters as a trusted service.')
+@description('Whether only private endpoints, and Event Grid as a trusted service, can reach the account.')
 param isPrivate bool
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
@@ -40,12 +40,12 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     accessTier: 'Hot'
     allowBlobPublicAccess: false
     allowCrossTenantReplication: false
-    // Identities only: neither account keys nor signatures made with them open anything.
+    // Allows identities only, neither account keys nor SAS tokens signed with them.
     allowSharedKeyAccess: false
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    // A trusted service passes the firewall only while public access is enabled and denied by default.
+    // Trusted services pass the firewall only if public access is enabled and denied by default.
     publicNetworkAccess: 'Enabled'
     networkAcls: {
       bypass: 'AzureServices'
@@ -58,7 +58,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' = {
   parent: account
   name: 'default'
   properties: {
-    // Quarantined records are evidence: a deleted one can be had back for two weeks.
+    // Deleted quarantined records can be restored for two weeks.
     deleteRetentionPolicy: {
       enabled: true
       days: 14
@@ -96,5 +96,5 @@ output id string = account.id
 @description('Name of the account.')
 output name string = account.name
 
-@description('Address of the container that the package is published to.')
+@description('URL of the container for the published package.')
 output packageUri string = '${account.properties.primaryEndpoints.blob}${packageContainer}'

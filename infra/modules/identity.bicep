@@ -13,11 +13,11 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   tags: tags
 }
 
-@description('Resource id, by which the function app is given the identity.')
+@description('Resource id, to assign the identity to the function app.')
 output id string = identity.id
 
-@description('Client id, by which the app\'s settings name the identity.')
+@description('Client id, to select the identity in the app\'s settings.')
 output clientId string = identity.properties.clientId
 
-@description('Object id, to which roles are assigned.')
+@description('Object id, for role assignments.')
 output principalId string = identity.properties.principalId

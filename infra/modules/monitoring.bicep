@@ -1,24 +1,24 @@
 @description('Name of the Application Insights component.')
 param insightsName string
 
-@description('Name of the Log Analytics workspace, when one is created.')
+@description('Name of the Log Analytics workspace to create.')
 param workspaceName string
 
-@description('Resource id of a workspace to use; empty creates one.')
+@description('Resource id of an existing workspace; empty creates one.')
 param existingWorkspaceId string
 
-@description('Region of both.')
+@description('Region of component and workspace.')
 param location string
 
-@description('Tags of both.')
+@description('Tags of component and workspace.')
 param tags object
 
-@description('Days that a created workspace keeps its data.')
+@description('Retention of a created workspace, days.')
 @minValue(30)
 @maxValue(730)
 param retentionDays int
 
-@description('Gigabytes a day that a created workspace takes before it stops taking more; -1 for no limit.')
+@description('Daily quota of a created workspace, GB; -1 for no limit.')
 param dailyQuotaGb int
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = if (empty(existingWorkspaceId)) {
@@ -47,7 +47,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   properties: {
     Application_Type: 'web'
     WorkspaceResourceId: empty(existingWorkspaceId) ? workspace.id : existingWorkspaceId
-    // Telemetry is taken from identities only: what stands in the connection string opens nothing.
+    // Accepts telemetry from identities only, so the connection string grants no access.
     DisableLocalAuth: true
   }
 }
@@ -58,5 +58,5 @@ output name string = insights.name
 @description('Resource id of the component.')
 output id string = insights.id
 
-@description('Where telemetry goes. Not a secret: local authentication is off.')
+@description('Connection string of the component. Not a secret, because local authentication is disabled.')
 output connectionString string = insights.properties.ConnectionString

@@ -7,7 +7,7 @@ param location string
 @description('Tags of the network.')
 param tags object
 
-@description('Address range of the network, with room for two subnets of 256 addresses.')
+@description('Address range of the network; it must hold two subnets of 256 addresses.')
 param addressPrefix string
 
 resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
@@ -23,7 +23,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
         name: 'functions'
         properties: {
           addressPrefix: cidrSubnet(addressPrefix, 24, 0)
-          // Flex Consumption integrates with subnets of this delegation, unlike the older plans.
+          // The delegation that Flex Consumption requires; older plans use another one.
           delegations: [
             {
               name: 'functions'
@@ -51,7 +51,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-01-01' = {
   }
 }
 
-// Nothing from outside the network comes in: the rules that every group has by default say so already.
+// The default rules of a security group already deny inbound traffic from outside the network.
 resource closed 'Microsoft.Network/networkSecurityGroups@2025-01-01' = {
   name: '${name}-closed'
   location: location
@@ -61,7 +61,7 @@ resource closed 'Microsoft.Network/networkSecurityGroups@2025-01-01' = {
 @description('Resource id of the network.')
 output id string = network.id
 
-@description('Resource id of the subnet for the function app\'s outgoing traffic.')
+@description('Resource id of the subnet for the function app\'s outbound traffic.')
 output functionsSubnetId string = '${network.id}/subnets/functions'
 
 @description('Resource id of the subnet for private endpoints.')

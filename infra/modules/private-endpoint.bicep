@@ -7,16 +7,16 @@ param location string
 @description('Tags of the endpoint.')
 param tags object
 
-@description('Resource id of the subnet that it gets an address in.')
+@description('Resource id of the endpoint\'s subnet.')
 param subnetId string
 
-@description('Resource id of what is reached through it.')
+@description('Resource id of the target.')
 param targetId string
 
-@description('Which service of the target is meant: `blob`, `table` or `namespace`.')
+@description('Service of the target: `blob`, `table` or `namespace`.')
 param groupId string
 
-@description('Resource id of the private DNS zone that names it; empty when the network\'s owner sees to names.')
+@description('Resource id of the private DNS zone; empty if the network\'s owner manages DNS records.')
 param zoneId string
 
 resource endpoint 'Microsoft.Network/privateEndpoints@2025-01-01' = {

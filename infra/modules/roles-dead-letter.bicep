@@ -1,10 +1,10 @@
 @description('Name of the host\'s storage account.')
 param accountName string
 
-@description('Container of the events that could not be delivered.')
+@description('Container for dead-lettered events.')
 param containerName string
 
-@description('Object id of the system topic\'s identity, which writes there.')
+@description('Object id of the system topic\'s identity, which writes dead letters.')
 param principalId string
 
 var roles = loadJsonContent('../roles.json')

@@ -17,8 +17,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-// The Functions host keeps its keys, locks and package here, and asks for this role rather than a lesser one;
-// the forwarder's quarantine is covered by it.
+// The Functions host requires this role for its keys, locks and package. It also covers the forwarder's quarantine.
 resource blobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(account.id, principalId, roles.storageBlobDataOwner)
   scope: account
@@ -29,7 +28,7 @@ resource blobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// The checkpoints. The host also writes its diagnostic events to a table of this account.
+// For the checkpoints, and for the diagnostic events that the host writes to a table.
 resource tables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(account.id, principalId, roles.storageTableDataContributor)
   scope: account

@@ -1,13 +1,13 @@
-@description('Name of the Event Hubs namespace, in the resource group that this module is deployed to.')
+@description('Name of the Event Hubs namespace, in the resource group of this module\'s deployment.')
 param namespaceName string
 
-@description('Name of the event hub that the roles are for.')
+@description('Name of the event hub, the scope of the roles.')
 param hubName string
 
 @description('Object id of the forwarder\'s identity, which sends.')
 param senderPrincipalId string
 
-@description('Object id of the SIEM\'s service principal, which receives; empty when it has its role already or uses a listen rule.')
+@description('Object id of the SIEM\'s service principal, which receives; empty if it has the role already or uses a listen key.')
 param receiverPrincipalId string
 
 var roles = loadJsonContent('../roles.json')

@@ -1,4 +1,4 @@
-@description('Name of the flow-log storage account, in the resource group that this module is deployed to.')
+@description('Name of the flow-log storage account, in the resource group of this module\'s deployment.')
 param accountName string
 
 @description('Object id of the forwarder\'s identity, which reads.')

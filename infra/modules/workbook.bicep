@@ -7,7 +7,7 @@ param location string
 @description('Tags of the workbook.')
 param tags object
 
-@description('Resource id of the Application Insights component that it asks.')
+@description('Resource id of the Application Insights component that it queries.')
 param insightsId string
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {

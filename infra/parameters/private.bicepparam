@@ -1,5 +1,5 @@
-// As production, with storage behind firewalls: the app reaches it through private endpoints in a network of its own.
-// The hub stays open to identities on the internet, because that is where the SIEM reads it from; `privateHub` closes it.
+// Like production, but storage denies public access: the app uses private endpoints in a new network. The hub accepts
+// identities from the internet, because the SIEM reads it from there; `privateHub` changes that.
 using '../main.bicep'
 
 param flowLogAccounts = [
@@ -8,7 +8,7 @@ param flowLogAccounts = [
     resourceGroup: readEnvironmentVariable('FLOWLOG_ACCOUNT_GROUP')
   }
 ]
-// Switches the flow log itself on, too, where FLOWLOG_TARGET is the resource id of a virtual network.
+// If FLOWLOG_TARGET is the resource id of a virtual network, also creates its flow log.
 param flowLogs = empty(readEnvironmentVariable('FLOWLOG_TARGET', ''))
   ? []
   : [

@@ -1,5 +1,5 @@
-// Accounts that are there, an instance that is always warm, zone redundancy, a hub that grows with the load and keeps
-// three days, and alerts by mail.
+// An existing flow-log account, one instance that always runs, zone redundancy, a hub with auto-inflate and three days of
+// retention, and alerts by e-mail.
 using '../main.bicep'
 
 param flowLogAccounts = [
@@ -8,7 +8,7 @@ param flowLogAccounts = [
     resourceGroup: readEnvironmentVariable('FLOWLOG_ACCOUNT_GROUP')
   }
 ]
-// Switches the flow log itself on, too, where FLOWLOG_TARGET is the resource id of a virtual network.
+// If FLOWLOG_TARGET is the resource id of a virtual network, also creates its flow log.
 param flowLogs = empty(readEnvironmentVariable('FLOWLOG_TARGET', ''))
   ? []
   : [

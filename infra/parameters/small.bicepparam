@@ -1,5 +1,5 @@
-// One account with flow logs in the deployment's own resource group, created here, and a hub of one throughput unit:
-// about 1 MB of flow logs a second. Storage account names are unique in the world: choose one.
+// A new flow-log account in the resource group of the deployment, and a hub with one throughput unit, which is about
+// 1 MB of flow logs a second. Names of storage accounts are globally unique: choose one.
 using '../main.bicep'
 
 param flowLogAccounts = [
@@ -8,7 +8,7 @@ param flowLogAccounts = [
     create: true
   }
 ]
-// Switches the flow log itself on, too, where FLOWLOG_TARGET is the resource id of a virtual network.
+// If FLOWLOG_TARGET is the resource id of a virtual network, also creates its flow log.
 param flowLogs = empty(readEnvironmentVariable('FLOWLOG_TARGET', ''))
   ? []
   : [

@@ -36,12 +36,12 @@ export class Peer {
     return [...this.#claims.values()].some((expires) => expires > Date.now());
   }
 
-  #expire(path) {
-    this.#claims.delete(path);
-    this.#timers.delete(path);
+  #expire(claimed) {
+    this.#claims.delete(claimed);
+    this.#timers.delete(claimed);
     for (const link of this.links) {
-      const { node, path: wanted } = link.entity;
-      if ((node === "producer" || node === "consumer") && !this.allows(wanted)) this.onExpired(link, wanted);
+      const { node, path } = link.entity;
+      if ((node === "producer" || node === "consumer") && !this.allows(path)) this.onExpired(link, path);
     }
   }
 

@@ -13,10 +13,10 @@ export function entityPath(audience) {
     .replace(/^\/+|\/+$/g, "");
 }
 
-/** Whether a claim for the path `granted` covers `wanted`: the same path or one below it. */
-export function covers(granted, wanted) {
+/** Whether a claim for the path `granted` covers `requested`: the same path or one below it. */
+export function covers(granted, requested) {
   const a = granted.toLowerCase();
-  const b = wanted.toLowerCase();
+  const b = requested.toLowerCase();
   return a === "" || a === b || b.startsWith(`${a}/`);
 }
 

@@ -63,8 +63,8 @@ export class AmqpClient {
     });
     refused.catch(() => {});
     await Promise.race([once(sender, "sendable"), refused]);
-    sender.gone = once(sender, "sender_close").then(() => sender.error);
-    sender.gone.catch(() => {});
+    sender.whenClosed = once(sender, "sender_close").then(() => sender.error);
+    sender.whenClosed.catch(() => {});
     return sender;
   }
 

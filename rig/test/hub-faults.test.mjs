@@ -65,7 +65,7 @@ for (const store of [false, true]) {
     await send(sender, text("a"));
     sender.send(text("b"));
     sender.send(text("in flight behind it"));
-    assert.equal((await sender.gone).condition, "amqp:link:detach-forced");
+    assert.equal((await sender.whenClosed).condition, "amqp:link:detach-forced");
     assert.deepEqual(bodies(), store ? ["a", "b"] : ["a"]);
     const again = await client.openSender(HUB);
     assert.deepEqual(await outcomes(again, ["c"]), ["accepted"]);
@@ -216,7 +216,7 @@ test("connections are closed with connection:forced on demand", async () => {
 test("idle links are detached on demand, and the connection stays", async () => {
   const { client, sender, close } = await AmqpClient.sender(port, HUB);
   assert.equal(server.detachLinks({ hub: HUB }), 1);
-  assert.equal((await sender.gone).condition, "amqp:link:detach-forced");
+  assert.equal((await sender.whenClosed).condition, "amqp:link:detach-forced");
   await client.openSender(HUB);
   close();
 });

@@ -155,14 +155,14 @@ describe("tokens", () => {
   test("when the token expires, the link is detached as unauthorized", async () => {
     const { sender, close } = await AmqpClient.sender(port, HUB, { lifetimeSeconds: 2 });
     assert.equal((await send(sender, text("in time"))).outcome, "accepted");
-    assert.equal((await sender.gone).condition, "amqp:unauthorized-access");
+    assert.equal((await sender.whenClosed).condition, "amqp:unauthorized-access");
     close();
   });
 
   test("a token renewed in time keeps the link", async () => {
     const { client, sender, close } = await AmqpClient.sender(port, HUB, { lifetimeSeconds: 2 });
     await client.putToken(audience(), { token: sasToken(audience(), { lifetimeSeconds: 60 }) });
-    const outcome = await Promise.race([sender.gone, new Promise((resolve) => setTimeout(resolve, 2500, "still there"))]);
+    const outcome = await Promise.race([sender.whenClosed, new Promise((resolve) => setTimeout(resolve, 2500, "still there"))]);
     assert.equal(outcome, "still there");
     close();
   });
@@ -205,7 +205,7 @@ describe("batches and limits", () => {
     assert.ok(limit.length <= 1_048_576 && limit.length > 1_048_560);
     assert.equal((await send(sender, limit, BATCH_FORMAT)).outcome, "accepted");
     sender.send(batch([text("x".repeat(1_048_576))]), undefined, BATCH_FORMAT);
-    assert.equal((await sender.gone).condition, "amqp:link:message-size-exceeded");
+    assert.equal((await sender.whenClosed).condition, "amqp:link:message-size-exceeded");
     assert.equal(counters().events, 1);
     const again = await client.openSender(HUB);
     assert.equal((await send(again, text("still welcome"))).outcome, "accepted");
@@ -218,7 +218,7 @@ describe("batches and limits", () => {
     server.store.configure(HUB, { maxMessageSize: 1_048_576 });
     assert.equal(sender.max_message_size, 262_144);
     sender.send(text("x".repeat(300_000)));
-    assert.equal((await sender.gone).condition, "amqp:link:message-size-exceeded");
+    assert.equal((await sender.whenClosed).condition, "amqp:link:message-size-exceeded");
     close();
   });
 

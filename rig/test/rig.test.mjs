@@ -61,8 +61,8 @@ describe("the rig as a process", () => {
     assert.deepEqual((await control("GET", "/hub/flow/events?from=1&body=none")).body.map(({ body, bodyBytes }) => [body, bodyBytes]), [[undefined, 6]]);
     assert.equal((await control("GET", "/hub/tokens")).body.last.type, "servicebus.windows.net:sastoken");
 
-    const { body: gone } = await control("POST", "/hub/faults", { action: "gone" });
-    assert.equal(typeof gone.id, "number");
+    const { body: outage } = await control("POST", "/hub/faults", { action: "gone" });
+    assert.equal(typeof outage.id, "number");
     await assert.rejects(AmqpClient.connect(endpoints.hubPort), /refused/);
     await control("DELETE", "/hub/faults");
     const again = await AmqpClient.sender(endpoints.hubPort, "flow");

@@ -11,11 +11,11 @@ pub const AMQP_TLS_PORT: u16 = 5671;
 /// The port of plain AMQP, which only the Event Hubs emulator offers.
 const AMQP_PLAIN_PORT: u16 = 5672;
 
-/// An event hub's name by Azure's naming rules. It becomes part of an AMQP address.
-pub(super) const HUB_NAME: &str = "an event hub's name of up to 256 letters, digits, periods, hyphens and underscores, \
-                                   with a letter or digit at both ends";
+/// What [`hub_name`] accepts.
+pub(super) const HUB_NAME: &str = "an event hub's name, as the Azure portal shows it";
 
-/// The name if it is [`HUB_NAME`].
+/// The name, if it is valid by Azure's naming rules: up to 256 letters, digits, periods, hyphens and underscores, with a
+/// letter or digit at both ends. It becomes part of an AMQP address.
 pub(super) fn hub_name(name: &str) -> Option<String> {
     let ends = [name.chars().next(), name.chars().last()];
     let is_name = name.len() <= 256

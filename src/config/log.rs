@@ -49,11 +49,11 @@ pub enum LogFormat {
     Json,
 }
 
-/// A valid log filter.
+/// What [`log_filter`] accepts.
 pub(super) const LOG_FILTER: &str =
     "a level (`error`, `warn`, `info`, `debug` or `trace`) or `target=level` pairs, separated by commas";
 
-/// Checks that `value` is [`LOG_FILTER`] and does not hide the forwarder's own errors.
+/// Checks that `value` is a filter with known targets, and does not hide the forwarder's own errors.
 pub(super) fn log_filter(value: &str) -> Result<String, Reason> {
     let invalid = || Reason::NotAllowed { allowed: LOG_FILTER.to_owned() };
     let directives =

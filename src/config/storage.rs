@@ -42,16 +42,16 @@ pub(super) fn sources(reader: &mut Reader<'_>) -> Option<Vec<StorageAccount>> {
             let blob_service = reader.check(name, connection.endpoint(Service::Blob))?;
             (vec![blob_service], connection.access)
         }
-        Form::Identity { blob, account, .. } => {
+        Form::AccountName => {
             let access = StorageAccess::Identity(identity(reader, name));
-            if blob {
-                (reader.read_part(name, &SOURCE_BLOB_SERVICES)?, access)
-            } else if account {
-                (vec![read_account(reader, name, Service::Blob)?], access)
-            } else {
+            (vec![read_account(reader, name, Service::Blob)?], access)
+        }
+        Form::Addresses { blob, .. } => {
+            let access = StorageAccess::Identity(identity(reader, name));
+            if !blob {
                 report_missing(reader, &FLOWLOG_STORAGE);
-                return None;
             }
+            (reader.read_part(name, &SOURCE_BLOB_SERVICES)?, access)
         }
     };
     let account = |blob_service| StorageAccount { blob_service, access: access.clone() };
@@ -72,46 +72,45 @@ pub(super) fn checkpoints(reader: &mut Reader<'_>) -> Option<CheckpointStorage> 
         return None;
     }
     let connection = if own { &CHECKPOINT_STORAGE } else { &HOST_STORAGE };
-    match Form::of(reader, connection.name)? {
+    let name = connection.name;
+    match Form::of(reader, name)? {
         Form::ConnectionString => {
             let account = reader.read(connection)?;
             // Both before the first `?`, to report both.
-            let blob_service = reader.check(connection.name, account.endpoint(Service::Blob));
-            let table_service = reader.check(connection.name, account.endpoint(Service::Table));
+            let blob_service = reader.check(name, account.endpoint(Service::Blob));
+            let table_service = reader.check(name, account.endpoint(Service::Table));
             Some(CheckpointStorage {
                 blob_service: blob_service?,
                 table_service: table_service?,
                 access: account.access,
             })
         }
-        Form::Identity { blob, table, account } => {
-            let access = StorageAccess::Identity(identity(reader, connection.name));
-            let (blob_service, table_service) = match (account, blob, table) {
-                (true, ..) => (
-                    read_account(reader, connection.name, Service::Blob)?,
-                    read_account(reader, connection.name, Service::Table)?,
-                ),
-                (false, true, true) => {
-                    // Both before the first `?`, to report both.
-                    let blob = reader.read_part(connection.name, &BLOB_SERVICE);
-                    let table = reader.read_part(connection.name, &TABLE_SERVICE);
-                    (blob?, table?)
-                }
-                (false, true, false) => {
-                    let blob = reader.read_part(connection.name, &BLOB_SERVICE)?;
-                    let table = read_derived(reader, connection.name, &blob, Service::Table)?;
-                    (blob, table)
-                }
-                (false, false, true) => {
-                    let table = reader.read_part(connection.name, &TABLE_SERVICE)?;
-                    (read_derived(reader, connection.name, &table, Service::Blob)?, table)
-                }
-                (false, false, false) => {
-                    report_missing(reader, connection);
-                    return None;
-                }
-            };
+        Form::AccountName => {
+            let access = StorageAccess::Identity(identity(reader, name));
+            let blob_service = read_account(reader, name, Service::Blob)?;
+            let table_service = read_account(reader, name, Service::Table)?;
             Some(CheckpointStorage { blob_service, table_service, access })
+        }
+        Form::Addresses { blob, table } => {
+            let access = StorageAccess::Identity(identity(reader, name));
+            if !blob && !table {
+                report_missing(reader, connection);
+                return None;
+            }
+            let blob_service = reader.read_part(name, &BLOB_SERVICE);
+            let table_service = reader.read_part(name, &TABLE_SERVICE);
+            let (blob_service, table_service) = match (blob, table) {
+                (true, false) => {
+                    let table = read_derived(reader, name, blob_service.as_ref()?, Service::Table);
+                    (blob_service, table)
+                }
+                (false, true) => {
+                    let blob = read_derived(reader, name, table_service.as_ref()?, Service::Blob);
+                    (blob, table_service)
+                }
+                _ => (blob_service, table_service),
+            };
+            Some(CheckpointStorage { blob_service: blob_service?, table_service: table_service?, access })
         }
     }
 }
@@ -128,19 +127,20 @@ fn is_given(reader: &Reader<'_>, name: &str) -> bool {
     reader.is_set(name) || parts.iter().any(|part| reader.is_set(part))
 }
 
-/// The form in which a storage connection is given.
+/// How the account of a storage connection is given.
 enum Form {
     ConnectionString,
-    /// By managed identity; whether each of these parts is set.
-    Identity {
+    /// By its name, and a managed identity.
+    AccountName,
+    /// By the addresses that are set, possibly none, and a managed identity.
+    Addresses {
         blob: bool,
         table: bool,
-        account: bool,
     },
 }
 
 impl Form {
-    /// Reports two forms at once, and the same address in two settings.
+    /// Reports an account that is given twice.
     fn of(reader: &mut Reader<'_>, name: &str) -> Option<Self> {
         let names = [BLOB_SERVICE.of(name), TABLE_SERVICE.of(name), ACCOUNT_NAME.of(name)];
         let [blob, table, account] = names.each_ref().map(|part| reader.is_set(part));
@@ -154,12 +154,13 @@ impl Form {
             refuse_identity(reader, name);
             return Some(Self::ConnectionString);
         }
-        match address {
-            Some(other) if account => {
+        match (account, address) {
+            (true, Some(other)) => {
                 reader.report(&account_name, Reason::SameAddressTwice { other });
                 None
             }
-            _ => Some(Self::Identity { blob, table, account }),
+            (true, None) => Some(Self::AccountName),
+            (false, _) => Some(Self::Addresses { blob, table }),
         }
     }
 }

@@ -16,10 +16,10 @@ const EMULATOR_KEY: &str =
 const EMULATOR_BLOB_PORT: u16 = 10000;
 const EMULATOR_TABLE_PORT: u16 = 10002;
 
-/// An account's name by Azure's naming rules.
+/// What [`account_name`] accepts.
 pub(super) const ACCOUNT_NAME: &str = "an account name of 3 to 24 lower-case letters and digits";
 
-/// The name if it is [`ACCOUNT_NAME`].
+/// The name, if it is valid by Azure's naming rules.
 pub(super) fn account_name(value: &str) -> Option<String> {
     let is_name = (3..=24).contains(&value.len())
         && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());

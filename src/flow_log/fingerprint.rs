@@ -5,8 +5,8 @@ use ring::digest;
 
 /// How many bytes before the offset a fingerprint covers.
 ///
-/// Enough for the last tuple of a record, which differs from all others, and the brackets behind it: a time
-/// in milliseconds, two addresses, two ports and four counters take 75 bytes with IPv4 and 150 with IPv6.
+/// Enough for a record's last tuple, which is unique, and the brackets after it: a time in milliseconds, two
+/// addresses, two ports and four counters take 75 bytes with IPv4 and 150 with IPv6.
 /// Each run reads these bytes again, 1 % of the 16 kB that a busy blob grows by in a minute.
 pub const FINGERPRINT_BYTES: u64 = 160;
 
@@ -45,7 +45,7 @@ pub struct FingerprintTail {
 }
 
 impl FingerprintTail {
-    /// The tail of `bytes`, the last of which stands just before the offset.
+    /// The tail of `bytes`, which end at the offset.
     #[must_use]
     pub fn behind(bytes: &[u8]) -> Self {
         let mut tail = Self::default();

@@ -6,7 +6,7 @@ use std::mem;
 use std::ops::Range;
 
 /// Two neighbouring pieces of at most this many bytes in total are copied into one. A piece costs about a
-/// hundred bytes beside its content, so this bounds the overhead of a rope at 5 %, whatever is pushed.
+/// hundred bytes besides its content, so this limits the overhead of a rope to 5 %, whatever is pushed.
 const MAX_JOINED: usize = 4 << 10;
 
 /// A sequence of byte slices that reads as one string.

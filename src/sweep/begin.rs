@@ -54,7 +54,7 @@ impl<P: SweepPorts> SweepRun<'_, P> {
                     sweeps.push(sweep);
                 }
                 Err(SweepError::List(ListError::NoContainer { container })) => {
-                    tracing::warn!("there is no container {container}: no flow log has written to it yet");
+                    tracing::warn!("container {container} does not exist: no flow log has written to it yet");
                     report.missing.push(container);
                 }
                 Err(error) => {

@@ -71,7 +71,7 @@ impl<P: SweepPorts> SweepRun<'_, P> {
         tracing::error!(
             %container,
             "hours from {old} until {new} were given up: they were never swept to their end and are older than \
-             the retention. Their records that were not forwarded yet will not be"
+             the retention (CHECKPOINT_RETENTION_DAYS). No sweep will forward the rest of their records"
         );
         if let Err(error) = self.store(container, state, StateKey::ExpiredSince, 0, self.deadlines.end).await
         {

@@ -175,7 +175,7 @@ impl fmt::Display for SweepReport {
             None => f.write_str(", oldest not forwarded: none")?,
         }
         if !self.missing.is_empty() {
-            write!(f, "; container not found: {}", self.missing.join(", "))?;
+            write!(f, "; container does not exist: {}", self.missing.join(", "))?;
         }
         if !self.silent.is_empty() {
             let silent = self.silent.join(", ");

@@ -84,7 +84,7 @@ impl<P: SweepPorts> SweepRun<'_, P> {
         tracing::warn!(
             %container,
             "hours from {watermark} until {first_kept} were not swept to their end and are older than the \
-             retention: the next sweep gives them up if it finds the same"
+             retention (CHECKPOINT_RETENTION_DAYS): the next sweep gives them up if it finds the same"
         );
         self.store(container, state, StateKey::ExpiredSince, self.now, self.deadlines.run_until).await?;
         Ok(false)

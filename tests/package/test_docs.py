@@ -12,9 +12,10 @@ DOCS = sorted((ROOT / "docs").rglob("*.md"))
 FIRST = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
 PAGES = [*FIRST, ROOT / "infra/README.md", ROOT / "rig/README.md", *DOCS]
 
-# Names that are not settings of the forwarder: of the host, the Azure CLI, GitHub, the emulator, the packager, the Makefile.
+# Names that are not settings of the forwarder: of the host, the Azure CLI, GitHub, the emulator, the packager, the Makefile
+# and tools.
 FOREIGN = {
-    "FUZZ_SECONDS",
+    "FUZZ_SECONDS", "INSTA_UPDATE",
     "FUNCTIONS_WORKER_RUNTIME", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
     "AZURE_SUBSCRIPTION_ID", "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
@@ -22,7 +23,7 @@ FOREIGN = {
 
 
 def settings():
-    """The names in the table of docs/settings.md, which a test in Rust compares with the code."""
+    """The names in the table of docs/settings.md, which tests/it compares with the code."""
     names = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/settings.md").read_text(), flags=re.M)
     connections = ["FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION", "CHECKPOINT_STORAGE", "AzureWebJobsStorage"]
     parts = [name.removeprefix("<NAME>") for name in names if name.startswith("<NAME>")]
@@ -143,7 +144,6 @@ class Quotations(unittest.TestCase):
         rows = [row.split("|")[1] for row in TROUBLESHOOTING.read_text().splitlines()
                 if row.startswith("| ") and not row.startswith("| what")]
         quoted = [span for row in rows for span in spans(row)]
-        quoted += [span for span in spans(TROUBLESHOOTING.read_text()) if span.count(" ") > 1 and "*" not in span]
         for page in DOCS:
             text = page.read_text()
             quoted += [line for line in [*spans(text), *examples(text).splitlines()] if "…" in line and "{" not in line]
@@ -155,6 +155,13 @@ class Quotations(unittest.TestCase):
                 pattern = ".*".join(rf"(?<!\w){re.escape(words)}(?!\w)" for words in fixed if words)
                 with self.subTest(line=line):
                     self.assertTrue(re.search(pattern, written), pattern)
+
+
+class Tests(unittest.TestCase):
+    def test_their_names_are_short(self):
+        self.assertGreater(len(tests()), 500)
+        long = sorted(name for name in tests() if len(name) > 70)
+        self.assertEqual(long, [], "at most 70 characters")
 
 
 class ThreatModel(unittest.TestCase):

@@ -13,7 +13,7 @@ const PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b'=');
 
 /// How much of the MAC address goes into the row key, bytes. A real one has 12 digits; the bound keeps the
-/// key within Azure Table's 1 KiB, and the hash behind it keeps keys unique.
+/// key within Azure Table's 1 KiB, and the hash after it keeps keys unique.
 const MAC_IN_KEY: usize = 32;
 
 /// One `PT1H.json` in a configured account and container.

@@ -37,7 +37,7 @@ impl fmt::Display for CheckpointKey {
     }
 }
 
-/// The date as it stands in keys, `{yyyy}{mm}{dd}`.
+/// The date in keys, `{yyyy}{mm}{dd}`.
 pub(super) fn day(date: Date) -> String {
     let (year, month, day) = date.to_calendar_date();
     format!("{year:04}{:02}{day:02}", u8::from(month))

@@ -41,7 +41,7 @@ impl Container {
     }
 
     /// The key of the row that holds the sweep's watermark for this container. Its partition begins with a
-    /// letter, so it sorts behind the rows of all days.
+    /// letter, so it sorts after the rows of all days.
     #[must_use]
     pub fn sweep_key(&self) -> CheckpointKey {
         let container = hash(&[self.account.authority(), self.account.path(), &self.name]);

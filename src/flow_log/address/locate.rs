@@ -81,12 +81,12 @@ impl Sources {
             .accounts
             .iter()
             .filter(|account| origin.is_of(account))
-            .find_map(|account| Some((account, below(account.path(), path)?)))
-            .ok_or_else(|| RejectedUrl::UnknownAccount(shown(&origin.host)))?;
+            .find_map(|account| Some((account, strip_account_path(account.path(), path)?)))
+            .ok_or_else(|| RejectedUrl::UnknownAccount(shorten_for_log(&origin.host)))?;
         let (container, name) = path.split_once('/').ok_or(RejectedUrl::NotABlobUrl)?;
         let (container, name) = (decode(container)?, decode(name)?);
         if !self.containers.iter().any(|configured| *configured == container) {
-            return Err(RejectedUrl::UnknownContainer(shown(&container)));
+            return Err(RejectedUrl::UnknownContainer(shorten_for_log(&container)));
         }
         FlowLogBlob::new(account, &container, &name).map_err(RejectedUrl::from)
     }
@@ -137,8 +137,8 @@ impl UrlOrigin {
     }
 }
 
-/// The rest of `path` (without its first slash) behind `prefix` (an account's path: `/` or `/account`).
-fn below<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
+/// `path` without the account's path, `prefix`: `/` or `/account`. `path` has no first slash.
+fn strip_account_path<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
     match prefix.trim_matches('/') {
         "" => Some(path),
         prefix => path.strip_prefix(prefix)?.strip_prefix('/'),
@@ -150,6 +150,6 @@ fn decode(text: &str) -> Result<Cow<'_, str>, RejectedUrl> {
 }
 
 /// An untrusted text, shortened and escaped for a log line.
-fn shown(text: &str) -> String {
+fn shorten_for_log(text: &str) -> String {
     text.chars().take(SHOWN).flat_map(char::escape_debug).collect()
 }

@@ -66,7 +66,7 @@ impl Path {
         {
             return Err(NotFlowLog::Name);
         }
-        // The date stands at the end, so a `y=` in a resource's name is harmless unless it is a number.
+        // The date is at the end, so a `y=` in a resource's name is harmless unless it is a number.
         let segments = rest.split('/').collect::<Vec<_>>();
         let start = segments.iter().rposition(|segment| value(segment, "y").is_some());
         let (resource, hour) = segments.split_at(start.ok_or(NotFlowLog::Segment("year (y=)"))?);

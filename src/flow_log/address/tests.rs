@@ -12,7 +12,7 @@ const NAME: &str = "flowLogResourceID=/AAAA0A0A_NETWORKWATCHERRG/NETWORKWATCHER_
 const NSG_NAME: &str = "resourceId=/SUBSCRIPTIONS/AAAA0A0A/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.NETWORK/NETWORKSECURITYGROUPS/NSG/y=2024/m=12/d=31/h=23/m=00/macAddress=00-22-48-AA-bb-0c/PT1H.json";
 const NSG_CONTAINER: &str = "insights-logs-networksecuritygroupflowevent";
 
-/// Two accounts in Azure, and an emulator's whose name is a prefix of another one.
+/// Two accounts in Azure and one in an emulator.
 fn sources() -> Sources {
     let accounts = [
         "https://contoso.blob.core.windows.net",
@@ -82,11 +82,10 @@ fn an_emulators_account_is_first_in_the_path() {
     assert_eq!(blob.account().as_str(), "https://127.0.0.1:10000/dev");
     assert_eq!(blob.name(), NAME);
     assert_eq!(blob.url(), format!("https://127.0.0.1:10000/dev/{VNET_CONTAINER}/{NAME}"));
-    for foreign in
-        ["https://127.0.0.1:10000/dev2", "https://127.0.0.1:10001/dev", "http://127.0.0.1:10000/dev"]
+    for other in ["https://127.0.0.1:10000/dev2", "https://127.0.0.1:10001/dev", "http://127.0.0.1:10000/dev"]
     {
-        let found = locate(&format!("{foreign}/{VNET_CONTAINER}/{NAME}"));
-        assert_eq!(found, Err(RejectedUrl::UnknownAccount("127.0.0.1".to_owned())), "{foreign}");
+        let found = locate(&format!("{other}/{VNET_CONTAINER}/{NAME}"));
+        assert_eq!(found, Err(RejectedUrl::UnknownAccount("127.0.0.1".to_owned())), "{other}");
     }
 }
 

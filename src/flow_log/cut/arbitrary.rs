@@ -101,7 +101,7 @@ pub(crate) fn blob() -> impl Strategy<Value = String> {
     })
 }
 
-/// Chunk lengths, to be repeated; an empty list means one chunk.
+/// Chunk lengths, repeated as needed; an empty list means one chunk.
 pub(crate) fn chunk_sizes() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![1 => Just(vec![1]), 3 => vec(1usize..40, 1..6), 1 => vec(1usize..4000, 1..3), 1 => Just(vec![])]
 }

@@ -1,4 +1,4 @@
-//! The cutter: takes chunks, gives records, holds their bytes.
+//! The cutter: takes chunks, returns records, holds their bytes.
 
 use super::error::{CutError, NotHeld};
 use super::held_bytes::HeldBytes;

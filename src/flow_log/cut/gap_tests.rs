@@ -125,11 +125,11 @@ fn endless_separators_are_discarded_while_they_are_scanned() {
         ["", "{", "{\"records\":[", "{\"records\":[{}", "{\"records\":[{},{}]", "{\"records\":[{}]}"]
     {
         let held = most_held(before, &" ".repeat(megabyte), 8);
-        assert!(held <= 2 << 10, "{held} bytes held behind {before}");
+        assert!(held <= 2 << 10, "{held} bytes held after {before}");
     }
     for (before, fill) in [("{\"records\":[", ","), ("{\"records\":[{}", ", ")] {
         let held = most_held(before, &fill.repeat(megabyte / fill.len()), 8);
-        assert!(held <= 2 << 10, "{held} bytes held behind {before}");
+        assert!(held <= 2 << 10, "{held} bytes held after {before}");
     }
 }
 

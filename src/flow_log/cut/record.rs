@@ -5,8 +5,8 @@ use std::ops::Range;
 /// How long a gap may be and still be held, bytes: between two records, before the first or after the last.
 ///
 /// Only the end of a longer gap is held, as much as a checkpoint's fingerprint can cover. Writers put a comma
-/// and perhaps an indented line between records. A kilobyte is far more, and still little beside a message
-/// when it stands before each record.
+/// and perhaps an indented line between records. A kilobyte is far more than that, and still little compared
+/// with a message, even before each of its records.
 pub const MAX_GAP: u64 = 1 << 10;
 
 /// How many brackets may be open inside one record, its own included.
@@ -21,7 +21,7 @@ pub(super) fn is_wide(gap: &Range<u64>) -> bool {
     gap.end.saturating_sub(gap.start) > MAX_GAP
 }
 
-/// Where one complete record stands in the blob.
+/// One complete record in the blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Blob offsets `[start, end)`, from its `{` to just after its `}`.

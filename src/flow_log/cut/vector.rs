@@ -47,15 +47,15 @@ impl Masks {
 pub(super) struct StringState {
     /// Whether the next byte is in a string.
     pub(super) quoted: bool,
-    /// Whether the next byte is escaped: an odd number of backslashes stands right before it.
+    /// Whether the next byte is escaped: an odd number of backslashes comes right before it.
     pub(super) escaped: bool,
 }
 
 impl StringState {
     /// Advances over a vector. Returns its brackets outside strings, and the state after it.
     ///
-    /// `None` when a backslash stands outside strings, which valid JSON never has. It escapes nothing there,
-    /// but the arithmetic would take the next byte for escaped.
+    /// `None` when there is a backslash outside strings, which valid JSON never has. It escapes nothing there,
+    /// but the arithmetic would treat the next byte as escaped.
     #[inline(always)]
     pub(super) fn advance(self, masks: Masks) -> Option<(u64, Self)> {
         let (escaped, ends_escaped) = find_escaped(masks.backslashes, self.escaped);

@@ -31,7 +31,7 @@ pub const PACKING_VERSION: u32 = 1;
 
 /// How many slices of the blob a message may consist of. Contiguous records share a slice.
 ///
-/// Each slice costs memory beside its bytes: records of two bytes without commas would cost ten times their
+/// Each slice costs memory besides its bytes: records of two bytes without commas would cost ten times their
 /// length. The records of flow logs are contiguous, so a message is one slice.
 pub const MAX_SLICES: usize = 1 << 10;
 

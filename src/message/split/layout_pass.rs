@@ -119,17 +119,15 @@ impl LayoutPass {
     /// Begins at blob offset `start`, a record's first byte; bodies may have up to `max_body` bytes.
     #[must_use]
     pub fn new(start: u64, max_body: u64) -> Self {
+        let mut objects: [MeasuredObject; LISTS] = Default::default();
+        objects[0].start = start;
         Self {
             tokenizer: Tokenizer::new(start),
             max_body,
             max_layout: MAX_LAYOUT,
-            objects: [
-                MeasuredObject { start, ..MeasuredObject::default() },
-                MeasuredObject::default(),
-                MeasuredObject::default(),
-            ],
+            objects,
             tuple: 0,
-            suffixes: [Suffixes::default(), Suffixes::default(), Suffixes::default()],
+            suffixes: Default::default(),
             in_suffix_of: None,
             reason: None,
         }
@@ -149,9 +147,9 @@ impl LayoutPass {
     pub fn push(&mut self, bytes: &[u8]) -> Result<Option<Layout>, SplitError> {
         let mut rest = bytes;
         loop {
-            let (taken, token) = self.tokenizer.next_token(rest)?;
-            self.add_to_suffix(&rest[..taken]);
-            rest = &rest[taken..];
+            let (length, token) = self.tokenizer.next_token(rest)?;
+            self.add_to_suffix(&rest[..length]);
+            rest = &rest[length..];
             match token {
                 None => return Ok(None),
                 Some(Token::RecordEnd) => return self.end_record().map(Some),
@@ -189,7 +187,7 @@ impl LayoutPass {
 
     fn give_up(&mut self, reason: Reason) {
         self.reason = Some(reason);
-        self.suffixes = [Suffixes::default(), Suffixes::default(), Suffixes::default()];
+        self.suffixes = Default::default();
     }
 
     fn start_list(&mut self, list: usize) {

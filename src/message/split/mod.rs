@@ -11,9 +11,9 @@
 //! the tuples arrive, so the record is read twice:
 //!
 //! 1. [`LayoutPass`] collects the suffixes, and checks that every tuple fits a message with its enclosing JSON.
-//! 2. [`SplitPass`] gets the same bytes again and gives each part as soon as it is full.
+//! 2. [`SplitPass`] takes the same bytes again and returns each part as soon as it is full.
 //!
-//! Memory is bounded, however large the record is and whatever stands between its tuples: the first pass holds
+//! Memory is bounded, however large the record is and whatever comes between its tuples: the first pass holds
 //! at most [`MAX_LAYOUT`] bytes, the second two messages and the last chunk. The total size of the parts is
 //! bounded as well: the enclosing JSON, which each part repeats, may take half of a body, so that all parts
 //! together have at most four times the record's bytes and one body. (Up to 4 KiB of enclosing JSON are

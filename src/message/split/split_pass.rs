@@ -1,4 +1,4 @@
-//! The second pass: gives each part as soon as it is full.
+//! The second pass: returns each part as soon as it is full.
 
 use super::error::SplitError;
 use super::layout_pass::Layout;
@@ -79,16 +79,14 @@ impl SplitPass {
     #[must_use]
     pub fn new(layout: Layout) -> Self {
         let start = layout.range.start;
+        let mut objects: [OpenObject; LISTS] = Default::default();
+        objects[0].start = start;
         Self {
             layout,
             tokenizer: Tokenizer::new(start),
             unread: VecDeque::new(),
             held: HeldBytes::new(start),
-            objects: [
-                OpenObject { start, ..OpenObject::default() },
-                OpenObject::default(),
-                OpenObject::default(),
-            ],
+            objects,
             innermost: 0,
             tuple: None,
             suffixes: [0; LISTS],
@@ -108,11 +106,11 @@ impl SplitPass {
     /// The next part, when all its bytes have been pushed.
     fn next_part(&mut self) -> Result<Option<Part>, SplitError> {
         while let Some(chunk) = self.unread.front_mut() {
-            let (taken, token) = match self.tokenizer.next_token(chunk) {
+            let (length, token) = match self.tokenizer.next_token(chunk) {
                 Ok(next) => next,
                 Err(error) => return Err(self.changed(error.offset)),
             };
-            chunk.advance(taken);
+            chunk.advance(length);
             let part = match token {
                 None => {
                     self.unread.pop_front();
@@ -242,14 +240,10 @@ impl SplitPass {
     }
 
     /// The suffixes of the objects that enclose an element of `list`, from the inside out.
-    fn suffix(
-        &self,
-        list: usize,
-        indexes: [usize; LISTS],
-    ) -> Result<impl Iterator<Item = &[u8]>, SplitError> {
+    fn suffix(&self, list: usize, at: [usize; LISTS]) -> Result<impl Iterator<Item = &[u8]>, SplitError> {
         let mut suffix = [&[][..]; LISTS];
         for object in 0..=list {
-            let of_object = self.layout.suffixes[object].get(indexes[object]);
+            let of_object = self.layout.suffixes[object].get(at[object]);
             suffix[LISTS - 1 - object] = of_object.ok_or_else(|| self.changed(self.tokenizer.at()))?;
         }
         Ok(suffix.into_iter())

@@ -119,14 +119,14 @@ impl Tokenizer {
     /// When brackets don't match, or are nested too deep.
     pub(super) fn next_token(&mut self, bytes: &[u8]) -> Result<(usize, Option<Token>), CutError> {
         let base = self.at;
-        let mut taken = 0;
-        while let Some(&byte) = bytes.get(taken) {
+        let mut consumed = 0;
+        while let Some(&byte) = bytes.get(consumed) {
             let token = match self.lexeme {
                 Lexeme::Text => {
-                    let length = memchr2(b'"', b'\\', &bytes[taken..]);
-                    let end = length.map_or(bytes.len(), |length| taken + length);
-                    self.keep_name(&bytes[taken..end]);
-                    taken = end;
+                    let length = memchr2(b'"', b'\\', &bytes[consumed..]);
+                    let end = length.map_or(bytes.len(), |length| consumed + length);
+                    self.keep_name(&bytes[consumed..end]);
+                    consumed = end;
                     match bytes.get(end) {
                         None => break,
                         Some(b'"') => {
@@ -149,20 +149,20 @@ impl Tokenizer {
                     if is_space(byte) || matches!(byte, b',' | b'"' | b'{' | b'}' | b'[' | b']') =>
                 {
                     self.lexeme = Lexeme::Structure;
-                    self.at = base + taken as u64;
-                    return Ok((taken, self.end_element()));
+                    self.at = base + consumed as u64;
+                    return Ok((consumed, self.end_element()));
                 }
                 Lexeme::Literal => None,
-                Lexeme::Structure => self.structure(byte, base + taken as u64)?,
+                Lexeme::Structure => self.structure(byte, base + consumed as u64)?,
             };
-            taken += 1;
+            consumed += 1;
             if token.is_some() {
-                self.at = base + taken as u64;
-                return Ok((taken, token));
+                self.at = base + consumed as u64;
+                return Ok((consumed, token));
             }
         }
-        self.at = base + taken as u64;
-        Ok((taken, None))
+        self.at = base + consumed as u64;
+        Ok((consumed, None))
     }
 
     /// Whether all open brackets are on the path.

@@ -1,8 +1,8 @@
 //! What every blob source must do: run on the memory twin and on Azurite.
 
+use crate::support::blobs::blob;
 use crate::support::memory::MemoryBlobs;
 use crate::support::rig::Rig;
-use crate::support::samples;
 use bytes::Bytes;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::ports::blobs::{BlobReader, Condition, ReadError};
@@ -55,7 +55,7 @@ async fn a_source_reads_ranges_of_one_version(
     );
 }
 
-async fn a_source_tells_where_blocks_begin(
+async fn a_source_lists_where_blocks_begin(
     source: &impl BlobReader,
     commits: &impl Commits,
     blob: &FlowLogBlob,
@@ -97,7 +97,7 @@ impl Commits for Rig {
 #[tokio::test]
 async fn memory_reads_ranges_of_one_version() {
     let blobs = MemoryBlobs::default();
-    a_source_reads_ranges_of_one_version(&blobs, &blobs, &samples::blob(1)).await;
+    a_source_reads_ranges_of_one_version(&blobs, &blobs, &blob(1)).await;
 }
 
 #[tokio::test]
@@ -108,14 +108,14 @@ async fn azure_storage_reads_ranges_of_one_version() {
 }
 
 #[tokio::test]
-async fn memory_tells_where_blocks_begin() {
+async fn memory_lists_where_blocks_begin() {
     let blobs = MemoryBlobs::default();
-    a_source_tells_where_blocks_begin(&blobs, &blobs, &samples::blob(2)).await;
+    a_source_lists_where_blocks_begin(&blobs, &blobs, &blob(2)).await;
 }
 
 #[tokio::test]
-async fn azure_storage_tells_where_blocks_begin() {
+async fn azure_storage_lists_where_blocks_begin() {
     let rig = Rig::start().await;
     let blob = rig.blob(2);
-    a_source_tells_where_blocks_begin(&rig.blobs(), &rig, &blob).await;
+    a_source_lists_where_blocks_begin(&rig.blobs(), &rig, &blob).await;
 }

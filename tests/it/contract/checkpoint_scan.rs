@@ -27,10 +27,7 @@ async fn all(table: &impl CheckpointTable, rows: &Rows, at_most: u32) -> Vec<Sto
 }
 
 /// `suffix` ends the `PartitionKey`s of this test; nobody else's days are before `2001`.
-async fn a_table_is_scanned_by_hour_and_by_day_and_loses_what_is_deleted(
-    table: &impl CheckpointTable,
-    suffix: &str,
-) {
+async fn a_table_scans_by_hour_and_day_and_deletes_rows(table: &impl CheckpointTable, suffix: &str) {
     let partition = |day: &str| format!("{day}-it's {suffix}");
     let (first, second) = (partition("20000101"), partition("20000102"));
     let hour = Rows::Of { partition: first.clone(), rows: CheckpointKey::rows_of_hour(9) };
@@ -75,13 +72,13 @@ async fn a_table_is_scanned_by_hour_and_by_day_and_loses_what_is_deleted(
 }
 
 #[tokio::test]
-async fn memory_is_scanned_by_hour_and_by_day_and_loses_what_is_deleted() {
+async fn memory_scans_by_hour_and_day_and_deletes_rows() {
     let table = MemoryTable::default();
-    a_table_is_scanned_by_hour_and_by_day_and_loses_what_is_deleted(&table, "x").await;
+    a_table_scans_by_hour_and_day_and_deletes_rows(&table, "x").await;
 }
 
 #[tokio::test]
-async fn the_azure_table_is_scanned_by_hour_and_by_day_and_loses_what_is_deleted() {
+async fn the_azure_table_scans_by_hour_and_day_and_deletes_rows() {
     let rig = Rig::start().await;
-    a_table_is_scanned_by_hour_and_by_day_and_loses_what_is_deleted(&rig.table(), &rig.hub()).await;
+    a_table_scans_by_hour_and_day_and_deletes_rows(&rig.table(), &rig.hub()).await;
 }

@@ -1,8 +1,8 @@
 //! What every checkpoint store must do: run on the memory twin and on Azurite's table service.
 
+use crate::support::blobs::blob;
 use crate::support::memory::MemoryTable;
 use crate::support::rig::Rig;
-use crate::support::samples;
 use flowlog_forwarder::checkpoint::{
     BlobVersion, Bounds, Broken, Checkpoint, Claim, InFlightRange, Progress,
 };
@@ -41,12 +41,12 @@ fn is_conflict(result: &Result<RowVersion, StoreError>) -> bool {
     matches!(result, Err(StoreError::Conflict { .. }))
 }
 
-async fn a_store_swaps_only_what_nobody_else_changed(store: &impl CheckpointStore) {
-    let key = samples::blob(1).checkpoint_key();
-    let other = samples::blob(2).checkpoint_key();
+async fn a_store_swaps_only_an_unchanged_row(store: &impl CheckpointStore) {
+    let key = blob(1).checkpoint_key();
+    let other = blob(2).checkpoint_key();
     assert_eq!(store.load(&key).await.unwrap(), None, "an empty store, or one without a table, has no row");
 
-    let new = Checkpoint::new(samples::blob(1).to_string());
+    let new = Checkpoint::new(blob(1).to_string());
     let first = store.swap(&key, &new, None).await.unwrap();
     assert!(is_conflict(&store.swap(&key, &new, None).await), "a second insert");
     assert_eq!(store.load(&key).await.unwrap(), Some((new.clone(), first.clone())));
@@ -67,7 +67,7 @@ async fn a_store_swaps_only_what_nobody_else_changed(store: &impl CheckpointStor
 
 /// Many writers, each adding one to the offset: no addition is lost.
 async fn a_store_loses_no_update_to_a_race(store: &(impl CheckpointStore + Clone + 'static)) {
-    let key = samples::blob(3).checkpoint_key();
+    let key = blob(3).checkpoint_key();
     let writers = (0..8).map(|_| {
         let (store, key) = (store.clone(), key.clone());
         tokio::spawn(async move {
@@ -90,8 +90,8 @@ async fn a_store_loses_no_update_to_a_race(store: &(impl CheckpointStore + Clone
 }
 
 #[tokio::test]
-async fn memory_swaps_only_what_nobody_else_changed() {
-    a_store_swaps_only_what_nobody_else_changed(&MemoryTable::default()).await;
+async fn memory_swaps_only_an_unchanged_row() {
+    a_store_swaps_only_an_unchanged_row(&MemoryTable::default()).await;
 }
 
 #[tokio::test]
@@ -100,9 +100,9 @@ async fn memory_loses_no_update_to_a_race() {
 }
 
 #[tokio::test]
-async fn the_azure_table_swaps_only_what_nobody_else_changed() {
+async fn the_azure_table_swaps_only_an_unchanged_row() {
     let rig = Rig::start().await;
-    a_store_swaps_only_what_nobody_else_changed(&rig.table()).await;
+    a_store_swaps_only_an_unchanged_row(&rig.table()).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ fn json(path: impl AsRef<Path>) -> Value {
 }
 
 #[test]
-fn the_function_is_posted_to_where_the_server_listens_for_it() {
+fn the_event_function_has_the_path_that_the_server_serves() {
     // The host's path for a function is the name of its folder.
     let function = json(format!("{EVENT_FUNCTION}/function.json"));
     let bindings = function["bindings"].as_array().unwrap();
@@ -51,7 +51,7 @@ fn the_host_starts_the_binary_at_the_root_of_the_app() {
 }
 
 #[test]
-fn what_is_published_is_not_ignored() {
+fn no_published_file_is_ignored() {
     let ignored = std::fs::read_to_string(root().join(".funcignore")).unwrap();
     let ignored: Vec<_> = ignored.lines().filter(|line| !line.starts_with('#')).collect();
     for needed in ["host.json", EVENT_FUNCTION, SWEEP_FUNCTION, "flowlog-forwarder"] {

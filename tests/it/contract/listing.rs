@@ -1,9 +1,9 @@
 //! What every listing must do: run on the memory twin and on Azurite's blob service.
 
 use crate::contract::blobs::Commits;
+use crate::support::blobs::container;
 use crate::support::memory::MemoryBlobs;
 use crate::support::rig::Rig;
-use crate::support::samples;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::ports::blobs::{BlobListing, Depth, LARGEST_PAGE, ListError, Listed, Names, Page};
 
@@ -81,7 +81,7 @@ async fn a_listing_shows_names_versions_and_folders_page_by_page(
 #[tokio::test]
 async fn memory_shows_names_versions_and_folders_page_by_page() {
     let blobs = MemoryBlobs::default();
-    let container = samples::container();
+    let container = container();
     let root = "flowLogResourceID=/R/";
     a_listing_shows_names_versions_and_folders_page_by_page(&blobs, &blobs, &container, root).await;
 }

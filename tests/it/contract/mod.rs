@@ -4,7 +4,7 @@ mod blobs;
 mod checkpoint_scan;
 mod checkpoints;
 mod host_files;
-pub mod hub;
+mod hub;
 mod listing;
 mod quarantine;
 mod server;

@@ -1,8 +1,8 @@
 //! What every quarantine must do: run on the memory twin and on Azurite.
 
+use crate::support::blobs::blob;
 use crate::support::memory::MemoryQuarantine;
 use crate::support::rig::Rig;
-use crate::support::samples;
 use bytes::Bytes;
 use flowlog_forwarder::flow_log::rope::Rope;
 use flowlog_forwarder::ports::quarantine::{ItemName, Note, Quarantine};
@@ -14,7 +14,7 @@ trait Kept {
 }
 
 async fn a_quarantine_keeps_pieces_as_one_item(quarantine: &impl Quarantine, shelf: &impl Kept) {
-    let blob = samples::blob(1);
+    let blob = blob(1);
     let item = ItemName::new(&blob, 0, &(12..40));
     let note = |end, reason: &str| Note {
         blob: blob.url(),

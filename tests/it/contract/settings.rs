@@ -22,7 +22,7 @@ fn looked_up(given: &BTreeMap<&str, &str>) -> BTreeSet<String> {
 const REFUSED: [&str; 3] = ["__managedIdentityResourceId", "__clientSecret", "__tenantId"];
 
 #[test]
-fn every_setting_that_is_read_is_documented_and_the_other_way_round() {
+fn the_settings_read_are_the_settings_documented() {
     let by_string = BTreeMap::from([
         ("FLOWLOG_STORAGE", "UseDevelopmentStorage=true"),
         ("AzureWebJobsStorage", "UseDevelopmentStorage=true"),
@@ -48,7 +48,7 @@ fn every_setting_that_is_read_is_documented_and_the_other_way_round() {
 }
 
 #[test]
-fn the_documented_table_is_the_codes() {
+fn the_documented_table_is_that_of_the_code() {
     let page = file("docs/settings.md");
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
     let expected: Vec<String> = settings().iter().map(Documented::row).collect();

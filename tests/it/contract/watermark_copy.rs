@@ -1,16 +1,15 @@
 //! What every second copy of the watermarks must do: run on the memory twin and on Azurite.
 
+use crate::support::blobs::container;
 use crate::support::memory::MemoryWatermarkCopy;
 use crate::support::rig::Rig;
-use crate::support::samples;
-use flowlog_forwarder::azure::storage::AzureWatermarkCopy;
-use flowlog_forwarder::azure::storage::http_client;
+use flowlog_forwarder::azure::storage::{AzureWatermarkCopy, http_client};
 use flowlog_forwarder::flow_log::Container;
 use flowlog_forwarder::hour::Hour;
 use flowlog_forwarder::ports::watermark_copy::WatermarkCopy;
 
 async fn the_last_hour_of_each_container_is_kept(copy: &impl WatermarkCopy) {
-    let ours = samples::container();
+    let ours = container();
     let other = Container::new(ours.account().clone(), "other".to_owned());
     assert_eq!(copy.load(&ours).await.unwrap(), None, "nothing, or no container to keep it in");
     for hour in [498_705, 498_706, 498_700] {

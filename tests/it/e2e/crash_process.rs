@@ -2,7 +2,8 @@
 //! make good what it left.
 
 use crate::support::judge::{Recovery, Row, Verdict, show};
-use crate::support::process::{Answer, Scene};
+use crate::support::process::Answer;
+use crate::support::scene::Scene;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ const TUPLES: usize = 40;
 /// to the other process first, which leaves it to the dead owner until its claim has run out.
 async fn play(moment: Moment) -> Verdict {
     let scene = Scene::start().await;
-    scene.set(json!({"maxMessageSize": 65_536})).await;
+    scene.rig.set_hub(json!({"maxMessageSize": 65_536})).await;
     let (mut first, second) = (scene.handler().await, scene.handler().await);
     let (mut struck, mut other) = (scene.hour(1).await, scene.hour(2).await);
     let begin = scene.commit(&mut struck, 3, TUPLES).await;
@@ -35,13 +36,13 @@ async fn play(moment: Moment) -> Verdict {
 
     let delta = scene.commit(&mut struck, 100, TUPLES).await;
     match &moment {
-        Moment::Transfer(fault) => scene.hub_fault(fault.clone()).await,
+        Moment::Transfer(fault) => scene.rig.hub_fault(fault.clone()).await,
         Moment::Before(fault) | Moment::After(fault) => scene.storage_fault(&struck, fault.clone()).await,
     }
     let reached = async {
         match &moment {
-            Moment::Transfer(fault) if fault["action"] == "hold" => scene.until("held", 1).await,
-            Moment::Transfer(_) => scene.until("unanswered", 1).await,
+            Moment::Transfer(fault) if fault["action"] == "hold" => scene.rig.until_hub("held", 1).await,
+            Moment::Transfer(_) => scene.rig.until_hub("unanswered", 1).await,
             Moment::Before(_) | Moment::After(_) => scene.until_held(&struck).await,
         }
     };
@@ -50,8 +51,8 @@ async fn play(moment: Moment) -> Verdict {
         () = reached => first.kill().await,
     }
     match moment {
-        Moment::Transfer(_) => scene.end_hub_faults().await,
-        Moment::Before(_) => scene.let_go(&struck).await,
+        Moment::Transfer(_) => scene.rig.end_hub_faults().await,
+        Moment::Before(_) => scene.release(&struck).await,
         Moment::After(_) => {}
     }
 
@@ -61,10 +62,10 @@ async fn play(moment: Moment) -> Verdict {
     scene.persist(&second, &delta).await;
     let last = scene.commit(&mut struck, 20, TUPLES).await;
     scene.persist(&successor, &last).await;
-    scene.outlive_claim(&struck).await;
+    scene.expire_claim(&struck).await;
     scene.persist(&second, &last).await;
     if let Moment::After(_) = moment {
-        scene.let_go(&struck).await;
+        scene.release(&struck).await;
     }
     scene.persist(&successor, &last).await;
     scene.assert_at_rest(&[&struck, &other]).await;
@@ -74,7 +75,7 @@ async fn play(moment: Moment) -> Verdict {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_a_killed_process_left_is_made_good_by_the_next() {
+async fn the_next_process_recovers_from_a_kill_at_any_moment() {
     // The claim, and its release.
     let update = |skip: u32| json!({"action": "hold", "kind": "table update", "skip": skip});
     let read = json!({"action": "hold", "kind": "blob read"});

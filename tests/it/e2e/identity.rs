@@ -1,7 +1,7 @@
 //! The identity endpoint: out of order, hostile, and beside a proxy.
 
-use crate::e2e::hub_tokens::{run_alone, variable};
 use crate::e2e::storage_hostile::Endpoint;
+use crate::support::alone::{run_alone, variable};
 use crate::support::rig::Rig;
 use flowlog_forwarder::azure::auth::managed_identity;
 use flowlog_forwarder::azure::event_hubs::HUB_SCOPE;
@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 #[tokio::test]
-async fn storage_works_on_through_an_identity_outage_until_the_token_ends() {
+async fn storage_works_in_an_identity_outage_until_the_token_expires() {
     let rig = Rig::own(&["--tls", "--identity"]).await;
     // Less than the five minutes before its end in which the SDK does not use a token any more.
     rig.call("POST", "/identity", Some(json!({"lifetimeSeconds": 280}))).await;
@@ -23,7 +23,7 @@ async fn storage_works_on_through_an_identity_outage_until_the_token_ends() {
     // Nobody may connect here: the identity endpoint is http, and storage https.
     let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
     variables.push(("HTTP_PROXY", format!("http://{}", proxy.local_addr().unwrap())));
-    run_alone("identity::alone_reads_a_row_before_and_in_an_outage", variables).await;
+    run_alone(concat!(module_path!(), "::alone_reads_a_row_before_and_in_an_outage"), variables).await;
     let asked = rig.call("GET", "/identity", None).await;
     let statuses: Vec<_> = asked["log"].as_array().unwrap().iter().map(|entry| &entry["status"]).collect();
     assert_eq!(statuses[0], 200);
@@ -55,17 +55,17 @@ async fn alone_reads_a_row_before_and_in_an_outage() {
 }
 
 #[tokio::test]
-async fn an_identity_endpoint_that_talks_without_end_is_told_in_a_line() {
+async fn an_endless_answer_of_the_identity_endpoint_is_one_line() {
     let endpoint =
         Endpoint::start("403 Forbidden", "{\"message\": \"no\\nERROR forged", "\\u0007 and more").await;
     let url = format!("http://127.0.0.1:{}/msi/token", endpoint.port);
     let variables = vec![("IDENTITY_ENDPOINT", url), ("IDENTITY_HEADER", "hunter2".to_owned())];
-    run_alone("identity::alone_is_refused_a_token", variables).await;
+    run_alone(concat!(module_path!(), "::alone_is_refused_a_token"), variables).await;
     endpoint.assert_cut_off();
     let endpoint = Endpoint::start("200 OK", "{\"access_token\": \"", "x").await;
     let url = format!("http://127.0.0.1:{}/msi/token", endpoint.port);
     let variables = vec![("IDENTITY_ENDPOINT", url), ("IDENTITY_HEADER", "hunter2".to_owned())];
-    run_alone("identity::alone_is_given_too_long_a_token", variables).await;
+    run_alone(concat!(module_path!(), "::alone_is_given_too_long_a_token"), variables).await;
     endpoint.assert_cut_off();
 }
 

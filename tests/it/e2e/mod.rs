@@ -1,15 +1,12 @@
 //! End to end: the adapters and the real binary, against Azurite, the Event Hubs stand-in and hostile peers.
 
+mod body_memory;
 mod crash_process;
-mod hub_faults;
-mod hub_hostile;
-mod hub_sessions;
-mod hub_tokens;
+mod hub;
 mod identity;
+mod large_blob;
 mod outages;
-mod server_memory;
-mod server_process;
 mod shapes;
-mod stop_process;
+mod start_and_stop;
 mod storage_hostile;
-mod sweep_process;
+mod sweep;

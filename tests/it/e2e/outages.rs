@@ -2,7 +2,8 @@
 //! restart: what it can't do in time it says, and what it is then asked again it does.
 
 use crate::support::judge::{Recovery, Row, Verdict, show};
-use crate::support::process::{Answer, Handler, Hour, Scene};
+use crate::support::process::Answer;
+use crate::support::scene::{Hour, Scene};
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
@@ -36,13 +37,13 @@ struct Passing {
 /// Plays a fault that strikes a few times, while another blob has its own events.
 async fn pass(Passing { name, at, fault, unknown }: Passing) {
     let scene = Scene::start().await;
-    scene.set(json!({"maxMessageSize": 65_536})).await;
+    scene.rig.set_hub(json!({"maxMessageSize": 65_536})).await;
     let handler = scene.handler().await;
     let (mut struck, mut other) = (scene.hour(1).await, scene.hour(2).await);
     let begin = scene.commit(&mut struck, 3, TUPLES).await;
     assert_eq!(handler.deliver(&begin).await, Answer::Done, "{}", handler.last_lines());
     match at {
-        At::Hub => scene.hub_fault(fault).await,
+        At::Hub => scene.rig.hub_fault(fault).await,
         At::OneBlob => scene.storage_fault(&struck, fault).await,
     }
     let delta = scene.commit(&mut struck, 100, TUPLES).await;
@@ -59,7 +60,7 @@ async fn pass(Passing { name, at, fault, unknown }: Passing) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn faults_that_pass_cost_time_and_nothing_else() {
+async fn transient_faults_cost_only_time() {
     let hub = |name, fault| Passing { name, at: At::Hub, fault, unknown: false };
     let unknown = |name, fault| Passing { name, at: At::Hub, fault, unknown: true };
     let storage = |name, fault| Passing { name, at: At::OneBlob, fault, unknown: false };
@@ -99,7 +100,7 @@ async fn faults_that_pass_cost_time_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_in_mid_read_is_read_as_well_and_nothing_twice() {
+async fn a_commit_during_a_read_is_read_too_and_nothing_twice() {
     let scene = Scene::start().await;
     let handler = scene.handler().await;
     let mut hour = scene.hour(1).await;
@@ -109,7 +110,7 @@ async fn a_commit_in_mid_read_is_read_as_well_and_nothing_twice() {
     let (answer, second) = tokio::join!(handler.deliver(&first), async {
         scene.until_held(&hour).await;
         let second = scene.commit(&mut hour, 5, TUPLES).await;
-        scene.let_go(&hour).await;
+        scene.release(&hour).await;
         second
     });
     assert_eq!(answer, Answer::Done, "{}", handler.last_lines());
@@ -169,9 +170,9 @@ impl Outage {
             Self::HubBusy => {
                 let description = "Error code : 50002. Please wait 2 seconds and try again.";
                 let busy = json!({"action": "reject", "count": ALWAYS, "description": description});
-                scene.hub_fault(busy).await;
+                scene.rig.hub_fault(busy).await;
             }
-            Self::HubGone => scene.hub_fault(json!({"action": "gone"})).await,
+            Self::HubGone => scene.rig.hub_fault(json!({"action": "gone"})).await,
             Self::HubRefusesTokens => {
                 let refusal = json!({"action": "cbs", "status": 500, "count": ALWAYS});
                 scene.rig.call("POST", "/hub/faults", Some(refusal)).await;
@@ -197,7 +198,7 @@ impl Outage {
 
     async fn end(self, scene: &Scene, hour: &Hour) {
         match self {
-            Self::HubBusy => scene.end_hub_faults().await,
+            Self::HubBusy => scene.rig.end_hub_faults().await,
             Self::HubGone | Self::HubRefusesTokens => {
                 scene.rig.call("DELETE", "/hub/faults", None).await;
             }
@@ -211,9 +212,9 @@ impl Outage {
 
 async fn outlast(outage: Outage) {
     let scene = outage.scene().await;
-    scene.set(json!({"maxMessageSize": 65_536})).await;
+    scene.rig.set_hub(json!({"maxMessageSize": 65_536})).await;
     let handler = match outage {
-        Outage::Identity => Handler::start(&scene.rig.identity_settings()).await,
+        Outage::Identity => scene.handler_with(scene.rig.identity_settings()).await,
         _ => scene.handler().await,
     };
     let (mut struck, mut other) = (scene.hour(1).await, scene.hour(2).await);
@@ -243,7 +244,7 @@ async fn outlast(outage: Outage) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_an_outage_events_that_failed_succeed_without_a_restart() {
+async fn after_an_outage_failed_events_succeed_without_a_restart() {
     use Outage::{Conflicts, HubBusy, HubGone, HubRefusesTokens, Identity, Storage, Table};
     let outages = [HubBusy, HubGone, HubRefusesTokens, Storage, Table, Conflicts, Identity];
     join_all(outages.map(outlast)).await;

@@ -1,9 +1,7 @@
 //! Storage endpoints that answer without an end: what is read of it, and what is said.
 
-use crate::support::samples;
-use flowlog_forwarder::azure::storage::AzureBlobs;
-use flowlog_forwarder::azure::storage::AzureTable;
-use flowlog_forwarder::azure::storage::http_client;
+use crate::support::blobs::blob_of;
+use flowlog_forwarder::azure::storage::{AzureBlobs, AzureTable, http_client};
 use flowlog_forwarder::clock::Clock;
 use flowlog_forwarder::config::Config;
 use flowlog_forwarder::flow_log::{CheckpointKey, Container, FlowLogBlob};
@@ -66,7 +64,7 @@ impl Endpoint {
     fn blobs(&self) -> (AzureBlobs, FlowLogBlob) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let sources = self.config().sources;
-        let blob = samples::blob_of(&sources[0].blob_service, "6045BDAA0001");
+        let blob = blob_of(&sources[0].blob_service, "6045BDAA0001");
         (AzureBlobs::new(&sources, &http_client().unwrap()).unwrap(), blob)
     }
 
@@ -123,7 +121,7 @@ async fn no_more_of_a_blob_is_read_than_the_range_asked_for() {
 }
 
 #[tokio::test]
-async fn an_endless_refusal_still_says_what_it_refuses() {
+async fn an_endless_refusal_still_names_its_reason() {
     let beginning = "<Error><Code>AuthorizationFailure</Code><Message>not\nhere</Message>";
     let endpoint =
         Endpoint::start("403 Forbidden\r\nx-ms-error-code: AuthorizationFailure", beginning, "y").await;
@@ -155,7 +153,7 @@ async fn a_row_and_a_page_of_rows_end_at_their_limits() {
 }
 
 #[tokio::test]
-async fn a_page_of_many_empty_rows_is_refused_before_they_are_kept() {
+async fn a_page_of_too_many_empty_rows_is_refused() {
     let rows: &'static str =
         Box::leak(format!("{{\"value\":[{{}}{}]}}", ",{}".repeat(1000)).into_boxed_str());
     let endpoint = Endpoint::start("200 OK", rows, "").await;
@@ -165,7 +163,7 @@ async fn a_page_of_many_empty_rows_is_refused_before_they_are_kept() {
 }
 
 #[tokio::test]
-async fn a_page_of_names_ends_at_its_limit_and_markers_go_on() {
+async fn a_page_of_names_ends_at_its_limit_and_markers_advance() {
     let beginning = "<EnumerationResults><Blobs>";
     let endpoint = Endpoint::start("200 OK", beginning, "<BlobPrefix><Name>a/</Name></BlobPrefix>").await;
     let (blobs, blob) = endpoint.blobs();
@@ -184,7 +182,7 @@ async fn a_page_of_names_ends_at_its_limit_and_markers_go_on() {
 }
 
 #[tokio::test]
-async fn a_query_whose_continuation_stands_still_is_an_error() {
+async fn a_query_whose_continuation_does_not_advance_is_an_error() {
     let head = "200 OK\r\nx-ms-continuation-nextpartitionkey: p\r\nx-ms-continuation-nextrowkey: r";
     let endpoint = Endpoint::start(head, "{\"value\":[]}", "").await;
     let (table, days) = (endpoint.table(), Rows::Partitions("0".into().."2".into()));

@@ -1,9 +1,10 @@
 //! What the host is told about events, through the real server, with storage, table and hub in memory.
 
+use crate::support::blobs::{CONTAINER, NINE, blob_in, container};
+use crate::support::faults::{Action, Call, When};
 use crate::support::http::{self, Answer};
-use crate::support::memory_hub::Failure;
-use crate::support::samples::{CONTAINER, blob_in, container, content, record};
-use crate::support::world::{Twins, World, records};
+use crate::support::records::{content, record, records};
+use crate::support::world::{Twins, World};
 use flowlog_forwarder::app::FlowLogFunctions;
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::config::{StorageAccess, StorageAccount};
@@ -11,7 +12,6 @@ use flowlog_forwarder::flow_log::{FlowLogBlob, Sources};
 use flowlog_forwarder::host::{self, Stopped};
 use flowlog_forwarder::hour::{Hour, Retention};
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::ports::hub::HubError;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,8 +20,6 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// 2026-11-22T09Z
-const NINE: Hour = Hour::new(498_705);
 /// The days for which rows are kept here.
 const DAYS: u16 = 7;
 
@@ -59,7 +57,8 @@ impl Process {
 
     /// Leaves a claim on `blob` that another process took just now.
     async fn claim_elsewhere(&self, blob: &FlowLogBlob) {
-        let row = Checkpoint::new(blob.url()).claimed("another process", self.world.clock().now(), 9_000);
+        let row =
+            Checkpoint::new(blob.url()).claimed("another process", self.world.clock.clone().now(), 9_000);
         self.world.table.swap(&blob.checkpoint_key(), &row, None).await.unwrap();
         self.world.forget_calls();
     }
@@ -73,7 +72,7 @@ fn handler(world: &World) -> MemoryHandler {
     };
     let sources = Sources::new([account.blob_service], &[CONTAINER.to_owned()]);
     let sweeper = world.sweeper(&process);
-    FlowLogFunctions::new(sources, process, sweeper, world.clock(), Retention::of_days(DAYS))
+    FlowLogFunctions::new(sources, process, sweeper, world.clock.clone(), Retention::of_days(DAYS))
 }
 
 fn hours_before(hours: u64) -> FlowLogBlob {
@@ -81,7 +80,7 @@ fn hours_before(hours: u64) -> FlowLogBlob {
 }
 
 #[tokio::test]
-async fn an_event_about_an_old_hour_replays_nothing_and_says_why() {
+async fn an_event_of_an_old_hour_is_refused_with_a_reason() {
     let process = Process::start().await;
     // The first hour that a sweep may look at is that of midnight six days ago.
     let (old, kept) = (hours_before(6 * 24 + 10), hours_before(6 * 24 + 9));
@@ -105,7 +104,7 @@ async fn an_event_about_an_old_hour_replays_nothing_and_says_why() {
 }
 
 #[tokio::test]
-async fn an_event_about_an_hour_that_has_not_come_reads_nothing() {
+async fn an_event_of_a_future_hour_reads_nothing() {
     let process = Process::start().await;
     let ahead = blob_in(1, Hour::new(NINE.number() + 25), 1);
     process.world.commit(&ahead, &records(3));
@@ -116,7 +115,7 @@ async fn an_event_about_an_hour_that_has_not_come_reads_nothing() {
 }
 
 #[tokio::test]
-async fn a_late_commit_at_work_elsewhere_is_asked_for_again() {
+async fn a_late_commit_claimed_elsewhere_asks_for_another_delivery() {
     let process = Process::start().await;
     // The hour before the open one is looked at by every sweep, the one before that by none.
     for (hours, status) in [(0, 200), (1, 200), (2, 500)] {
@@ -132,7 +131,7 @@ async fn a_late_commit_at_work_elsewhere_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_broken_blob_says_so_at_every_event() {
+async fn every_event_of_a_broken_blob_reports_it() {
     let process = Process::start().await;
     let blob = hours_before(2);
     let mut content = content(&records(3));
@@ -148,7 +147,7 @@ async fn a_broken_blob_says_so_at_every_event() {
 }
 
 #[tokio::test]
-async fn a_late_commit_that_is_forwarded_whole_is_done_with() {
+async fn a_late_commit_is_forwarded_once() {
     let process = Process::start().await;
     let blob = hours_before(30);
     process.world.commit(&blob, &records(3));
@@ -162,17 +161,13 @@ async fn a_late_commit_that_is_forwarded_whole_is_done_with() {
 }
 
 #[tokio::test]
-async fn a_sweep_is_answered_with_an_error_only_when_all_of_it_failed() {
+async fn only_a_sweep_that_failed_as_a_whole_is_an_error() {
     let process = Process::start().await;
     for nic in 1..=2 {
         process.world.commit(&blob_in(1, NINE, nic), &[record(nic, 2)]);
     }
     for send in [0, 1, 3] {
-        let hub = "memory".to_owned();
-        process
-            .world
-            .hub
-            .fail(send, Failure::Before(HubError::Unsettled { hub, reason: "as told".to_owned() }));
+        process.world.faults.nth(Call::Send, send, Action::Fail(When::Before));
     }
     for (status, said) in [(500, "2 behind, 0 caught up, 2 failed"), (200, "1 failed"), (200, "0 failed")] {
         let answer = http::post_to("/FlowLogSweep", process.address, b"{}").await;

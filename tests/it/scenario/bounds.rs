@@ -1,16 +1,15 @@
 //! A repeat is the same message, whatever has changed since it was sent first.
 
+use crate::support::blobs::blob;
+use crate::support::faults::{Action, Call, When};
 use crate::support::judge::{Verdict, judge};
-use crate::support::memory_hub::{Failure, MemoryHub};
-use crate::support::samples::blob;
-use crate::support::world::{World, play, records};
+use crate::support::records::records;
+use crate::support::world::{World, play};
 use flowlog_forwarder::checkpoint::InFlightRange;
 use flowlog_forwarder::forward::ForwarderOptions;
 use flowlog_forwarder::message::PartitionKey;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
-use flowlog_forwarder::ports::hub::HubError;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 fn options(max_message_bytes: usize, partition_key: PartitionKey) -> ForwarderOptions {
     let max_message_bytes = NonZeroUsize::new(max_message_bytes);
@@ -24,10 +23,9 @@ async fn taken_over(
     after: ForwarderOptions,
     between: impl AsyncFnOnce(&World),
 ) -> (World, Verdict) {
-    let world = World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() };
+    let world = World::with_hub_limit(4_000);
     let commit = world.commit(&blob(1), &records(30));
-    let lost = HubError::Unsettled { hub: "memory".into(), reason: "the answer was lost".into() };
-    world.hub.fail(1, Failure::After(lost));
+    world.faults.nth(Call::Send, 1, Action::Fail(When::After));
     play(&world.process_with("a", before), &blob(1), &commit).await.unwrap_err();
     between(&world).await;
     play(&world.process_with("b", after), &blob(1), &commit).await.unwrap();
@@ -40,7 +38,7 @@ async fn taken_over(
 async fn nothing(_: &World) {}
 
 #[tokio::test]
-async fn a_limit_that_rose_or_fell_leaves_repeated_messages_alone() {
+async fn a_changed_limit_changes_no_repeated_message() {
     for (before, after) in [(2_000, 2_000), (2_000, 3_000), (3_000, 2_000), (3_000, 1_500)] {
         let [before, after] = [before, after].map(|limit| options(limit, PartitionKey::None));
         let what = format!("{:?} to {:?}", before.max_message_bytes, after.max_message_bytes);
@@ -50,7 +48,7 @@ async fn a_limit_that_rose_or_fell_leaves_repeated_messages_alone() {
 }
 
 #[tokio::test]
-async fn a_changed_partition_key_leaves_repeated_messages_alone() {
+async fn a_changed_partition_key_changes_no_repeated_message() {
     use PartitionKey::{Nic, None};
     for (before, after) in [(None, Nic), (Nic, None)] {
         let (world, verdict) = taken_over(options(2_000, before), options(2_000, after), nothing).await;
@@ -62,7 +60,7 @@ async fn a_changed_partition_key_leaves_repeated_messages_alone() {
 }
 
 #[tokio::test]
-async fn a_row_without_bounds_is_taken_over_by_todays() {
+async fn a_row_without_bounds_is_taken_over_with_the_current_ones() {
     let options = || options(2_000, PartitionKey::None);
     let (world, verdict) = taken_over(options(), options(), async |world| {
         let key = blob(1).checkpoint_key();
@@ -78,7 +76,7 @@ async fn a_row_without_bounds_is_taken_over_by_todays() {
 }
 
 #[tokio::test]
-async fn a_link_that_takes_less_than_before_loses_nothing() {
+async fn a_lower_limit_of_the_link_loses_nothing() {
     let whole = options(3_500, PartitionKey::None);
     let (_, verdict) =
         taken_over(whole.clone(), whole.clone(), async |world| world.hub.set_limit(3_900)).await;

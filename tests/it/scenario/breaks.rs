@@ -1,15 +1,14 @@
 //! What is no record goes to quarantine, and as little of it as can be: one broken block costs one block.
 
-use crate::support::samples::{blob_in, content};
-use crate::support::world::{World, play, records};
-use flowlog_forwarder::checkpoint::{BlobVersion, GRACE};
+use crate::support::blobs::{NINE, blob_in};
+use crate::support::records::{blocks, content, records};
+use crate::support::world::{World, play};
+use flowlog_forwarder::checkpoint::GRACE;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::forward::Completion;
 use flowlog_forwarder::hour::Hour;
 use proptest::prelude::*;
 
-/// 2026-11-22T09Z
-const NINE: Hour = Hour::new(498_705);
 const TEN: Hour = Hour::new(498_706);
 
 fn blob() -> FlowLogBlob {
@@ -23,35 +22,13 @@ fn world(minute: u64) -> World {
     world
 }
 
-/// The blocks of a blob as Network Watcher lays them out, `per_block` records in each.
-fn blocks(records: &[String], per_block: usize) -> Vec<String> {
-    let mut blocks = vec!["{\"records\":[".to_owned()];
-    for (number, some) in records.chunks(per_block).enumerate() {
-        let comma = if number == 0 { "" } else { "," };
-        blocks.push(format!("{comma}{}", some.join(",")));
-    }
-    blocks.push("]}".to_owned());
-    blocks
-}
-
-fn commit_blocks(world: &World, blocks: &[String]) -> BlobVersion {
-    let length = blocks.iter().map(|block| block.len() as u64).sum();
-    BlobVersion { etag: world.blobs.commit_blocks(&blob(), blocks), length }
-}
-
-/// What quarantine holds, as text.
-fn kept(world: &World) -> Vec<String> {
-    let items = world.quarantine.items().into_iter();
-    items.map(|(_, bytes)| String::from_utf8(bytes).unwrap()).collect()
-}
-
 /// A record that lacks a quote: from there on, strings read as structure and structure as strings.
 fn without_quote(record: &str) -> String {
     record.replacen("\",\"macAddress", ",\"macAddress", 1)
 }
 
 #[tokio::test]
-async fn a_record_without_an_end_is_quarantined_after_its_hour_and_grace() {
+async fn an_unfinished_record_is_quarantined_after_its_hour_and_grace() {
     let all = records(5);
     for (what, cut) in [("in a string", "0,443,6,O"), ("between brackets", "\",\"flowRecords\"")] {
         let world = world(30);
@@ -63,12 +40,12 @@ async fn a_record_without_an_end_is_quarantined_after_its_hour_and_grace() {
         assert!(done.broken && done.completion == Completion::Complete, "{what}: {done:?}");
         world.set_clock(TEN, 0);
         play(&process, &blob(), &commit).await.unwrap();
-        assert_eq!(kept(&world).len(), 0, "{what}: another commit may finish it");
+        assert_eq!(world.quarantined().len(), 0, "{what}: another commit may finish it");
         world.set_clock(TEN, GRACE.as_secs() / 60);
         let done = play(&process, &blob(), &commit).await.unwrap();
         assert!(done.broken, "{what}");
         let start = torn.rfind("{\"time\"").unwrap();
-        assert_eq!(kept(&world), [&torn[start..]], "{what}");
+        assert_eq!(world.quarantined(), [&torn[start..]], "{what}");
         for _ in 0..3 {
             play(&process, &blob(), &commit).await.unwrap();
         }
@@ -77,7 +54,7 @@ async fn a_record_without_an_end_is_quarantined_after_its_hour_and_grace() {
 }
 
 #[tokio::test]
-async fn an_unfinished_record_that_changes_after_its_hour_has_the_grace_again() {
+async fn a_late_change_of_an_unfinished_record_restarts_the_grace() {
     let (world, all) = (world(30), records(3));
     let process = world.process("a");
     let whole = content(&all);
@@ -88,10 +65,10 @@ async fn an_unfinished_record_that_changes_after_its_hour_has_the_grace_again() 
     play(&process, &blob(), &commit).await.unwrap();
     world.set_clock(TEN, 18);
     play(&process, &blob(), &commit).await.unwrap();
-    assert_eq!(kept(&world).len(), 0);
+    assert_eq!(world.quarantined().len(), 0);
     world.set_clock(TEN, 19);
     play(&process, &blob(), &commit).await.unwrap();
-    assert_eq!(kept(&world).len(), 1);
+    assert_eq!(world.quarantined().len(), 1);
     // The rest comes after all.
     let done = play(&process, &blob(), &world.commit_raw(&blob(), whole)).await.unwrap();
     assert!(!done.broken, "{done:?}");
@@ -99,7 +76,7 @@ async fn an_unfinished_record_that_changes_after_its_hour_has_the_grace_again() 
 }
 
 #[tokio::test]
-async fn a_sweep_quarantines_an_unfinished_record_and_says_that_it_is_broken() {
+async fn a_sweep_quarantines_an_unfinished_record_and_reports_it() {
     let world = world(30);
     let process = std::sync::Arc::new(world.process("a"));
     let sweeper = world.sweeper(&process);
@@ -117,7 +94,7 @@ async fn a_sweep_quarantines_an_unfinished_record_and_says_that_it_is_broken() {
     assert!(row.progress.is_broken() && row.progress.quarantine_due_to(end, u64::MAX).is_none(), "{row:?}");
     // Put there in one piece, it has no blocks: everything from the third record on.
     assert_eq!(world.received(), torn[..2]);
-    assert!(kept(&world)[0].starts_with(&torn[2]) && kept(&world)[0].ends_with("]}"));
+    assert!(world.quarantined()[0].starts_with(&torn[2]) && world.quarantined()[0].ends_with("]}"));
 }
 
 #[tokio::test]
@@ -132,13 +109,13 @@ async fn one_broken_block_costs_one_block() {
         let process = world.process("a");
         let mut blocks = blocks(&all, 2);
         blocks[3] = garble(&blocks[3]);
-        let commit = commit_blocks(&world, &blocks);
+        let commit = world.commit_blocks(&blob(), &blocks);
         // What reads as a string to the end waits for its hour to be over.
         play(&process, &blob(), &commit).await.unwrap();
         world.set_clock(TEN, 10);
         let done = play(&process, &blob(), &commit).await.unwrap();
         assert!(done.broken, "never counted as up to date");
-        let kept = kept(&world);
+        let kept = world.quarantined();
         let good: Vec<String> = all.iter().filter(|record| !kept[0].contains(*record)).cloned().collect();
         assert_eq!(kept.len(), 1);
         assert!(blocks[3].contains(kept[0].trim_start_matches(',')), "{kept:?}");
@@ -159,25 +136,25 @@ async fn good_blocks_behind_a_break_are_forwarded_as_they_come() {
     let mut broken = all.clone();
     broken[3] = broken[3].replacen('}', "]", 1);
     for count in 4..=10 {
-        let commit = commit_blocks(&world, &blocks(&broken[..count], 1));
+        let commit = world.commit_blocks(&blob(), &blocks(&broken[..count], 1));
         let done = play(&process, &blob(), &commit).await.unwrap();
         assert!(done.broken && done.completion == Completion::Complete, "{count}: {done:?}");
     }
     let expected = [&all[..3], &all[4..]].concat();
     assert_eq!(world.received(), expected);
     assert!(
-        kept(&world).iter().all(|item| item.contains(&broken[3]) || item.contains("g-3")),
+        world.quarantined().iter().all(|item| item.contains(&broken[3]) || item.contains("g-3")),
         "{:?}",
-        kept(&world)
+        world.quarantined()
     );
 }
 
 #[tokio::test]
-async fn a_blob_that_is_no_flow_log_is_not_searched_for_records() {
+async fn a_blob_that_is_no_flow_log_is_quarantined_whole() {
     let world = world(30);
     let blocks = ["<html>".to_owned(), records(1)[0].clone()];
-    let done = play(&world.process("a"), &blob(), &commit_blocks(&world, &blocks)).await.unwrap();
-    assert_eq!((done.records, kept(&world)), (0, vec![blocks.concat()]));
+    let done = play(&world.process("a"), &blob(), &world.commit_blocks(&blob(), &blocks)).await.unwrap();
+    assert_eq!((done.records, world.quarantined()), (0, vec![blocks.concat()]));
 }
 
 #[tokio::test]
@@ -191,14 +168,14 @@ async fn other_members_of_the_root_are_tolerated() {
         let world = world(30);
         let done = play(&world.process("a"), &blob(), &world.commit_raw(&blob(), whole)).await.unwrap();
         assert!(!done.broken);
-        assert_eq!((world.received(), kept(&world).len()), (all.clone(), 0));
+        assert_eq!((world.received(), world.quarantined().len()), (all.clone(), 0));
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn whatever_one_block_holds_the_others_arrive_and_every_byte_is_somewhere(
+    fn any_content_of_one_block_leaves_the_other_blocks_intact(
         counts in proptest::collection::vec(1usize..4, 2..7),
         which in any::<prop::sample::Index>(),
         junk in proptest::collection::vec(any::<u8>(), 1..300),
@@ -217,8 +194,7 @@ proptest! {
         runtime.block_on(async {
             let world = world(30);
             let process = world.process("a");
-            let length = layout.iter().map(|block| block.len() as u64).sum();
-            let commit = BlobVersion { etag: world.blobs.commit_blocks(&blob(), &layout), length };
+            let commit = world.commit_blocks(&blob(), &layout);
             play(&process, &blob(), &commit).await.unwrap();
             world.set_clock(TEN, 10);
             play(&process, &blob(), &commit).await.unwrap();

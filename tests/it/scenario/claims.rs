@@ -1,11 +1,10 @@
 //! Who may move a checkpoint, what others may note in it, and what a takeover keeps.
 
-use crate::support::chaos::{Act, Call, Chaos, When};
+use crate::support::blobs::blob;
+use crate::support::faults::{Action, Call, Faults, When};
 use crate::support::judge::{Verdict, judge};
-use crate::support::memory_hub::MemoryHub;
-use crate::support::samples::{blob, content};
+use crate::support::records::{content, records};
 use crate::support::stage::{Answer, Event, Stage};
-use crate::support::world::records;
 use flowlog_forwarder::forward::lease_store::LeaseError;
 use flowlog_forwarder::forward::{Completion, ForwardError, ForwarderOptions};
 use std::num::NonZeroUsize;
@@ -13,25 +12,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Two processes, whose calls of this number (from 0) are struck. A message takes about four records.
-fn stage(acts: impl IntoIterator<Item = (usize, Act)>) -> (Stage, Arc<Chaos>) {
+fn stage(acts: impl IntoIterator<Item = (usize, Action)>) -> (Stage, Arc<Faults>) {
     stage_with(acts, ForwarderOptions::default().save_every)
 }
 
-fn stage_with(acts: impl IntoIterator<Item = (usize, Act)>, save_every: Duration) -> (Stage, Arc<Chaos>) {
-    let chaos = Chaos::new(acts);
+fn stage_with(acts: impl IntoIterator<Item = (usize, Action)>, save_every: Duration) -> (Stage, Arc<Faults>) {
+    let faults = Faults::at(acts);
     let max_message_bytes = NonZeroUsize::new(2_000);
     let options =
         ForwarderOptions { window: 1_500, max_message_bytes, save_every, ..ForwarderOptions::default() };
-    (Stage::new(Arc::clone(&chaos), MemoryHub::with_limit(4_000), options), chaos)
+    (Stage::new(Arc::clone(&faults), 4_000, options), faults)
 }
 
 /// The numbers of the calls of this kind when one process forwards `count` records of a new blob.
 async fn numbers_of(call: Call, count: u32) -> Vec<usize> {
-    let (mut stage, chaos) = stage([]);
+    let (mut stage, faults) = stage([]);
     let event = stage.commit(&blob(1), content(&records(count)));
     stage.deliver(&[(&event, 0)]).await;
     assert_eq!(verdict(&stage, &event, count), clean(count));
-    let calls = chaos.calls();
+    let calls = faults.calls();
     (0..calls.len()).filter(|number| calls[*number] == call).collect()
 }
 
@@ -52,19 +51,19 @@ fn lost_to(answer: Answer) -> Option<String> {
 }
 
 #[tokio::test]
-async fn an_owner_that_slept_past_its_claim_can_not_move_the_checkpoint_and_says_so() {
+async fn an_owner_with_an_expired_claim_moves_no_checkpoint() {
     let sends = numbers_of(Call::Send, 30).await;
     for save_every in [Duration::from_secs(5), Duration::ZERO] {
         for number in [sends[0], sends[1]] {
-            let (mut stage, chaos) = stage_with([(number, Act::Hold(When::Before))], save_every);
+            let (mut stage, faults) = stage_with([(number, Action::Pause(When::Before))], save_every);
             let old = stage.commit(&blob(1), content(&records(30)));
             let sleeper = stage.start(&old, 0);
-            chaos.held().await;
-            stage.outlive_claims();
+            faults.until_paused().await;
+            stage.expire_claims();
             let new = stage.commit(&blob(1), content(&records(40)));
             stage.deliver(&[(&new, 1)]).await;
             let row = stage.row(&blob(1));
-            chaos.let_go();
+            faults.resume();
             assert_eq!(lost_to(sleeper.await.unwrap()), None, "the new owner has finished");
             assert_eq!(stage.row(&blob(1)), row);
             stage.deliver(&[(&old, 0)]).await;
@@ -76,56 +75,56 @@ async fn an_owner_that_slept_past_its_claim_can_not_move_the_checkpoint_and_says
 }
 
 #[tokio::test]
-async fn an_owner_that_lost_its_claim_to_one_at_work_names_it_and_sends_nothing_more() {
+async fn an_owner_that_lost_its_claim_names_the_winner_and_stops() {
     let sends = numbers_of(Call::Send, 60).await;
     // Calls of the sleeper up to its first send, then those of its successor up to the same.
-    let acts = [sends[0], 2 * sends[0] + 1].map(|number| (number, Act::Hold(When::Before)));
-    let (mut stage, chaos) = stage_with(acts, Duration::ZERO);
+    let acts = [sends[0], 2 * sends[0] + 1].map(|number| (number, Action::Pause(When::Before)));
+    let (mut stage, faults) = stage_with(acts, Duration::ZERO);
     let event = stage.commit(&blob(1), content(&records(60)));
     let sleeper = stage.start(&event, 0);
-    chaos.held().await;
-    stage.outlive_claims();
+    faults.until_paused().await;
+    stage.expire_claims();
     let successor = stage.start(&event, 1);
-    chaos.held().await;
+    faults.until_paused().await;
     let row = stage.row(&blob(1)).unwrap();
-    chaos.let_go();
+    faults.resume();
     assert_eq!(lost_to(sleeper.await.unwrap()), row.claim.clone().map(|claim| claim.owner));
     assert_eq!(stage.row(&blob(1)), Some(row));
-    assert!(stage.hub.sends() < sends.len(), "{}", stage.hub.sends());
-    chaos.let_go();
+    assert!(stage.world.hub.sends() < sends.len(), "{}", stage.world.hub.sends());
+    faults.resume();
     assert_eq!(successor.await.unwrap().unwrap().unwrap().records, 60);
     assert!(verdict(&stage, &event, 60).is_kept());
 }
 
 #[tokio::test]
-async fn a_wish_of_a_loser_makes_the_owner_go_round_again() {
+async fn a_commit_noted_by_another_process_is_forwarded_by_the_owner() {
     for number in numbers_of(Call::Send, 30).await {
-        let (mut stage, chaos) = stage([(number, Act::Hold(When::After))]);
+        let (mut stage, faults) = stage([(number, Action::Pause(When::After))]);
         let first = stage.commit(&blob(1), content(&records(30)));
         let owner = stage.start(&first, 0);
-        chaos.held().await;
+        faults.until_paused().await;
         let second = stage.commit(&blob(1), content(&records(33)));
         let loser = stage.start(&second, 1).await.unwrap().unwrap().unwrap();
         assert_eq!((loser.records, loser.completion), (0, Completion::ClaimedElsewhere));
-        chaos.let_go();
+        faults.resume();
         assert_eq!(owner.await.unwrap().unwrap().unwrap().records, 33);
         assert_eq!(verdict(&stage, &second, 33), clean(33));
     }
 }
 
 #[tokio::test]
-async fn a_wish_for_what_is_done_already_leaves_no_claim_behind() {
+async fn a_noted_commit_that_is_covered_leaves_no_claim() {
     let number = numbers_of(Call::Send, 30).await[0];
-    let (mut stage, chaos) = stage([(number, Act::Hold(When::After))]);
+    let (mut stage, faults) = stage([(number, Action::Pause(When::After))]);
     let late = stage.commit(&blob(1), content(&records(10)));
     let newest = stage.commit(&blob(1), content(&records(30)));
     let owner = stage.start(&newest, 0);
-    chaos.held().await;
+    faults.until_paused().await;
     assert_eq!(
         stage.start(&late, 1).await.unwrap().unwrap().unwrap().completion,
         Completion::ClaimedElsewhere
     );
-    chaos.let_go();
+    faults.resume();
     owner.await.unwrap().unwrap().unwrap();
     assert_eq!(verdict(&stage, &newest, 30), clean(30));
     let next = stage.commit(&blob(1), content(&records(31)));
@@ -134,7 +133,7 @@ async fn a_wish_for_what_is_done_already_leaves_no_claim_behind() {
 }
 
 #[tokio::test]
-async fn a_commit_in_the_midst_of_a_read_for_quarantine_is_kept_instead() {
+async fn a_commit_during_a_read_for_quarantine_is_quarantined_instead() {
     let torn =
         |more: usize| format!("{{\"records\":[{},{}, 5{}", records(2)[0], records(2)[1], "}".repeat(more));
     let (mut alone, calls) = stage([]);
@@ -143,43 +142,43 @@ async fn a_commit_in_the_midst_of_a_read_for_quarantine_is_kept_instead() {
     let kept = calls.calls().iter().position(|call| *call == Call::Quarantine).unwrap();
     let read = calls.calls()[..kept].iter().rposition(|call| *call == Call::Read).unwrap();
 
-    let (mut stage, chaos) = stage([(read, Act::Hold(When::Before))]);
+    let (mut stage, faults) = stage([(read, Action::Pause(When::Before))]);
     let event = stage.commit(&blob(1), torn(1));
     let run = stage.start(&event, 0);
-    chaos.held().await;
+    faults.until_paused().await;
     let newer = stage.commit(&blob(1), torn(2));
-    chaos.let_go();
+    faults.resume();
     let done = run.await.unwrap().unwrap().unwrap();
     assert_eq!((done.records, done.quarantined, done.completion), (2, 1, Completion::Complete));
-    let items = stage.quarantine.items();
+    let items = stage.world.quarantine.items();
     assert_eq!(items.iter().map(|(_, bytes)| &bytes[..]).collect::<Vec<_>>(), [b", 5}}"]);
     assert_eq!(verdict(&stage, &newer, 2), clean(2));
 }
 
 #[tokio::test]
-async fn the_hub_is_asked_for_its_limits_while_the_claim_is_under_way() {
+async fn the_limits_are_requested_during_the_claim() {
     let claim = numbers_of(Call::Swap, 5).await[0];
-    let (mut stage, chaos) = stage([(claim, Act::Hold(When::Before))]);
+    let (mut stage, faults) = stage([(claim, Action::Pause(When::Before))]);
     let event = stage.commit(&blob(1), content(&records(5)));
     let run = stage.start(&event, 0);
-    chaos.held().await;
-    assert!(chaos.calls().contains(&Call::Limits), "{:?}", chaos.calls());
-    chaos.let_go();
+    faults.until_paused().await;
+    assert!(faults.calls().contains(&Call::Limits), "{:?}", faults.calls());
+    faults.resume();
     run.await.unwrap().unwrap().unwrap();
     assert_eq!(verdict(&stage, &event, 5), clean(5));
 }
 
 #[tokio::test]
-async fn a_loser_that_finds_a_rewrite_notes_its_wish_and_changes_nothing_else() {
+async fn a_process_without_the_claim_only_notes_a_rewrite() {
     let numbers = numbers_of(Call::Swap, 5).await;
     // After the release a read, the limits, the claim, and whatever comes next.
     let next_run = numbers[1] + 4;
-    let (mut stage, chaos) = stage([(next_run, Act::Hold(When::Before))]);
+    let (mut stage, faults) = stage([(next_run, Action::Pause(When::Before))]);
     let first = stage.commit(&blob(1), content(&records(5)));
     stage.deliver(&[(&first, 0)]).await;
     let second = stage.commit(&blob(1), content(&records(9)));
     let owner = stage.start(&second, 0);
-    chaos.held().await;
+    faults.until_paused().await;
     let before = stage.row(&blob(1)).unwrap();
     let rewritten = stage.commit(&blob(1), content(&records(2)[1..]));
     assert_eq!(
@@ -189,28 +188,29 @@ async fn a_loser_that_finds_a_rewrite_notes_its_wish_and_changes_nothing_else() 
     let after = stage.row(&blob(1)).unwrap();
     assert_eq!(after.wanted.as_ref(), Some(&rewritten.commit));
     assert_eq!((after.progress, after.in_flight), (before.progress, before.in_flight));
-    chaos.let_go();
+    faults.resume();
     owner.await.unwrap().unwrap().unwrap();
     let expected = [records(9), records(2)[1..].to_vec()].concat();
     assert_eq!(judge(&expected, &stage.arrivals(&rewritten).unwrap()), clean(10));
 }
 
 #[tokio::test]
-async fn a_new_commit_during_a_takeover_leaves_the_bounds_of_repeated_messages_alone() {
+async fn a_commit_during_a_takeover_changes_no_repeated_message() {
     let last_send = *numbers_of(Call::Send, 30).await.last().unwrap();
     for read in 2..6 {
         // All is sent and nothing saved when the first process ends. Its successor loads and reads,
         // asks for the limits, claims, and reads on.
-        let acts = [(last_send, Act::Kill(When::After)), (last_send + 3 + read, Act::Hold(When::Before))];
-        let (mut stage, chaos) = stage(acts);
+        let acts =
+            [(last_send, Action::Kill(When::After)), (last_send + 3 + read, Action::Pause(When::Before))];
+        let (mut stage, faults) = stage(acts);
         let first = stage.commit(&blob(1), content(&records(30)));
         stage.deliver(&[(&first, 0)]).await;
         assert_eq!(stage.ended, 1);
-        stage.outlive_claims();
+        stage.expire_claims();
         let successor = stage.start(&first, 0);
-        chaos.held().await;
+        faults.until_paused().await;
         let second = stage.commit(&blob(1), content(&records(37)));
-        chaos.let_go();
+        faults.resume();
         successor.await.unwrap().unwrap().unwrap();
         let verdict = verdict(&stage, &second, 37);
         assert!(verdict.is_kept() && verdict.repeated > 0, "held at {read}: {verdict:?}");
@@ -218,23 +218,23 @@ async fn a_new_commit_during_a_takeover_leaves_the_bounds_of_repeated_messages_a
 }
 
 #[tokio::test]
-async fn a_takeover_that_runs_out_of_time_leaves_the_bounds_of_repeated_messages_alone() {
+async fn a_takeover_out_of_time_changes_no_repeated_message() {
     let last_send = *numbers_of(Call::Send, 30).await.last().unwrap();
-    let acts = [(last_send, Act::Kill(When::After)), (last_send + 5, Act::Hold(When::Before))];
-    let (mut stage, chaos) = stage(acts);
+    let acts = [(last_send, Action::Kill(When::After)), (last_send + 5, Action::Pause(When::Before))];
+    let (mut stage, faults) = stage(acts);
     let first = stage.commit(&blob(1), content(&records(30)));
     stage.options.budget = Duration::from_secs(3);
     stage.deliver(&[(&first, 0)]).await;
-    stage.outlive_claims();
+    stage.expire_claims();
     let successor = stage.start(&first, 0);
-    chaos.held().await;
+    faults.until_paused().await;
     // Until no more is read, and before the event is given up: at 60 and 100 percent of the budget.
     tokio::time::sleep(stage.options.budget * 65 / 100).await;
     assert_eq!(
         stage.start(&first, 1).await.unwrap().unwrap().unwrap().completion,
         Completion::ClaimedElsewhere
     );
-    chaos.let_go();
+    faults.resume();
     let done = successor.await.unwrap().unwrap().unwrap();
     assert_eq!(done.completion, Completion::LeftOver);
     assert_eq!(stage.row(&blob(1)).unwrap().claim, None, "what is left over is anybody's");
@@ -245,13 +245,13 @@ async fn a_takeover_that_runs_out_of_time_leaves_the_bounds_of_repeated_messages
 }
 
 #[tokio::test]
-async fn a_blob_created_anew_after_a_crash_is_not_taken_for_the_one_before() {
+async fn a_blob_recreated_after_a_crash_is_forwarded_as_a_new_one() {
     let last_send = *numbers_of(Call::Send, 30).await.last().unwrap();
-    let (mut stage, _) = stage([(last_send, Act::Kill(When::After))]);
+    let (mut stage, _) = stage([(last_send, Action::Kill(When::After))]);
     let before = stage.commit(&blob(1), content(&records(30)));
     stage.deliver(&[(&before, 0)]).await;
-    stage.outlive_claims();
-    stage.blobs.delete(&blob(1));
+    stage.expire_claims();
+    stage.world.blobs.delete(&blob(1));
     // As long as those before, to the byte.
     let others: Vec<String> = records(30).iter().map(|record| record.replace("09:", "10:")).collect();
     let after = stage.commit(&blob(1), content(&others));

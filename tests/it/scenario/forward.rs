@@ -1,9 +1,9 @@
 //! What one forwarder makes of commits and events: on the memory twins, so that every order and
 //! every interruption can be played.
 
-use crate::support::memory_hub::MemoryHub;
-use crate::support::samples::{blob, record};
-use crate::support::world::{World, play, records};
+use crate::support::blobs::blob;
+use crate::support::records::{record, records};
+use crate::support::world::{World, play};
 use flowlog_forwarder::checkpoint::BlobVersion;
 use flowlog_forwarder::forward::plan::Continuity;
 use flowlog_forwarder::forward::{Completion, Forwarded, ForwarderOptions};
@@ -22,7 +22,7 @@ async fn each_commit_forwards_only_what_it_added() {
 }
 
 #[tokio::test]
-async fn a_whole_blob_that_fits_one_message_goes_out_byte_identical() {
+async fn a_blob_that_fits_one_message_is_sent_byte_for_byte() {
     let (world, blob) = (World::default(), blob(1));
     let odd = format!("{{ \"records\" : [\n {} ,\r\n{}\n]\n}}\n", record(1, 2), record(2, 1));
     let commit = world.commit_raw(&blob, odd.clone());
@@ -31,7 +31,7 @@ async fn a_whole_blob_that_fits_one_message_goes_out_byte_identical() {
 }
 
 #[tokio::test]
-async fn a_doubled_event_forwards_nothing_and_asks_nobody() {
+async fn a_repeated_event_forwards_nothing_and_makes_no_call() {
     let (world, blob) = (World::default(), blob(1));
     let process = world.process("a");
     let commit = world.commit(&blob, &records(3));
@@ -59,7 +59,7 @@ async fn a_late_event_forwards_nothing_and_moves_no_checkpoint() {
 }
 
 #[tokio::test]
-async fn one_event_brings_everything_committed_before_it() {
+async fn one_event_forwards_everything_committed_so_far() {
     let (world, blob) = (World::default(), blob(1));
     let first = world.commit(&blob, &records(1));
     world.commit(&blob, &records(40));
@@ -69,7 +69,7 @@ async fn one_event_brings_everything_committed_before_it() {
 }
 
 #[tokio::test]
-async fn another_process_goes_on_where_the_first_one_stopped() {
+async fn another_process_continues_where_the_first_stopped() {
     let (world, blob) = (World::default(), blob(1));
     play(&world.process("a"), &blob, &world.commit(&blob, &records(5))).await.unwrap();
     play(&world.process("b"), &blob, &world.commit(&blob, &records(9))).await.unwrap();
@@ -77,7 +77,7 @@ async fn another_process_goes_on_where_the_first_one_stopped() {
 }
 
 #[tokio::test]
-async fn a_minutes_event_costs_one_read_and_two_writes() {
+async fn an_event_costs_one_read_and_two_writes() {
     let (world, blob) = (World::default(), blob(1));
     let process = world.process("a");
     play(&process, &blob, &world.commit(&blob, &records(5))).await.unwrap();
@@ -87,7 +87,7 @@ async fn a_minutes_event_costs_one_read_and_two_writes() {
 }
 
 #[tokio::test]
-async fn events_for_one_blob_at_once_send_every_record_once() {
+async fn concurrent_events_of_one_blob_send_each_record_once() {
     let (world, blob) = (World::default(), blob(1));
     let processes = [Arc::new(world.process("a")), Arc::new(world.process("b"))];
     let commits: Vec<BlobVersion> = (1..=30).map(|count| world.commit(&blob, &records(count))).collect();
@@ -106,8 +106,8 @@ async fn events_for_one_blob_at_once_send_every_record_once() {
 }
 
 #[tokio::test]
-async fn a_large_blob_becomes_messages_that_fit_and_join_to_the_same_records() {
-    let world = World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() };
+async fn a_large_blob_becomes_messages_with_the_same_records() {
+    let world = World::with_hub_limit(4_000);
     let (blob, all) = (blob(1), records(100));
     let options = ForwarderOptions { window: 1_000, ..ForwarderOptions::default() };
     let commit = world.commit(&blob, &all);
@@ -133,7 +133,7 @@ async fn a_rewritten_blob_is_forwarded_again_from_the_start_under_new_ids() {
 }
 
 #[tokio::test]
-async fn a_deleted_blob_is_acknowledged_and_one_created_anew_is_a_rewrite() {
+async fn a_deleted_blob_succeeds_and_a_recreated_one_is_a_rewrite() {
     let (world, blob) = (World::default(), blob(1));
     let process = world.process("a");
     let first = world.commit(&blob, &records(2));
@@ -152,7 +152,7 @@ async fn an_empty_blob_and_one_without_records_forward_nothing() {
     let (world, blob) = (World::default(), blob(1));
     let process = world.process("a");
     for raw in ["", "{\"records\":[]}"] {
-        let done = play(&process, &blob, &world.commit_raw(&blob, raw.into())).await.unwrap();
+        let done = play(&process, &blob, &world.commit_raw(&blob, raw)).await.unwrap();
         assert_eq!((done.records, done.completion), (0, Completion::Complete));
     }
     play(&process, &blob, &world.commit(&blob, &records(2))).await.unwrap();

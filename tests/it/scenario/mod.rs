@@ -3,11 +3,13 @@
 mod answers;
 mod bounds;
 mod breaks;
-mod budget;
+
 mod claims;
 mod crash_matrix;
+mod deadlines;
+mod failed_sends;
 mod forward;
 mod oversize;
+mod side_by_side;
 mod sweep;
-mod time;
 mod unsaved;

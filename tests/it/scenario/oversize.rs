@@ -1,19 +1,18 @@
 //! Records that fit no message, and bytes that are no records.
 
-use crate::support::memory_hub::MemoryHub;
-use crate::support::samples::{blob, content, record};
-use crate::support::world::{World, play, records};
+use crate::support::blobs::blob;
+use crate::support::records::{content, record, records, unsplittable};
+use crate::support::world::{World, play};
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::forward::{Completion, ForwarderOptions};
 use serde_json::Value;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// 2026-11-22T10:00:00Z: the sample blobs' hour is over.
 const HOUR_OVER: u64 = 1_795_341_600_000;
 
 fn small() -> World {
-    World { hub: Arc::new(MemoryHub::with_limit(4_000)), ..World::default() }
+    World::with_hub_limit(4_000)
 }
 
 /// The tuples of these records, in order, and what surrounds them.
@@ -26,11 +25,6 @@ fn tuples(records: &[String]) -> Vec<(Value, String)> {
         all.extend(texts.into_iter().map(|tuple| (surroundings.clone(), tuple)));
     }
     all
-}
-
-/// A record that no part of can be split off: one member of `size` bytes.
-fn lump(size: usize) -> String {
-    format!("{{\"category\":\"FlowLogFlowEvent\",\"lump\":\"{}\"}}", "x".repeat(size))
 }
 
 async fn all_arrives_over_two_commits(world: &World, all: &[String], options: ForwarderOptions) {
@@ -48,7 +42,7 @@ async fn all_arrives_over_two_commits(world: &World, all: &[String], options: Fo
 }
 
 #[tokio::test]
-async fn a_record_too_large_for_a_message_is_split_and_each_tuple_arrives_once() {
+async fn a_record_over_the_message_limit_is_split_at_its_tuples() {
     let sizes = [3, 200, 1, 90, 2, 2, 400, 400];
     let all: Vec<String> = (0u32..).zip(sizes).map(|(number, tuples)| record(number, tuples)).collect();
     for window in [700, 1 << 20] {
@@ -62,7 +56,7 @@ async fn a_record_too_large_for_a_message_is_split_and_each_tuple_arrives_once()
 }
 
 #[tokio::test]
-async fn a_record_too_long_to_be_held_is_split_as_it_streams_by() {
+async fn a_record_too_long_for_memory_is_split_while_streaming() {
     let all =
         [record(0, 2), record(1, 160_000), record(2, 2), record(3, 170_000), record(4, 1), record(5, 3)];
     assert!(all[1].len() > 8 << 20);
@@ -70,9 +64,9 @@ async fn a_record_too_long_to_be_held_is_split_as_it_streams_by() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_split_is_quarantined_whole_and_the_rest_goes_on() {
+async fn a_record_that_cannot_be_split_is_quarantined_whole() {
     for (world, size, window) in [(small(), 9_000, 1_000), (World::default(), 9 << 20, 4 << 20)] {
-        let (blob, lump) = (blob(1), lump(size));
+        let (blob, lump) = (blob(1), unsplittable(size));
         let all = [record(0, 2), lump.clone(), record(2, 2)];
         let process = world.process_with("a", ForwarderOptions { window, ..ForwarderOptions::default() });
         let done = play(&process, &blob, &world.commit(&blob, &all)).await.unwrap();
@@ -93,7 +87,7 @@ async fn what_cannot_be_split_is_quarantined_whole_and_the_rest_goes_on() {
 async fn a_lone_record_that_cannot_be_split_is_quarantined_once() {
     let (world, blob) = (small(), blob(1));
     for process in ["a", "b"] {
-        let commit = world.commit(&blob, &[lump(9_000)]);
+        let commit = world.commit(&blob, &[unsplittable(9_000)]);
         play(&world.process(process), &blob, &commit).await.unwrap();
     }
     assert_eq!(world.quarantine.finished(), 1);
@@ -132,7 +126,7 @@ async fn broken_stays_quarantined(
 }
 
 #[tokio::test]
-async fn a_blob_that_breaks_off_is_quarantined_from_there_on() {
+async fn a_blob_is_quarantined_from_its_break_on() {
     let raw = |minute: usize| {
         let rest = "}".repeat(minute);
         format!("{{\"records\":[{},{}, 5, {rest}", records(2)[0], records(2)[1])
@@ -147,7 +141,7 @@ async fn a_blob_that_is_broken_from_the_start_is_quarantined_once() {
 }
 
 #[tokio::test]
-async fn a_broken_blob_that_is_mended_is_forwarded() {
+async fn a_broken_blob_that_is_repaired_is_forwarded() {
     let (world, blob) = (World::default(), blob(1));
     let process = world.process("a");
     let torn = content(&records(1)).replace("]}]}]}}]}", "]}]}]}}]!");

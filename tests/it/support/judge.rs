@@ -1,8 +1,8 @@
 //! Compares what a consumer of the hub finds with what was committed.
 
-use crate::contract::hub::Received;
+use crate::support::received::Received;
+use crate::support::records::records_of;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::AddAssign;
@@ -41,17 +41,6 @@ impl AddAssign for Verdict {
         self.altered += other.altered;
         self.overtook += other.overtook;
     }
-}
-
-/// The records of a message body, as an independent JSON library finds them.
-fn records_of(body: &[u8]) -> Vec<String> {
-    #[derive(serde::Deserialize)]
-    struct Body<'a> {
-        #[serde(borrow)]
-        records: Vec<&'a RawValue>,
-    }
-    let body: Body<'_> = serde_json::from_slice(body).expect("every body is valid JSON with records");
-    body.records.iter().map(|record| record.get().to_owned()).collect()
 }
 
 /// Judges what has arrived of one blob, whose `committed` records are in order; where it was
@@ -172,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_fault_is_told_from_the_others() {
+    fn each_kind_of_fault_is_counted_on_its_own() {
         let all = [arrival("b-12-15", &["1", "2"]), arrival("b-16-19", &["3", "3"])];
         let good = Verdict { records: 4, ..Verdict::default() };
         assert_eq!(judged(&all), good);

@@ -1,30 +1,118 @@
-//! The real binary as the Functions host runs it, and the blobs and the hub of one scenario around it.
+//! Processes of the real binary.
 
-use crate::contract::hub::{Received, received};
-use crate::support::judge::{Verdict, judge};
-use crate::support::rig::Rig;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use flowlog_forwarder::checkpoint::Claim;
-use flowlog_forwarder::flow_log::FlowLogBlob;
-use flowlog_forwarder::ports::checkpoints::CheckpointStore;
 use serde_json::{Value, json};
-use std::net::Ipv4Addr;
-use std::process::Stdio;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// How long Event Grid waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long Event Grid waits before it delivers again, in a hurry.
-const PAUSE: Duration = Duration::from_millis(250);
-/// How often an event is delivered again before that counts as a failure.
-const ATTEMPTS: usize = 200;
-/// How many of its last lines are shown of a handler that failed a test.
-const LINES: usize = 40;
+/// How many lines of its log a failed test shows, and how many characters of each.
+const LINES: usize = 20;
+const CHARACTERS: usize = 300;
+
+/// Settings with which the binary starts, though it reaches nothing.
+pub const LOCAL: [(&str, &str); 4] = [
+    ("AzureWebJobsStorage", "UseDevelopmentStorage=true"),
+    ("FLOWLOG_STORAGE", "UseDevelopmentStorage=true"),
+    (
+        "EVENT_HUB_CONNECTION",
+        "Endpoint=sb://localhost;SharedAccessKeyName=n;SharedAccessKey=hidden;UseDevelopmentEmulator=true;",
+    ),
+    ("EVENT_HUB_NAME", "eh1"),
+];
+
+/// How to start the binary: with these settings, and nothing of the machine's environment.
+pub struct Launch {
+    binary: PathBuf,
+    settings: Vec<(String, String)>,
+    /// The limit of its address space, KiB.
+    address_space: Option<u32>,
+}
+
+impl Launch {
+    pub fn with<N: Into<String>, V: Into<String>>(settings: impl IntoIterator<Item = (N, V)>) -> Self {
+        let binary = other_build().unwrap_or_else(|| env!("CARGO_BIN_EXE_flowlog-forwarder").into());
+        let settings = settings.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { binary, settings, address_space: None }
+    }
+
+    /// With one more setting.
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With another binary, and an address space of so many KiB.
+    pub fn limited(self, binary: &Path, address_space: u32) -> Self {
+        Self { binary: binary.to_owned(), address_space: Some(address_space), ..self }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = match self.address_space {
+            None => Command::new(&self.binary),
+            Some(limit) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!("ulimit -v {limit} && exec \"$0\"")]).arg(&self.binary);
+                shell
+            }
+        };
+        command.env_clear().envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub async fn output(self) -> Output {
+        self.command().output().await.unwrap()
+    }
+
+    /// Starts the binary on a free port and waits until it answers.
+    pub async fn start(self) -> Process {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let mut command = self.command();
+        let mut child =
+            command.env("FUNCTIONS_CUSTOMHANDLER_PORT", address.port().to_string()).spawn().unwrap();
+        let log = Log::default();
+        let readers = vec![log.keep(child.stdout.take().unwrap()), log.keep(child.stderr.take().unwrap())];
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        let mut process = Process { child, address, http, log, read: 0, readers };
+        while process.http.get(process.url()).send().await.is_err() {
+            assert!(process.end().is_none(), "the binary ended:\n{}", process.last_lines());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        process
+    }
+}
+
+/// The lines that a process wrote.
+#[derive(Clone, Default)]
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    count: watch::Sender<usize>,
+}
+
+impl Log {
+    /// Keeps the lines of `stream`.
+    fn keep(&self, stream: impl AsyncRead + Unpin + Send + 'static) -> JoinHandle<()> {
+        let (mut lines, log) = (BufReader::new(stream).lines(), self.clone());
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                log.lines.lock().unwrap().push(line);
+                log.count.send_modify(|count| *count += 1);
+            }
+        })
+    }
+}
 
 /// What became of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,48 +128,26 @@ pub enum Answer {
 }
 
 /// One process of the binary.
-pub struct Handler {
+pub struct Process {
     child: Child,
-    url: String,
+    pub address: SocketAddr,
     http: reqwest::Client,
-    log: Arc<Mutex<Vec<String>>>,
+    log: Log,
+    /// How many lines of its log [`Process::line`] has returned.
+    read: usize,
+    readers: Vec<JoinHandle<()>>,
 }
 
-impl Handler {
-    /// Starts the binary with these settings and none of the machine's, and waits until it answers.
-    pub async fn start(settings: &[(&str, String)]) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
-        let mut child = Command::new(binary())
-            .env_clear()
-            .envs(settings.iter().map(|(name, value)| (name, value)))
-            .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
-            .env("RUST_LOG", "info,flowlog_forwarder=debug")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&log);
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                kept.lock().unwrap().push(line);
-            }
-        });
-        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        let url = format!("http://127.0.0.1:{port}/");
-        while http.get(&url).send().await.is_err() {
-            assert!(child.try_wait().unwrap().is_none(), "the binary ended: {:?}", log.lock().unwrap());
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        Self { child, url, http, log }
+impl Process {
+    /// Its root, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Delivers an event, as the host does.
     pub async fn deliver(&self, event: &Value) -> Answer {
         let envelope = json!({"Data": {"eventGridEvent": event}, "Metadata": {}}).to_string();
-        let url = format!("{}FlowLogBlobCreated", self.url);
+        let url = format!("{}/FlowLogBlobCreated", self.url());
         let request = self.http.post(url).header("content-type", "application/json").body(envelope);
         match request.send().await {
             Ok(answer) if answer.status().is_success() => Answer::Done,
@@ -91,32 +157,59 @@ impl Handler {
         }
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it, as a crash would.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
-    /// Asks it to end, as a container does that stops.
-    pub async fn ask_to_stop(&self) {
+    /// Sends it a signal.
+    pub async fn signal(&self, name: &str) {
         let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().await.unwrap().success());
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().await.unwrap().success());
     }
 
-    /// Its status, once it has ended.
-    pub async fn status(&mut self) -> Option<i32> {
-        self.child.wait().await.unwrap().code()
+    /// Its status and all lines of its log, once it has ended.
+    pub async fn ended(mut self) -> (Option<i32>, Vec<String>) {
+        let status = self.child.wait().await.unwrap().code();
+        for reader in self.readers {
+            reader.await.unwrap();
+        }
+        (status, std::mem::take(&mut self.log.lines.lock().unwrap()))
     }
 
-    /// The most memory that it ever had, bytes.
-    pub fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    /// How it ended, if it has.
+    pub fn end(&mut self) -> Option<String> {
+        self.child.try_wait().unwrap().map(|status| status.to_string())
     }
 
-    /// The records and messages of which its log says that they were forwarded.
+    /// The most memory that it ever had, bytes; none when it has ended.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
+    }
+
+    /// The next line of its log.
+    pub async fn line(&mut self) -> String {
+        let mut count = self.log.count.subscribe();
+        let next = count.wait_for(|count| *count > self.read);
+        tokio::time::timeout(PATIENCE, next).await.expect("another line of the log").unwrap();
+        self.read += 1;
+        self.log.lines.lock().unwrap()[self.read - 1].clone()
+    }
+
+    /// The lines of its log up to the next one that contains `text`.
+    pub async fn lines_until(&mut self, text: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while lines.last().is_none_or(|line: &String| !line.contains(text)) {
+            lines.push(self.line().await);
+        }
+        lines
+    }
+
+    /// The records and messages that its log says were forwarded.
     pub fn forwarded(&self) -> (u64, u64) {
-        let log = self.log.lock().unwrap();
+        let log = self.log.lines.lock().unwrap();
         let counts = log.iter().filter_map(|line| {
             let (records, rest) = line.split_once("forwarded: ")?.1.split_once(" records in ")?;
             let (messages, _) = rest.split_once(" messages ")?;
@@ -127,173 +220,38 @@ impl Handler {
 
     /// The last lines of its log.
     pub fn last_lines(&self) -> String {
-        let log = self.log.lock().unwrap();
-        log[log.len().saturating_sub(LINES)..].join("\n")
+        let log = self.log.lines.lock().unwrap();
+        let last = log[log.len().saturating_sub(LINES)..].iter();
+        last.map(|line| line.chars().take(CHARACTERS).collect::<String>()).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// The binary under test: another build of it when the environment names one.
+/// The build of the binary that the environment names instead of ours.
 #[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the program")]
-fn binary() -> String {
-    std::env::var("FLOWLOG_FORWARDER_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_flowlog-forwarder").into())
+fn other_build() -> Option<PathBuf> {
+    std::env::var("FLOWLOG_FORWARDER_BIN").ok().map(PathBuf::from)
 }
 
-/// A blob that grows, and what it should bring.
-pub struct Hour {
-    pub blob: FlowLogBlob,
-    id: String,
-    records: Vec<String>,
+/// The release binary, which must be newer than its sources.
+pub fn release_binary() -> PathBuf {
+    if let Some(other) = other_build() {
+        return other;
+    }
+    let built = Path::new(env!("CARGO_BIN_EXE_flowlog-forwarder"));
+    let release = built.parent().unwrap().with_file_name("release").join(built.file_name().unwrap());
+    let how = "run `cargo build --release --locked` first, or `make test`, which does";
+    let Ok(built) = std::fs::metadata(&release) else { panic!("{} is missing: {how}", release.display()) };
+    let newest = newest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert!(built.modified().unwrap() >= newest, "{} is older than src/: {how}", release.display());
+    release
 }
 
-/// One scenario's place in a rig.
-pub struct Scene {
-    pub rig: Rig,
-}
-
-impl Scene {
-    /// In the rig that most tests share.
-    pub async fn start() -> Self {
-        Self { rig: Rig::start().await }
-    }
-
-    /// In a rig of its own.
-    pub async fn own(flags: &'static [&'static str]) -> Self {
-        Self { rig: Rig::own(flags).await }
-    }
-
-    /// Starts a handler with the rig's settings.
-    pub async fn handler(&self) -> Handler {
-        Handler::start(&self.rig.settings()).await
-    }
-
-    /// A blob of which nothing is committed.
-    pub async fn hour(&self, nic: u32) -> Hour {
-        let blob = self.rig.blob(nic);
-        let body = json!({"container": blob.container(), "name": blob.name()});
-        let made = self.rig.call("POST", "/watcher/blobs", Some(body)).await;
-        Hour { blob, id: made["blob"].as_str().unwrap().to_owned(), records: Vec::new() }
-    }
-
-    /// Commits `count` records of `tuples` tuples each, and returns the event about it.
-    pub async fn commit(&self, hour: &mut Hour, count: usize, tuples: usize) -> Value {
-        let body = json!({"blob": hour.id, "records": count, "style": "long", "tuples": tuples});
-        let done = self.rig.call("POST", "/watcher/append", Some(body)).await;
-        let text =
-            |record: &Value| String::from_utf8(STANDARD.decode(record.as_str().unwrap()).unwrap()).unwrap();
-        hour.records.extend(done["records"].as_array().unwrap().iter().map(text));
-        done["event"].clone()
-    }
-
-    /// Adds a fault to this scenario's hub.
-    pub async fn hub_fault(&self, mut fault: Value) {
-        fault["hub"] = self.rig.hub().into();
-        self.rig.call("POST", "/hub/faults", Some(fault)).await;
-    }
-
-    /// Adds a fault to the storage of `hour`: its blob and its row.
-    pub async fn storage_fault(&self, hour: &Hour, mut fault: Value) {
-        fault["path"] = hour.blob.mac().into();
-        self.rig.call("POST", "/storage/faults", Some(fault)).await;
-    }
-
-    /// Ends the faults of the storage of `hour`.
-    pub async fn end_storage_faults(&self, hour: &Hour) {
-        let faults = self.rig.call("GET", "/storage/faults", None).await;
-        for fault in faults.as_array().unwrap().iter().filter(|fault| fault["path"] == hour.blob.mac()) {
-            self.rig.call("DELETE", &format!("/storage/faults?id={}", fault["id"]), None).await;
-        }
-    }
-
-    /// Sets something of this scenario's hub.
-    pub async fn set(&self, mut setting: Value) {
-        setting["hub"] = self.rig.hub().into();
-        self.rig.call("POST", "/hub/settings", Some(setting)).await;
-    }
-
-    /// Waits until a statistic of the hub reaches `least`.
-    pub async fn until(&self, statistic: &str, least: u64) {
-        self.poll(&format!("/hub/{}/stats", self.rig.hub()), statistic, least).await;
-    }
-
-    /// How many requests there were to the storage of `hour`.
-    pub async fn requests(&self, hour: &Hour) -> u64 {
-        let path = format!("/storage/requests?path={}", hour.blob.mac());
-        self.rig.call("GET", &path, None).await["requests"].as_u64().unwrap()
-    }
-
-    /// Waits until a request to the storage of `hour` is held.
-    pub async fn until_held(&self, hour: &Hour) {
-        self.poll(&format!("/storage/requests?path={}", hour.blob.mac()), "held", 1).await;
-    }
-
-    pub async fn stats(&self) -> Value {
-        self.rig.call("GET", &format!("/hub/{}/stats", self.rig.hub()), None).await
-    }
-
-    async fn poll(&self, path: &str, field: &str, least: u64) {
-        let poll = async {
-            while self.rig.call("GET", path, None).await[field].as_u64().unwrap() < least {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let limit = format!("{path}: {field} reaches {least} within {PATIENCE:?}");
-        tokio::time::timeout(PATIENCE, poll).await.expect(&limit);
-    }
-
-    /// Lets the requests to the storage of `hour` go that are held.
-    pub async fn let_go(&self, hour: &Hour) {
-        self.rig.call("POST", "/storage/release", Some(json!({"path": hour.blob.mac()}))).await;
-    }
-
-    /// Ends the faults of this scenario's hub, and answers what was held.
-    pub async fn end_hub_faults(&self) {
-        self.rig.call("DELETE", &format!("/hub/faults?hub={}", self.rig.hub()), None).await;
-    }
-
-    /// Lets the claim on `hour` run out, as its minute would.
-    pub async fn outlive_claim(&self, hour: &Hour) {
-        let (table, key) = (self.rig.table(), hour.blob.checkpoint_key());
-        while let Some((mut row, version)) = table.load(&key).await.unwrap()
-            && let Some(claim) = row.claim.clone().filter(|claim| claim.until > 0)
-        {
-            row.claim = Some(Claim { until: 0, ..claim });
-            // Refused when somebody else was quicker: then there is something else to look at.
-            let _ = table.swap(&key, &row, Some(&version)).await;
-        }
-    }
-
-    /// Delivers, again and again, until the answer is content; says how long that took.
-    pub async fn persist(&self, handler: &Handler, event: &Value) -> Duration {
-        let began = Instant::now();
-        for _ in 0..ATTEMPTS {
-            match handler.deliver(event).await {
-                Answer::Done => return began.elapsed(),
-                Answer::Failed => tokio::time::sleep(PAUSE).await,
-                other => panic!("{other:?}\n{}", handler.last_lines()),
-            }
-        }
-        panic!("failed {ATTEMPTS} times\n{}", handler.last_lines());
-    }
-
-    /// What became of the records of these blobs.
-    pub async fn verdict(&self, hours: &[&Hour]) -> Verdict {
-        let path = format!("/hub/{}/events", self.rig.hub());
-        let events = self.rig.call("GET", &path, None).await;
-        let arrivals: Vec<Received> = events.as_array().unwrap().iter().map(received).collect();
-        let mut sum = Verdict::default();
-        for hour in hours {
-            let url = hour.blob.url();
-            let arrivals: Vec<_> = arrivals.iter().filter(|event| event.source == url).cloned().collect();
-            sum += judge(&hour.records, &arrivals);
-        }
-        sum
-    }
-
-    /// Makes sure that nobody is at work on these blobs, and nothing is left to do.
-    pub async fn assert_at_rest(&self, hours: &[&Hour]) {
-        for hour in hours {
-            let (row, _) = self.rig.table().load(&hour.blob.checkpoint_key()).await.unwrap().expect("a row");
-            assert!(row.progress.etag.is_some() && row.claim.is_none() && row.in_flight.is_none(), "{row:?}");
-        }
-    }
+/// When a file in `folder` was changed last.
+fn newest(folder: &Path) -> SystemTime {
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let times = entries.map(|entry| {
+        let metadata = entry.metadata().unwrap();
+        if metadata.is_dir() { newest(&entry.path()) } else { metadata.modified().unwrap() }
+    });
+    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -18,6 +18,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How long a test waits for the rig.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running rig and this test's place in it.
 pub struct Rig {
@@ -176,7 +180,7 @@ impl Rig {
     pub fn blob(&self, nic: u32) -> FlowLogBlob {
         let config = self.config();
         let mac = format!("6045BD{:03X}{nic:03X}", self.number);
-        crate::support::samples::fresh_blob_of(&config.sources[0].blob_service, &mac)
+        crate::support::blobs::fresh_blob_of(&config.sources[0].blob_service, &mac)
     }
 
     /// Calls the control API.
@@ -191,6 +195,48 @@ impl Rig {
         let text = answer.text().await.unwrap();
         assert!(status.is_success(), "{method} {path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Adds a fault to the hub of this test; see rig/README.md.
+    pub async fn hub_fault(&self, mut fault: Value) {
+        fault["hub"] = self.hub().into();
+        self.call("POST", "/hub/faults", Some(fault)).await;
+    }
+
+    /// Ends the faults of the hub of this test, and answers what they held.
+    pub async fn end_hub_faults(&self) {
+        self.call("DELETE", &format!("/hub/faults?hub={}", self.hub()), None).await;
+    }
+
+    /// Changes a setting of the hub of this test.
+    pub async fn set_hub(&self, mut setting: Value) {
+        setting["hub"] = self.hub().into();
+        self.call("POST", "/hub/settings", Some(setting)).await;
+    }
+
+    pub async fn hub_stats(&self) -> Value {
+        self.call("GET", &format!("/hub/{}/stats", self.hub()), None).await
+    }
+
+    /// The messages that the hub of this test accepted, in order.
+    pub async fn hub_events(&self) -> Vec<Value> {
+        self.call("GET", &format!("/hub/{}/events", self.hub()), None).await.as_array().unwrap().clone()
+    }
+
+    /// Waits until a statistic of the hub of this test reaches `least`.
+    pub async fn until_hub(&self, statistic: &str, least: u64) {
+        self.until(&format!("/hub/{}/stats", self.hub()), statistic, least).await;
+    }
+
+    /// Waits until this field of the control API's answer reaches `least`.
+    pub async fn until(&self, path: &str, field: &str, least: u64) {
+        let poll = async {
+            while self.call("GET", path, None).await[field].as_u64().unwrap() < least {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let limit = format!("{path}: {field} reaches {least} within {PATIENCE:?}");
+        tokio::time::timeout(PATIENCE, poll).await.expect(&limit);
     }
 
     /// Puts `content` as the whole of `blob` and returns its `ETag`.

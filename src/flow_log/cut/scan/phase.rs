@@ -1,19 +1,19 @@
-//! Where the scan stands between two bytes.
+//! The state of the scan between two bytes.
 
-/// Together with [`Array`](super::array::Array) and [`Root`](super::root::Root) this is all the state that
-/// is kept between chunks.
+/// What the next byte belongs to. With [`Array`](super::array::Array) and [`Root`](super::root::Root) this is
+/// all the state that is kept between chunks.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Phase {
-    /// At the start, after this many bytes of the byte order mark, which is optional.
+    /// The blob's start, after this many bytes of the byte order mark, which is optional.
     ByteOrderMark(usize),
-    /// In the root object, outside the array.
+    /// The root object, outside the array.
     Root,
-    /// In the array, between two records.
+    /// The array, between two records.
     BetweenRecords,
-    /// In a record, outside its strings.
+    /// A record, outside its strings.
     InRecord,
-    /// In a string of a record.
+    /// A string of a record.
     InString,
-    /// After a backslash in a string of a record.
+    /// A string of a record, after a backslash.
     InEscape,
 }

@@ -72,7 +72,7 @@ pub(super) fn scan_vectors<S: Simd>(
     Ok(taken)
 }
 
-/// Takes `vector`, which stands at blob offset `at` and has `brackets` outside strings. When the array's `]` is
+/// Takes `vector`, which begins at blob offset `at` and has `brackets` outside strings. When the array's `]` is
 /// among them, returns how many bytes of the vector are up to it.
 #[inline(always)]
 fn vector_in_array(

@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::{Shape, play_all};
-use crate::support::samples::record;
+use crate::support::records::record;
 
 const MIB: u64 = 1 << 20;
 const MILLION: u64 = 1_000_000;

@@ -83,7 +83,7 @@ impl Piece {
 }
 
 #[test]
-fn any_range_of_a_content_has_the_bytes_of_the_whole() {
+fn any_range_of_a_content_has_the_right_bytes() {
     let content = Content::of("{").times(3, "abc").filled("xyz", 200_000).then("").then("}");
     let whole = format!("{{abcabcabc{}}}", &"xyz".repeat(70_000)[..200_000]);
     assert_eq!(content.length(), whole.len() as u64);

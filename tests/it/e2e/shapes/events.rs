@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::{HOSTILE, Place, Shape, play_all};
-use crate::support::samples::record;
+use crate::support::records::record;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ async fn post_at_once(place: &Place, count: usize, body: &str) {
 
 /// Begins `count` posts of `size` bytes, and leaves each a byte short of its end while an event is delivered.
 async fn unfinished(place: &Place, count: usize, size: usize) {
-    let address = place.process.url.strip_prefix("http://").unwrap();
+    let address = place.process.address;
     let head = format!(
         "POST /FlowLogBlobCreated HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
          Content-Length: {size}\r\n\r\n"
@@ -177,7 +177,7 @@ fn bodies() -> Vec<Shape> {
         }),
         Shape::new("400 connections that say nothing", HOSTILE, |place| {
             async move {
-                let address = place.process.url.strip_prefix("http://").unwrap();
+                let address = place.process.address;
                 let silent = join_all((0..400).map(|_| TcpStream::connect(address))).await;
                 place.deliver(&place.commit(&place.blob(), of_length(MIB))).await;
                 drop(silent);

@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::{HONEST, Shape, play_all};
-use crate::support::samples::record;
+use crate::support::records::record;
 use futures_util::FutureExt as _;
 
 /// A block of records as a minute brings it, about 60 kB.

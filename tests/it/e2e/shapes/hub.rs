@@ -102,7 +102,7 @@ fn hub() -> Vec<Shape> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_of_the_hub_are_read_to_a_bound() {
+async fn answers_of_the_hub_take_bounded_memory() {
     play_all(&["--partitions", "1"], hub()).await;
 }
 

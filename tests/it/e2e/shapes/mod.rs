@@ -8,21 +8,22 @@ mod content;
 mod events;
 mod honest;
 mod hub;
-mod limited;
 mod peers;
 mod storage;
 mod sweeps;
 
-use crate::contract::hub::{Received, received};
+use crate::support::blobs::{CONTAINER, FLOW_LOG, name};
 use crate::support::judge::{judge, show};
+use crate::support::process::{Launch, Process, release_binary};
+use crate::support::received::Received;
+use crate::support::records::{content as blob_content, record};
 use crate::support::rig::Rig;
-use crate::support::samples;
 use asked::{HOST, HOST_TABLE};
 use content::Content;
 use flowlog_forwarder::flow_log::FlowLogBlob;
+use flowlog_forwarder::hour::Hour;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
-use limited::{Limited, release_binary};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -33,6 +34,8 @@ use storage::Storage;
 use time::OffsetDateTime;
 use url::{Url, form_urlencoded};
 
+/// Address space of the smallest instance on the Flex Consumption plan, KiB.
+const ADDRESS_SPACE: u32 = 512 << 10;
 /// The bound under hostile load, MiB.
 const HOSTILE: u64 = 96;
 /// The bound under honest load, MiB.
@@ -79,7 +82,7 @@ impl Shape {
 struct Place {
     rig: Rig,
     storage: Storage,
-    process: Limited,
+    process: Process,
     http: reqwest::Client,
     made: AtomicU32,
     /// What was not as expected.
@@ -92,7 +95,12 @@ impl Place {
         let identity = has_identity.then(|| rig.endpoint("identityEndpoint"));
         let storage = Storage::start(rig.endpoint("hostBlob"), rig.endpoint("hostTable"), identity).await;
         let settings = if has_identity { with_identity(&rig, &storage) } else { with_keys(&rig, &storage) };
-        let process = Limited::start(binary, &settings).await;
+        let process = Launch::with(settings)
+            .set("RUST_LOG", "warn")
+            .set("LOG_FORMAT", "text")
+            .limited(binary, ADDRESS_SPACE)
+            .start()
+            .await;
         let http = reqwest::Client::builder().timeout(PLAY).build().unwrap();
         Self { rig, storage, process, http, made: AtomicU32::new(1), complaints: Mutex::default() }
     }
@@ -102,7 +110,7 @@ impl Place {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let (account, now) = (self.account(), OffsetDateTime::now_utc());
         let name = blob_name(now, &format!("0022{number:08X}"));
-        FlowLogBlob::new(&account, samples::CONTAINER, &name).unwrap()
+        FlowLogBlob::new(&account, CONTAINER, &name).unwrap()
     }
 
     fn account(&self) -> Url {
@@ -151,21 +159,16 @@ impl Place {
     }
 
     async fn call(&self, function: &str, body: String, patience: Duration) -> Option<u16> {
-        let request = self.http.post(format!("{}/{function}", self.process.url));
+        let request = self.http.post(format!("{}/{function}", self.process.url()));
         let request = request.header("content-type", "application/json").timeout(patience).body(body);
         Some(request.send().await.ok()?.status().as_u16())
     }
 
-    async fn hub(&self, mut setting: Value) {
-        setting["hub"] = self.rig.hub().into();
-        self.rig.call("POST", "/hub/settings", Some(setting)).await;
-    }
-
     /// Forwards an honest blob: delivers its event until all its records are in the hub, each once.
     async fn forward_honest_blob(&self) -> Result<(), String> {
-        let records: Vec<String> = (0..30).map(|number| samples::record(number, 5 * number)).collect();
+        let records: Vec<String> = (0..30).map(|number| record(number, 5 * number)).collect();
         let blob = self.blob();
-        let event = self.commit(&blob, Content::of(&samples::content(&records)));
+        let event = self.commit(&blob, Content::of(&blob_content(&records)));
         let source =
             form_urlencoded::Serializer::new(String::new()).append_pair("source", &blob.url()).finish();
         let path = format!("/hub/{}/events?{source}", self.rig.hub());
@@ -174,7 +177,8 @@ impl Place {
             loop {
                 answer = self.deliver(&event).await;
                 let events = self.rig.call("GET", &path, None).await;
-                let arrivals: Vec<Received> = events.as_array().unwrap().iter().map(received).collect();
+                let arrivals: Vec<Received> =
+                    events.as_array().unwrap().iter().map(Received::from_rig).collect();
                 let verdict = judge(&records, &arrivals);
                 if answer == Some(200) && verdict.lost == 0 {
                     return if verdict.is_kept() { Ok(()) } else { Err(format!("{verdict:?}")) };
@@ -188,7 +192,7 @@ impl Place {
 
     /// The peak of the process, bytes, if it is alive, answers and forwards.
     async fn judge(&mut self) -> Result<u64, String> {
-        let alive = self.http.get(&self.process.url).send().await;
+        let alive = self.http.get(self.process.url()).send().await;
         if let Some(end) = self.process.end() {
             return Err(format!("it ended ({end}): {}", self.process.last_lines()));
         }
@@ -199,18 +203,13 @@ impl Place {
         self.forward_honest_blob()
             .await
             .map_err(|reason| format!("{reason}; its last lines: {}", self.process.last_lines()))?;
-        self.process.peak().ok_or_else(|| "it ended at last".to_owned())
+        self.process.peak_memory().ok_or_else(|| "it ended at last".to_owned())
     }
 }
 
+/// The name of the blob of the NIC `mac` in the hour of `at`.
 fn blob_name(at: OffsetDateTime, mac: &str) -> String {
-    let (year, month, day) = at.date().to_calendar_date();
-    let (month, hour) = (u8::from(month), at.hour());
-    format!(
-        "flowLogResourceID=/00000000-0000-0000-0000-000000000000_NETWORKWATCHERRG/\
-         NETWORKWATCHER_WESTEUROPE_VNET-RG-FLOWLOGS/y={year}/m={month:02}/d={day:02}/h={hour:02}/m=00/\
-         macAddress={mac}/PT1H.json"
-    )
+    name(FLOW_LOG, Hour::at(u64::try_from(at.unix_timestamp()).unwrap() * 1_000), mac)
 }
 
 /// The connection string `original` with these endpoints.
@@ -256,12 +255,12 @@ async fn play_all(flags: &'static [&'static str], shapes: Vec<Shape>) {
         (String::from("| shape | peak, MiB | bound |\n| --- | --- | --- |\n"), Vec::new());
     for Shape { name, bound, play } in &shapes {
         let mut place = Place::start(&binary, rig.beside()).await;
-        place.hub(json!({"discard": true})).await;
+        place.rig.set_hub(json!({"discard": true})).await;
         // What is not done by then is judged as it is.
         let _ = tokio::time::timeout(PLAY, play(&place)).await;
         place.storage.straighten();
-        place.rig.call("DELETE", &format!("/hub/faults?hub={}", place.rig.hub()), None).await;
-        place.hub(json!({"discard": false})).await;
+        place.rig.end_hub_faults().await;
+        place.rig.set_hub(json!({"discard": false})).await;
         let judged = place.judge().await;
         let complaints = std::mem::take(&mut *place.complaints.lock().unwrap());
         failed.extend(complaints.into_iter().map(|complaint| format!("{name}: {complaint}")));

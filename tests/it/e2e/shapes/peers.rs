@@ -4,7 +4,7 @@ use super::answers::{BLOCKS_BEFORE, block, endless, refused, without_end};
 use super::asked::{Asked, Kind};
 use super::content::Content;
 use super::{HOSTILE, Shape, play_all};
-use crate::support::samples::{content, record};
+use crate::support::records::{content, record};
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -156,7 +156,7 @@ fn rows() -> Vec<Shape> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_of_storage_are_read_to_a_bound() {
+async fn answers_of_storage_take_bounded_memory() {
     play_all(&["--partitions", "1"], reads().into_iter().chain(rows()).collect()).await;
 }
 
@@ -195,6 +195,6 @@ fn identity() -> Vec<Shape> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_of_the_identity_endpoint_are_read_to_a_bound() {
+async fn answers_of_the_identity_endpoint_take_bounded_memory() {
     play_all(&["--tls", "--identity", "--partitions", "1"], identity()).await;
 }

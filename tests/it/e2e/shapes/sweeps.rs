@@ -5,7 +5,8 @@ use super::asked::{Asked, Kind};
 use super::content::Content;
 use super::storage::Twist;
 use super::{HOSTILE, Place, Shape, blob_name, play_all};
-use crate::support::samples::{self, content, record};
+use crate::support::blobs::CONTAINER;
+use crate::support::records::{content, record};
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -163,7 +164,7 @@ async fn known_names(place: &Place) -> Twist {
     let mut rows = Vec::new();
     for number in 0..NAMES {
         let other = format!("6045{number:08X}");
-        let blob = FlowLogBlob::new(&place.account(), samples::CONTAINER, &blob_name(now, &other)).unwrap();
+        let blob = FlowLogBlob::new(&place.account(), CONTAINER, &blob_name(now, &other)).unwrap();
         place.storage.commit_as(&format!("{}/{}", blob.container(), blob.name()), content.clone(), &etag);
         rows.push((blob.checkpoint_key().row, other));
     }

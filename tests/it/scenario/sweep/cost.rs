@@ -1,8 +1,9 @@
 //! What a sweep costs in calls, and for how long rows are kept.
 
-use super::{NINE, horizon, hour, own_records, sweep, world_at};
-use crate::support::samples::{blob_in, container, content};
-use crate::support::world::{World, play, records};
+use super::{hour, sweep, world_at};
+use crate::support::blobs::{NINE, blob_in, container};
+use crate::support::records::{content, own_records, records};
+use crate::support::world::{World, play};
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::hour::Retention;
 use flowlog_forwarder::ports::checkpoints::{CheckpointStore as _, CheckpointTable as _};
@@ -10,14 +11,14 @@ use flowlog_forwarder::sweep::SweeperOptions;
 use std::sync::Arc;
 
 #[tokio::test]
-async fn a_thousand_idle_blobs_cost_a_list_and_a_query_for_each_flow_log_and_hour() {
+async fn an_idle_sweep_costs_a_list_and_a_query_per_flow_log_and_hour() {
     let (world, sweeper) = world_at(30).await;
     for flow_log in 0..10 {
         for (after, nic) in (-1..=0).flat_map(|after| (0..50).map(move |nic| (after, nic))) {
             world.commit(&blob_in(flow_log, hour(after), nic), &own_records(1, 1));
         }
     }
-    let sweeper_of_ten = world.sweeper(&Arc::new(world.process("b")));
+    let sweeper_of_ten = world.sweeper_named("b");
     assert_eq!(sweep(&sweeper_of_ten).await.caught_up, 1_000);
     let calls = || (world.blobs.take_lists(), world.table.take_calls(), world.blobs.take_reads().len());
     calls();
@@ -53,7 +54,7 @@ async fn more_than_a_page_of_blobs_and_rows_is_compared_whole() {
 }
 
 #[tokio::test]
-async fn commits_that_bring_no_record_are_read_once() {
+async fn commits_without_records_are_read_once() {
     let (world, sweeper) = world_at(0).await;
     let one = content(&records(1));
     let grown = format!("{} \r\n\t ]}}", one.strip_suffix("]}").unwrap());
@@ -68,7 +69,7 @@ async fn commits_that_bring_no_record_are_read_once() {
 }
 
 #[tokio::test]
-async fn an_hour_that_can_not_be_closed_costs_no_looks_at_those_behind_it() {
+async fn a_stuck_hour_causes_no_scans_of_the_hours_behind_it() {
     let (world, sweeper) = world_at(0).await;
     let stuck = blob_in(1, NINE, 1);
     let commit = world.commit(&stuck, &records(4));
@@ -80,22 +81,22 @@ async fn an_hour_that_can_not_be_closed_costs_no_looks_at_those_behind_it() {
     world.set_clock(hour(30), 0);
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.scanned, swept.records, swept.claimed_elsewhere), (32, 30, 1));
-    assert_eq!(horizon(&world), NINE);
+    assert_eq!(world.watermark(), NINE);
     let swept = sweep(&sweeper).await;
     assert_eq!(
         (swept.scanned, swept.claimed_elsewhere),
         (3, 1),
         "the stuck hour, the open one and the one before"
     );
-    let restarted = world.sweeper(&Arc::new(world.process("b")));
+    let restarted = world.sweeper_named("b");
     assert_eq!(sweep(&restarted).await.scanned, 31, "another process has to see for itself");
     world.table.delete(&stuck.checkpoint_key(), &version).await.unwrap();
     assert_eq!(sweep(&sweeper).await.records, 4);
-    assert_eq!(horizon(&world), hour(29));
+    assert_eq!(world.watermark(), hour(29));
 }
 
 #[tokio::test]
-async fn rows_older_than_the_retention_are_deleted_and_their_blobs_are_not_sent_again() {
+async fn rows_older_than_the_retention_are_deleted_without_repeats() {
     let world = World::default();
     let process = Arc::new(world.process("a"));
     for days in 0..12 {
@@ -110,7 +111,7 @@ async fn rows_older_than_the_retention_are_deleted_and_their_blobs_are_not_sent_
     let sent = world.received().len();
 
     let options = SweeperOptions { retention: Retention::of_days(7), ..SweeperOptions::default() };
-    let sweeper = world.sweeper_of(vec![container()], &Arc::new(world.process("b")), options);
+    let sweeper = world.sweeper_with(&Arc::new(world.process("b")), options);
     let swept = sweep(&sweeper).await;
     assert_eq!(swept.deleted, 3, "8, 10 and 11 days old; 9 days old is claimed: {swept}");
     let kept: Vec<String> = world.table.keys().iter().map(|key| key.partition[..8].to_owned()).collect();
@@ -119,7 +120,7 @@ async fn rows_older_than_the_retention_are_deleted_and_their_blobs_are_not_sent_
     assert_eq!(days, expected);
     assert!(of_sweep.iter().all(|partition| partition.starts_with("sweep-")), "{of_sweep:?}");
     assert_eq!(world.table.load(&claimed).await.unwrap().unwrap().1, version);
-    assert_eq!(horizon(&world), hour(-1), "the horizon's row has no day");
+    assert_eq!(world.watermark(), hour(-1), "the horizon's row has no day");
     assert_eq!(sweep(&sweeper).await.deleted, 0);
     assert_eq!(world.received().len(), sent);
 }
@@ -161,7 +162,7 @@ async fn at_most_a_thousand_rows_are_deleted_by_one_sweep() {
 }
 
 #[tokio::test]
-async fn a_horizon_older_than_the_retention_is_lifted_to_it() {
+async fn a_watermark_older_than_the_retention_is_raised_to_it() {
     let (world, sweeper) = world_at(0).await;
     world.commit(&blob_in(1, hour(24), 1), &records(1));
     let inside = own_records(5, 2);

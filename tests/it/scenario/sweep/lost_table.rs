@@ -1,12 +1,12 @@
 //! The checkpoint table vanishes: what was known of the past is still known, and the loss is told.
 
-use super::{NINE, horizon, hour, own_records, received, sorted, sweep, world_at};
-use crate::support::samples::{blob_in, container};
-use crate::support::world::{World, records};
+use super::{hour, received, sorted, sweep, world_at};
+use crate::support::blobs::{NINE, blob_in, container};
+use crate::support::records::{own_records, records};
+use crate::support::world::World;
 use flowlog_forwarder::checkpoint::{Checkpoint, Progress};
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::SweepOutcome;
-use std::sync::Arc;
 
 /// Commits two records to each of five hours from nine o'clock on, and returns all of them.
 fn commit_five_hours(world: &World) -> Vec<String> {
@@ -20,7 +20,7 @@ fn commit_five_hours(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_table_that_vanishes_while_the_sweep_is_behind_loses_nothing() {
+async fn a_table_lost_while_the_sweep_is_behind_loses_nothing() {
     for (own_process, with_copy) in [(false, true), (true, true), (true, false)] {
         let (world, sweeper) = world_at(30).await;
         let all = commit_five_hours(&world);
@@ -29,38 +29,38 @@ async fn a_table_that_vanishes_while_the_sweep_is_behind_loses_nothing() {
         if !with_copy {
             world.copy.delete_all();
         }
-        let another = world.sweeper(&Arc::new(world.process("b")));
+        let another = world.sweeper_named("b");
         let swept = sweep(if own_process { &sweeper } else { &another }).await;
         assert_eq!(swept.hours, Some((hour(-1), hour(4))), "{swept}");
         assert_eq!(received(&world), sorted(all));
         assert_ne!(swept.outcome(), SweepOutcome::Done);
         assert!(swept.first_failure.unwrap().contains("lost its rows: going on from 2026-11-22T08Z"));
-        assert_eq!(horizon(&world), hour(3));
+        assert_eq!(world.watermark(), hour(3));
         assert_eq!(sweep(&sweeper).await.first_failure, None, "told once");
     }
 }
 
 #[tokio::test]
-async fn without_table_and_copy_it_is_a_new_installation() {
+async fn without_table_and_copy_the_sweep_begins_anew() {
     let (world, _) = world_at(30).await;
     commit_five_hours(&world);
     world.set_clock(hour(4), 30);
     world.table.delete_all();
     world.copy.delete_all();
-    let swept = sweep(&world.sweeper(&Arc::new(world.process("b")))).await;
+    let swept = sweep(&world.sweeper_named("b")).await;
     assert_eq!((swept.hours, swept.outcome()), (Some((hour(3), hour(4))), SweepOutcome::Done), "{swept}");
     assert_eq!(received(&world), sorted([own_records(13, 2), own_records(14, 2)].concat()));
 }
 
 #[tokio::test]
-async fn what_was_closed_before_the_table_vanished_is_not_sent_again() {
+async fn closed_hours_are_not_sent_again_after_the_table_is_lost() {
     let (world, sweeper) = world_at(30).await;
     let all = commit_five_hours(&world);
     world.set_clock(hour(4), 30);
     sweep(&sweeper).await;
     assert_eq!(received(&world), sorted(all.clone()));
     world.table.delete_all();
-    let another = world.sweeper(&Arc::new(world.process("b")));
+    let another = world.sweeper_named("b");
     for after in 4..40 {
         world.set_clock(hour(after), 45);
         sweep(&another).await;
@@ -76,18 +76,18 @@ async fn what_was_closed_before_the_table_vanished_is_not_sent_again() {
 async fn the_second_copy_follows_the_watermark() {
     let (world, sweeper) = world_at(30).await;
     for after in 1..5 {
-        assert_eq!(world.copy.hour(&container()), Some(horizon(&world)));
+        assert_eq!(world.copy.hour(&container()), Some(world.watermark()));
         world.set_clock(hour(after), 5);
         sweep(&sweeper).await;
     }
     assert_eq!(world.copy.hour(&container()), Some(hour(3)));
     world.copy.delete_all();
-    sweep(&world.sweeper(&Arc::new(world.process("b")))).await;
+    sweep(&world.sweeper_named("b")).await;
     assert_eq!(world.copy.hour(&container()), Some(hour(3)), "a new process writes it at once");
 }
 
 #[tokio::test]
-async fn the_watermark_of_an_earlier_version_is_gone_on_from() {
+async fn the_watermark_of_an_earlier_version_is_continued() {
     let world = World::default();
     let key = container().sweep_key();
     let progress = Progress { offset: hour(-3).number(), ..Progress::default() };
@@ -97,7 +97,7 @@ async fn the_watermark_of_an_earlier_version_is_gone_on_from() {
     world.commit(&blob_in(1, hour(-20), 1), &own_records(9, 1));
     world.commit(&blob_in(1, hour(-3), 1), &records(2));
     world.set_clock(NINE, 30);
-    let sweeper = world.sweeper(&Arc::new(world.process("a")));
+    let sweeper = world.sweeper_named("a");
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.hours, swept.records, swept.rescanned), (Some((hour(-3), NINE)), 2, 0));
     for after in 1..30 {
@@ -108,7 +108,7 @@ async fn the_watermark_of_an_earlier_version_is_gone_on_from() {
 }
 
 #[tokio::test]
-async fn after_the_table_vanished_a_sweep_brings_the_rows_back() {
+async fn a_sweep_restores_the_rows_of_a_lost_table() {
     let (world, sweeper) = world_at(30).await;
     world.commit(&blob_in(1, NINE, 1), &records(2));
     sweep(&sweeper).await;
