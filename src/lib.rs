@@ -1,51 +1,50 @@
 //! Forwards Azure flow logs from Blob storage to an Event Hub: once, and byte for byte.
 //!
 //! # The guarantee
-//! Every record that Network Watcher commits reaches the hub with its bytes as they were, inside a
-//! message `{"records":[…]}` that fits the hub's limit. Without a crash or a failed send it arrives once.
-//! Either repeats at most the messages that were sent and not yet checkpointed, and a repeat is the same
-//! message, with the same `message-id`, whatever settings have changed since; only a hub that takes smaller
-//! messages than before, or a build with other packing rules, can't repeat them, and says so. Memory stays
-//! bounded whatever arrives. Nothing is dropped silently: what is no record is quarantined with its reason,
-//! logged and counted.
+//! Every record that Network Watcher commits reaches the event hub with its bytes unchanged, in a message
+//! `{"records":[…]}` that fits the hub's limit. Without a crash or a failed send it arrives once. After a crash or
+//! a failed send, only messages that were sent but not checkpointed are repeated. A repeat is the same message
+//! with the same `message-id`, even if settings have changed; if the hub now has a smaller limit or the build has
+//! other packing rules, the message can't be repeated and the log says so. Memory stays bounded whatever
+//! arrives. Nothing is dropped silently: bytes that are not records are quarantined with the reason, logged and
+//! counted.
 //!
-//! A claim that expires before its run could be saved, because the worker was paused for a minute or its
-//! table was out of reach, counts like a crash. So does a hub that refuses one batch and accepts those behind it: an offset
-//! can only say "everything up to here".
+//! Two cases count as a crash. A claim can expire before its run is saved, because the process was paused for a
+//! minute or the table did not answer. And the hub can refuse one batch and accept later ones: a checkpoint
+//! covers everything before its offset, so the later ones are repeated.
 //!
-//! What it rests on:
-//! - *An event is a hint.* Events come late, doubled, out of order, forged and at once. What counts is the
-//!   blob as it is now and the checkpoint; an event only says when to look, and bounds nothing. ([`forward`])
-//! - *A blob only grows before its closing `]}`.* So a byte offset says how far we are, and a
-//!   fingerprint of the bytes before it, read again together with the new ones, proves that it still
-//!   does. ([`plan`], [`checkpoint`])
-//! - *Only JSON structure says where a record ends.* Not blocks, not separators. Blocks matter only behind
-//!   a break: at the next one that begins a record, forwarding goes on. ([`cut`], [`forward`])
-//! - *Send, then checkpoint.* The offset moves when the hub has said *accepted*, never past a batch that it
-//!   has not, and never back within a generation. ([`forward`], [`checkpoint::Progress::moved_to`])
-//! - *The sweep is the guarantee.* Every few minutes it compares what is committed with what is
-//!   checkpointed and forwards what is behind, whatever the events did; hours that are closed it looks at
-//!   again every day. ([`sweep`])
-//! - *One worker per blob.* A row is claimed by compare-and-swap before anything is sent; a claim
-//!   that is lost can't move the offset any more. Claims and hours go by the storage service's time.
-//!   ([`leases`], [`checkpoint::lease`], [`clock`])
-//! - *The same bounds again.* What a run sets out to send, and what decides where its messages end, stands
-//!   in the row before it sends. ([`batch`], [`checkpoint::InFlightRange`])
+//! # Why it holds
+//! - *Events are hints.* They come late, repeated, out of order, concurrently, and may be forged. Only the blob's
+//!   present content and its checkpoint count; an event says when to look. ([`forward`])
+//! - *A blob only grows before its closing `]}`.* So an offset says how far a blob has been forwarded, and a
+//!   fingerprint of the bytes before it detects any rewrite. ([`forward::plan`], [`flow_log::fingerprint`])
+//! - *JSON structure alone ends a record.* Block boundaries count only behind a break: forwarding continues at
+//!   the next block that begins a record. ([`flow_log::cut`])
+//! - *Send, then checkpoint.* The offset moves only over batches that the hub has accepted, and never back
+//!   within a generation. ([`checkpoint::Progress::moved_to`])
+//! - *One worker per blob.* A row is claimed by compare-and-swap before anything is sent, and a worker that lost
+//!   its claim can't move the offset. Claims use the storage service's time. ([`checkpoint::lease`], [`clock`])
+//! - *Repeats have the same bounds.* The row stores the range in flight, and what determines the bounds of its
+//!   messages, before a run sends. ([`checkpoint::InFlightRange`], [`message::batch`])
+//! - *The sweep finds what events miss.* Every few minutes it compares listings with checkpoints and forwards
+//!   every blob that is behind. It rescans closed hours once a day. ([`sweep`])
 //!
 //! # The flow
 //! ```text
-//! server → event → flow_log          what the host posts, which blob it means, whether it is ours
-//!   forward: attempt, turns          one attempt per blob in this process, within its time and memory
-//!     open: source, plan             the new bytes, and whether the old ones are still there
-//!     leases, checkpoint             the claim
-//!     run: cut → batch → hub         records → messages → batches, accepted in order
-//!     breaks → quarantine            what is no record, up to the next block that begins one
-//!     leases, checkpoint             progress saved, claim given back
+//! host: server → invocation → event         the host's request, and the commits that it names
+//!   app: functions → flow_log::address      whether a blob belongs to a configured account and container
+//!     forward: rounds                       one attempt per blob: lock, deadlines, memory
+//!       open → plan → ports::blobs          the new bytes, and proof that the old ones are unchanged
+//!       lease_store → checkpoint            the claim
+//!       pump: flow_log::cut → message → ports::hub      read → cut → batch → send → checkpoint
+//!       breaks, oversize → ports::quarantine            bytes that are not records, records too large to send
+//!       lease_store → checkpoint            progress saved, claim released
 //!
-//! server → sweep → forward           what events did not bring, hour by hour
+//! host → app → sweep → forward              what events missed, hour by hour
 //! ```
-//! Everything down to `forward` knows neither network nor SDK; [`azure`] holds the real storage, table
-//! and hub, and [`app`] puts them together as [`config`] says.
+//! Everything except [`azure`] and [`host`] is free of network and SDK. [`azure`] implements the [`ports`] with
+//! Azure's services, and [`app`] builds the process from its [`config`]. `docs/architecture.md` has the glossary,
+//! the states of a row, and how to add things.
 
 pub mod host;
 

@@ -23,7 +23,7 @@ FOREIGN = {
 
 
 def settings():
-    """The names in the table of docs/settings.md, which tests/it compares with the code."""
+    """The names in the table of docs/settings.md, which a test in Rust compares with the code."""
     names = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/settings.md").read_text(), flags=re.M)
     connections = ["FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION", "CHECKPOINT_STORAGE", "AzureWebJobsStorage"]
     parts = [name.removeprefix("<NAME>") for name in names if name.startswith("<NAME>")]
@@ -144,6 +144,7 @@ class Quotations(unittest.TestCase):
         rows = [row.split("|")[1] for row in TROUBLESHOOTING.read_text().splitlines()
                 if row.startswith("| ") and not row.startswith("| what")]
         quoted = [span for row in rows for span in spans(row)]
+        quoted += [span for span in spans(TROUBLESHOOTING.read_text()) if span.count(" ") > 1 and "*" not in span]
         for page in DOCS:
             text = page.read_text()
             quoted += [line for line in [*spans(text), *examples(text).splitlines()] if "…" in line and "{" not in line]

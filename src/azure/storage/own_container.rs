@@ -13,8 +13,8 @@ pub(super) struct OwnContainer {
 }
 
 impl OwnContainer {
-    /// The container `name` in `account`. Sends nothing yet; the first write creates the container. `what` is
-    /// what is being set up, for errors.
+    /// The container `name` in `account`. Sends nothing yet; the first write creates the container. `what` names
+    /// the step in errors.
     ///
     /// # Errors
     /// When the account's key or identity can't be used.

@@ -1,8 +1,8 @@
 //! Failures of a batch or a link, by how they are handled.
 //!
-//! The transient conditions are those that Microsoft's Rust client retries
-//! (`azure_messaging_eventhubs`, `common/recoverable` and `common/retry`), and those with which, by AMQP 1.0
-//! part 2, the peer ends connections, sessions and links.
+//! Transient are the conditions that Microsoft's Rust client retries (`azure_messaging_eventhubs`,
+//! `common/recoverable` and `common/retry`), and those that AMQP 1.0 part 2 defines for connections, sessions and
+//! links that the peer ends.
 
 use crate::azure::http::one_line;
 use crate::ports::hub::HubError;

@@ -38,8 +38,8 @@ const ULONG: usize = 9;
 const UNSET_PROPERTIES: usize = 5;
 /// The data section around a message in a batch.
 const DATA_SECTION: usize = DESCRIPTOR + BINARY;
-/// Shorter `ETag`s count as this long. Storage's have 17 to 19 characters; when all versions of a blob cost the
-/// same, its messages end at the same offsets whichever version they were read from.
+/// Shorter `ETag`s count as this long: then all versions of a blob cost the same, and its messages end at the same
+/// offsets whichever version was read. Storage's `ETag`s have 17 to 19 characters.
 const MIN_ETAG_LENGTH: usize = 32;
 /// Decimal digits of the largest offset.
 const OFFSET_DIGITS: usize = 20;
