@@ -1,4 +1,4 @@
-//! What leaves a run: planned messages become batches, batches fly, and what acknowledged is marked.
+//! Builds planned messages, sends them in batches, and tracks the offset up to which they were accepted.
 
 use super::error::ForwardError;
 use super::send_pipeline::{Accepted, Position, SendPipeline};

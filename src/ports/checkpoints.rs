@@ -5,27 +5,27 @@ use crate::flow_log::CheckpointKey;
 use std::future::Future;
 use std::ops::Range;
 
-/// The version of a stored row, for compare-and-swap. Opaque.
+/// The opaque version of a stored row, for compare-and-swap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowVersion(pub String);
 
-/// Keeps checkpoint rows with compare-and-swap on each.
+/// Stores checkpoint rows, with compare-and-swap on each row.
 pub trait CheckpointStore: Send + Sync + 'static {
-    /// The row and its version; none when there is none.
+    /// The row and its version; `None` when there is no row.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] when the store can't answer.
+    /// [`StoreError::Failed`] when the store does not answer.
     fn load(
         &self,
         key: &CheckpointKey,
     ) -> impl Future<Output = Result<Option<(Checkpoint, RowVersion)>, StoreError>> + Send;
 
-    /// Writes `row` if the stored version is still `expected`, or if there is no row when that is
-    /// none. Returns the new version.
+    /// Writes `row` if the stored version is `expected`; `None` expects that there is no row. Returns the new
+    /// version.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the row changed, appeared or vanished meanwhile;
-    /// [`StoreError::Failed`] when the store can't answer: then the write may have happened.
+    /// [`StoreError::Conflict`] when the stored version is another one. [`StoreError::Failed`] when the store does
+    /// not answer; the row may have been written.
     fn swap(
         &self,
         key: &CheckpointKey,
@@ -34,56 +34,56 @@ pub trait CheckpointStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<RowVersion, StoreError>> + Send;
 }
 
-/// Why the checkpoint store did not do as asked.
+/// Why a call to the checkpoint store failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody else changed the row first.
+    /// Another worker changed the row.
     #[error("checkpoint {key} was changed by another worker")]
     Conflict {
-        /// The row.
+        /// The key of the row.
         key: CheckpointKey,
     },
-    /// The store could not be reached or refused.
+    /// The store did not answer, or refused.
     #[error("checkpoint {key}: {operation} failed: {reason}")]
     Failed {
-        /// The row.
+        /// The key of the row.
         key: CheckpointKey,
-        /// What was tried.
+        /// The operation.
         operation: &'static str,
-        /// What the store said, without secrets.
+        /// The answer of the store, without secrets.
         reason: String,
     },
-    /// Rows could not be scanned.
+    /// A scan failed.
     #[error("scanning checkpoints {from}: {reason}")]
     Scan {
         /// The first `PartitionKey` of the scan.
         from: String,
-        /// What the store said, without secrets.
+        /// The answer of the store, without secrets.
         reason: String,
     },
 }
 
-/// The most rows that the service puts into one page (REST reference, *Query Timeout and Pagination*).
+/// The most rows in one page (REST reference, *Query Timeout and Pagination*).
 pub const LARGEST_PAGE: u32 = 1_000;
 
-/// Which rows to scan. Table partitions are named by their `PartitionKey`, and compared as text.
+/// Which rows to scan. Keys are compared as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rows {
-    /// Those of one `PartitionKey` whose `RowKey` is in the range.
+    /// The rows of one `PartitionKey` with a `RowKey` in the range.
     Of {
         /// The `PartitionKey`.
         partition: String,
         /// The `RowKey`s.
         rows: Range<String>,
     },
-    /// All whose `PartitionKey` is in the range.
+    /// All rows with a `PartitionKey` in the range.
     Partitions(Range<String>),
 }
 
-/// A row as it is stored.
+/// A stored row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRow {
-    /// Which row.
+    /// Its key.
     pub key: CheckpointKey,
     /// Its content.
     pub row: Checkpoint,
@@ -91,31 +91,31 @@ pub struct StoredRow {
     pub version: RowVersion,
 }
 
-/// One page of rows. It may be empty and still have another one behind it.
+/// One page of rows. An empty page may have a next page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowPage {
-    /// The rows, in the order of their keys.
+    /// The rows, in key order.
     pub rows: Vec<StoredRow>,
-    /// Where the next page begins, if there is one.
+    /// The start of the next page, if there is one.
     pub next: Option<Continuation>,
 }
 
-/// Where a page begins, as the store itself put it. Opaque.
+/// The opaque start of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Continuation {
-    /// The `PartitionKey` to go on with.
+    /// The next `PartitionKey`.
     pub partition: String,
-    /// The `RowKey` to go on with; none for the first.
+    /// The next `RowKey`; `None` for the first row.
     pub row: Option<String>,
 }
 
-/// A store whose rows can be scanned and deleted.
+/// A checkpoint store that can scan and delete rows.
 pub trait CheckpointTable: CheckpointStore {
-    /// One page of `rows`, at most `at_most` (up to [`LARGEST_PAGE`]) of them, from `after` on. A row
-    /// that can't be read is left out, and told of in the log.
+    /// One page of at most `at_most` (up to [`LARGEST_PAGE`]) of the `rows`, starting at `after`. A row that can't
+    /// be read is skipped and logged.
     ///
     /// # Errors
-    /// [`StoreError::Scan`] when the store can't answer.
+    /// [`StoreError::Scan`] when the store does not answer.
     fn scan(
         &self,
         rows: &Rows,
@@ -123,11 +123,11 @@ pub trait CheckpointTable: CheckpointStore {
         at_most: u32,
     ) -> impl Future<Output = Result<RowPage, StoreError>> + Send;
 
-    /// Deletes the row if the stored version is still `expected`.
+    /// Deletes the row if the stored version is `expected`.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the row changed or vanished meanwhile; [`StoreError::Failed`]
-    /// when the store can't answer: then the row may be gone.
+    /// [`StoreError::Conflict`] when the stored version is another one. [`StoreError::Failed`] when the store does
+    /// not answer; the row may have been deleted.
     fn delete(
         &self,
         key: &CheckpointKey,

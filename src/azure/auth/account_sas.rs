@@ -1,6 +1,6 @@
 //! Authorises storage requests with a shared access signature (SAS), for connection strings with a key or a SAS.
 //!
-//! A key signs each try anew, so that a signature never expires in a process that runs for months.
+//! A key signs each try again, so that a signature never expires in a process that runs for months.
 
 use async_trait::async_trait;
 use azure_core::http::policies::{Policy, PolicyResult};
@@ -29,7 +29,7 @@ const LIFETIME: Duration = Duration::from_hours(1);
 const CLOCK_SKEW: Duration = Duration::from_mins(15);
 
 /// Adds the parameters of a SAS to every request's query.
-pub(in crate::azure) struct AccountSas(Source);
+pub(crate) struct AccountSas(Source);
 
 enum Source {
     Key { account: String, key: hmac::Key },
@@ -41,13 +41,13 @@ impl AccountSas {
     ///
     /// # Errors
     /// When `key` is not base64.
-    pub(in crate::azure) fn from_key(account: &str, key: &SecretString) -> Result<Self, base64::DecodeError> {
+    pub(crate) fn from_key(account: &str, key: &SecretString) -> Result<Self, base64::DecodeError> {
         let bytes = STANDARD.decode(key.expose_secret())?;
         Ok(Self(Source::Key { account: account.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, &bytes) }))
     }
 
     /// Uses `sas` unchanged; it may begin with `?`.
-    pub(in crate::azure) fn from_signature(sas: SecretString) -> Self {
+    pub(crate) fn from_signature(sas: SecretString) -> Self {
         Self(Source::Given(sas))
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// Sets the `Authorization` header of each try.
 #[derive(Debug)]
-pub(in crate::azure) struct Bearer(pub(in crate::azure) Arc<TokenCache>);
+pub(crate) struct Bearer(pub(crate) Arc<TokenCache>);
 
 #[async_trait]
 impl Policy for Bearer {

@@ -1,4 +1,4 @@
-//! The producer that callers use: hands their requests to the task that owns the link.
+//! The producer that callers use: passes their requests to the task that owns the link.
 
 use super::address::HubAddress;
 use super::auth::HubAccess;

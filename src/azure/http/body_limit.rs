@@ -16,10 +16,10 @@ const ERROR_BODY_BYTES: u64 = 64 << 10;
 
 /// The longest body that the answer to one kind of request may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::azure) struct BodyLimit {
-    pub(in crate::azure) bytes: u64,
+pub(crate) struct BodyLimit {
+    pub(crate) bytes: u64,
     /// The kind of answer, for the error: "a page of checkpoint rows".
-    pub(in crate::azure) what: &'static str,
+    pub(crate) what: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,7 @@ struct AnswerTooLong(BodyLimit);
 
 /// A transport over `http` that limits answers: to the [`BodyLimit`] in the request's context, else to the
 /// range that the request asks for, else to `default`.
-pub(in crate::azure) fn limited_transport(http: reqwest::Client, default: BodyLimit) -> Transport {
+pub(crate) fn limited_transport(http: reqwest::Client, default: BodyLimit) -> Transport {
     Transport::with_policy(Arc::new(LimitedTransport { http, default }))
 }
 

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 /// `text` in milliseconds since the Unix epoch; `None` when it is not a date, or lies before 1970.
-pub(in crate::azure) fn unix_millis(text: &str) -> Option<u64> {
+pub(crate) fn unix_millis(text: &str) -> Option<u64> {
     // RFC 2822 allows the form that HTTP uses.
     let seconds = OffsetDateTime::parse(text, &Rfc2822).ok()?.unix_timestamp();
     u64::try_from(seconds).ok()?.checked_mul(1_000)

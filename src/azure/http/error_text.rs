@@ -42,18 +42,18 @@ pub fn describe_error(error: &Error) -> String {
 }
 
 /// The status of the service's answer, if it answered.
-pub(in crate::azure) fn status(error: &Error) -> Option<u16> {
+pub(crate) fn status(error: &Error) -> Option<u16> {
     error.http_status().map(u16::from)
 }
 
 /// [`status`], also of the errors below `error`: errors of credentials wrap the answer.
-pub(in crate::azure) fn status_within(error: &Error) -> Option<u16> {
+pub(crate) fn status_within(error: &Error) -> Option<u16> {
     let below = causes(error).filter_map(|cause| cause.downcast_ref::<Error>());
     std::iter::once(error).chain(below).find_map(status)
 }
 
 /// The text of a peer, as one line of bounded length without control characters.
-pub(in crate::azure) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line: String =
         text.split(|c: char| c.is_whitespace() || c.is_control()).fold(String::new(), |line, word| {
             if line.is_empty() || word.is_empty() { line + word } else { line + " " + word }

@@ -56,7 +56,7 @@ impl Account {
 }
 
 /// The offsets of the blocks that `body` lists.
-pub(in crate::azure) fn block_starts(body: &[u8]) -> Result<Vec<u64>, String> {
+pub(crate) fn block_starts(body: &[u8]) -> Result<Vec<u64>, String> {
     // The parser's error is left out: it repeats the whole answer.
     let answer: BlockList =
         from_xml(body).map_err(|_| "the answer is not the XML of a block list".to_owned())?;

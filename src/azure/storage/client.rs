@@ -24,23 +24,16 @@ const TOKEN_SCOPE: &str = "https://storage.azure.com/.default";
 
 /// Why a storage client could not be built.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum StorageSetupError {
     /// The account key is not base64.
     #[error(
         "the AccountKey for {account} is not base64: copy it again from the portal, or use a managed identity"
     )]
-    Key {
-        /// The account's address.
-        account: String,
-    },
+    Key { account: String },
     /// The identity or the HTTP client could not be set up.
     #[error("{what}: {reason}")]
-    Sdk {
-        /// What was being set up.
-        what: &'static str,
-        /// The SDK's error.
-        reason: String,
-    },
+    Sdk { what: &'static str, reason: String },
 }
 
 /// The HTTP client, with its connection pool, of all storage requests.

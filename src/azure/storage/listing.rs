@@ -122,7 +122,7 @@ impl Name {
 }
 
 /// The names that `body` lists.
-pub(in crate::azure) fn read_page(body: &[u8]) -> Result<Page, String> {
+pub(crate) fn read_page(body: &[u8]) -> Result<Page, String> {
     // The parser's error is left out: it repeats the whole answer.
     let answer: EnumerationResults =
         from_xml(body).map_err(|_| "the answer is not the XML of a listing".to_owned())?;

@@ -1,4 +1,4 @@
-//! What every blob source must do: run on the memory twin and on Azurite.
+//! The contract of a blob reader: on the twin and on Azurite.
 
 use crate::support::blobs::blob;
 use crate::support::memory::MemoryBlobs;
@@ -7,10 +7,10 @@ use bytes::Bytes;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::ports::blobs::{BlobReader, Condition, ReadError};
 
-/// Something that can commit blobs for the suites to read.
+/// Storage that accepts commits.
 pub trait Commits {
     async fn commit(&self, blob: &FlowLogBlob, content: &[u8]) -> String;
-    /// The same, put together from blocks.
+    /// The same in blocks.
     async fn commit_blocks(&self, blob: &FlowLogBlob, blocks: &[&'static [u8]]) -> String;
     async fn delete(&self, blob: &FlowLogBlob);
 }

@@ -1,4 +1,4 @@
-//! What every checkpoint table must do for the sweep: run on the memory twin and on Azurite.
+//! The contract of a checkpoint table with the sweep: on the twin and on Azurite.
 
 use crate::support::memory::MemoryTable;
 use crate::support::rig::Rig;
@@ -26,7 +26,7 @@ async fn all(table: &impl CheckpointTable, rows: &Rows, at_most: u32) -> Vec<Sto
     }
 }
 
-/// `suffix` ends the `PartitionKey`s of this test; nobody else's days are before `2001`.
+/// `suffix` ends the `PartitionKey`s of this test; no other test has days before 2001.
 async fn a_table_scans_by_hour_and_day_and_deletes_rows(table: &impl CheckpointTable, suffix: &str) {
     let partition = |day: &str| format!("{day}-it's {suffix}");
     let (first, second) = (partition("20000101"), partition("20000102"));
@@ -34,7 +34,7 @@ async fn a_table_scans_by_hour_and_day_and_deletes_rows(table: &impl CheckpointT
     let day = Rows::Partitions("20000101".into().."20000102".into());
     let both = Rows::Partitions("0".into().."20000103".into());
     let (mut stored, sweep) = (Vec::new(), key(&format!("sweep-{suffix}"), "horizon"));
-    assert_eq!(all(table, &hour, LARGEST_PAGE).await, [], "nothing, or no table");
+    assert_eq!(all(table, &hour, LARGEST_PAGE).await, [], "no rows, or no table");
     for key in [
         key(&first, "08-a-1"),
         key(&first, "09-a-1"),
@@ -52,11 +52,7 @@ async fn a_table_scans_by_hour_and_day_and_deletes_rows(table: &impl CheckpointT
     for at_most in [LARGEST_PAGE, 2, 1] {
         assert_eq!(all(table, &hour, at_most).await, stored[1..4], "an hour, {at_most} a page");
         assert_eq!(all(table, &day, at_most).await, stored[..5], "a day, {at_most} a page");
-        assert_eq!(
-            all(table, &both, at_most).await,
-            stored[..6],
-            "days end before what begins with a letter"
-        );
+        assert_eq!(all(table, &both, at_most).await, stored[..6], "days sort before letters");
     }
     assert_eq!(table.load(&sweep).await.unwrap().unwrap().0, stored[6].row);
 
@@ -67,7 +63,7 @@ async fn a_table_scans_by_hour_and_day_and_deletes_rows(table: &impl CheckpointT
     assert!(table.load(old).await.unwrap().is_some());
     table.delete(old, version).await.unwrap();
     assert_eq!(table.load(old).await.unwrap(), None);
-    assert!(is_conflict(table.delete(old, version).await), "gone already");
+    assert!(is_conflict(table.delete(old, version).await), "deleted already");
     assert_eq!(all(table, &day, LARGEST_PAGE).await, stored[1..5]);
 }
 

@@ -1,4 +1,4 @@
-//! What every checkpoint store must do: run on the memory twin and on Azurite's table service.
+//! The contract of a checkpoint store: on the twin and on Azurite.
 
 use crate::support::blobs::blob;
 use crate::support::memory::MemoryTable;
@@ -44,7 +44,7 @@ fn is_conflict(result: &Result<RowVersion, StoreError>) -> bool {
 async fn a_store_swaps_only_an_unchanged_row(store: &impl CheckpointStore) {
     let key = blob(1).checkpoint_key();
     let other = blob(2).checkpoint_key();
-    assert_eq!(store.load(&key).await.unwrap(), None, "an empty store, or one without a table, has no row");
+    assert_eq!(store.load(&key).await.unwrap(), None, "no row, or no table");
 
     let new = Checkpoint::new(blob(1).to_string());
     let first = store.swap(&key, &new, None).await.unwrap();
@@ -59,13 +59,13 @@ async fn a_store_swaps_only_an_unchanged_row(store: &impl CheckpointStore) {
     assert_eq!(store.load(&key).await.unwrap().unwrap().0, row, "a refused swap changes nothing");
 
     let third = store.swap(&key, &new, Some(&second)).await.unwrap();
-    assert_eq!(store.load(&key).await.unwrap(), Some((new.clone(), third)), "fields left out are gone");
+    assert_eq!(store.load(&key).await.unwrap(), Some((new.clone(), third)), "omitted fields are removed");
 
-    assert!(is_conflict(&store.swap(&other, &new, Some(&second)).await), "a replace of no row");
+    assert!(is_conflict(&store.swap(&other, &new, Some(&second)).await), "replacing a missing row");
     assert_eq!(store.load(&other).await.unwrap(), None);
 }
 
-/// Many writers, each adding one to the offset: no addition is lost.
+/// Many writers add one to the offset each: no addition is lost.
 async fn a_store_loses_no_update_to_a_race(store: &(impl CheckpointStore + Clone + 'static)) {
     let key = blob(3).checkpoint_key();
     let writers = (0..8).map(|_| {

@@ -15,10 +15,10 @@ fn json(path: impl AsRef<Path>) -> Value {
 
 #[test]
 fn the_event_function_has_the_path_that_the_server_serves() {
-    // The host's path for a function is the name of its folder.
+    // The host calls a function by the name of its folder.
     let function = json(format!("{EVENT_FUNCTION}/function.json"));
     let bindings = function["bindings"].as_array().unwrap();
-    assert_eq!(bindings.len(), 1, "an output binding would send on our behalf");
+    assert_eq!(bindings.len(), 1, "an output binding would send messages of its own");
     assert_eq!(bindings[0]["type"], "eventGridTrigger");
     assert_eq!(bindings[0]["direction"], "in");
 }
@@ -31,8 +31,8 @@ fn the_sweep_runs_by_a_timer_whose_schedule_is_a_setting() {
     assert_eq!(bindings[0]["type"], "timerTrigger");
     assert_eq!(bindings[0]["direction"], "in");
     assert_eq!(bindings[0]["schedule"], format!("%{SWEEP_SCHEDULE}%"));
-    assert_eq!(bindings[0]["useMonitor"], true, "a run that was missed is made up for");
-    assert_eq!(bindings[0]["runOnStartup"], false, "not at each scale-out");
+    assert_eq!(bindings[0]["useMonitor"], true, "the host makes up for a missed run");
+    assert_eq!(bindings[0]["runOnStartup"], false, "a scale-out starts no sweep");
     let example = json("local.settings.json.example");
     let schedule = example["Values"][SWEEP_SCHEDULE].as_str().unwrap();
     assert_eq!(schedule.split(' ').count(), 6, "NCRONTAB begins with seconds");
@@ -47,7 +47,7 @@ fn the_host_starts_the_binary_at_the_root_of_the_app() {
     assert_eq!(built.file_name().unwrap(), executable);
     assert_eq!(host["extensionBundle"]["id"], "Microsoft.Azure.Functions.ExtensionBundle");
     assert_eq!(host["extensionBundle"]["version"], "[4.*, 5.0.0)");
-    assert_eq!(host.get("retry"), None, "Event Grid retries; the host would do so on top of it");
+    assert_eq!(host.get("retry"), None, "Event Grid retries already");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What every listing must do: run on the memory twin and on Azurite's blob service.
+//! The contract of a blob listing: on the twin and on Azurite.
 
 use crate::contract::blobs::Commits;
 use crate::support::blobs::container;
@@ -7,7 +7,7 @@ use crate::support::rig::Rig;
 use flowlog_forwarder::flow_log::{Container, FlowLogBlob};
 use flowlog_forwarder::ports::blobs::{BlobListing, Depth, LARGEST_PAGE, ListError, Listed, Names, Page};
 
-/// All pages of a listing, `at_most` names on each, and how many there were.
+/// All pages of a listing, with at most `at_most` names each, and their number.
 async fn all(
     listing: &impl BlobListing,
     container: &Container,
@@ -30,7 +30,7 @@ async fn all(
     }
 }
 
-/// `root` is a name's beginning that no other test uses.
+/// `root` is a prefix that no other test uses.
 async fn a_listing_shows_names_versions_and_folders_page_by_page(
     listing: &impl BlobListing,
     commits: &impl Commits,
@@ -58,7 +58,10 @@ async fn a_listing_shows_names_versions_and_folders_page_by_page(
     let folder = format!("{root}W & Co/y=2026/m=11/d=22/h=09/");
     for (at_most, expected_pages) in [(LARGEST_PAGE, 1), (2, 2), (1, 3)] {
         let (page, pages) = all(listing, container, &folder, Depth::All, at_most).await;
-        assert!(page.blobs.iter().all(|blob| blob.modified.is_some()), "storage says when");
+        assert!(
+            page.blobs.iter().all(|blob| blob.modified.is_some()),
+            "storage names the time of each commit"
+        );
         let shown = page.blobs.into_iter().map(|Listed { name, etag, length, .. }| (name, etag, length));
         assert_eq!(shown.collect::<Vec<_>>(), listed[1..]);
         assert_eq!((page.folders.len(), pages), (0, expected_pages));

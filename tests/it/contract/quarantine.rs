@@ -1,4 +1,4 @@
-//! What every quarantine must do: run on the memory twin and on Azurite.
+//! The contract of a quarantine: on the twin and on Azurite.
 
 use crate::support::blobs::blob;
 use crate::support::memory::MemoryQuarantine;
@@ -8,7 +8,7 @@ use flowlog_forwarder::flow_log::rope::Rope;
 use flowlog_forwarder::ports::quarantine::{ItemName, Note, Quarantine};
 use serde_json::Value;
 
-/// Reads back what was kept: the bytes, and the blob that the note names.
+/// A quarantine that can be read back.
 trait Kept {
     async fn kept(&self, item: &ItemName) -> Option<(Vec<u8>, Note)>;
 }
@@ -25,7 +25,7 @@ async fn a_quarantine_keeps_pieces_as_one_item(quarantine: &impl Quarantine, she
     let piece = |text: &'static str| Rope::from(Bytes::from_static(text.as_bytes()));
 
     quarantine.stage(&item, 0, piece("left by a crash")).await.unwrap();
-    assert_eq!(shelf.kept(&item).await, None, "nothing shows before it is whole");
+    assert_eq!(shelf.kept(&item).await, None, "an item shows only when it is finished");
 
     quarantine.stage(&item, 0, piece("one ")).await.unwrap();
     quarantine.stage(&item, 1, piece("two")).await.unwrap();

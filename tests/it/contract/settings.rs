@@ -1,4 +1,4 @@
-//! The documentation of the settings says what the code reads, no more and no less.
+//! The settings documented are those that the code reads.
 
 use flowlog_forwarder::config::{Config, Documented, names, settings};
 use std::cell::RefCell;
@@ -8,7 +8,7 @@ fn file(name: &str) -> String {
     std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The names that are looked up when `given` are the settings.
+/// The names that the code looks up with the settings `given`.
 fn looked_up(given: &BTreeMap<&str, &str>) -> BTreeSet<String> {
     let names = RefCell::new(BTreeSet::new());
     let _ = Config::from_lookup(|name| {
@@ -18,7 +18,7 @@ fn looked_up(given: &BTreeMap<&str, &str>) -> BTreeSet<String> {
     names.into_inner()
 }
 
-/// Names that are looked up only to say that they are not supported.
+/// Names that the code looks up to reject them.
 const REFUSED: [&str; 3] = ["__managedIdentityResourceId", "__clientSecret", "__tenantId"];
 
 #[test]

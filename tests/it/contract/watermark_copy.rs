@@ -1,4 +1,4 @@
-//! What every second copy of the watermarks must do: run on the memory twin and on Azurite.
+//! The contract of the second copy of watermarks: on the twin and on Azurite.
 
 use crate::support::blobs::container;
 use crate::support::memory::MemoryWatermarkCopy;
@@ -11,7 +11,7 @@ use flowlog_forwarder::ports::watermark_copy::WatermarkCopy;
 async fn the_last_hour_of_each_container_is_kept(copy: &impl WatermarkCopy) {
     let ours = container();
     let other = Container::new(ours.account().clone(), "other".to_owned());
-    assert_eq!(copy.load(&ours).await.unwrap(), None, "nothing, or no container to keep it in");
+    assert_eq!(copy.load(&ours).await.unwrap(), None, "no copy, or no container for it");
     for hour in [498_705, 498_706, 498_700] {
         copy.store(&ours, Hour::new(hour)).await.unwrap();
         assert_eq!(copy.load(&ours).await.unwrap(), Some(Hour::new(hour)));

@@ -1,5 +1,4 @@
-//! Two processes of the real binary; one is killed at a chosen moment, and the other and its successor
-//! make good what it left.
+//! Two processes of the real binary: one is killed at a chosen moment, and the others forward the rest.
 
 use crate::support::judge::{Recovery, Row, Verdict, show};
 use crate::support::process::Answer;
@@ -8,14 +7,14 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::{Value, json};
 
-/// What is awaited when the process is killed, and whether it still happens after the takeover.
+/// The call in progress when the process is killed, and whether it takes effect after the takeover.
 #[derive(Clone, Debug)]
 enum Moment {
-    /// The hub's answer to a transfer: a fault of the hub.
+    /// A transfer; its answer is held by this fault of the hub.
     Transfer(Value),
-    /// An answer of storage or table, whose request goes on before the takeover: a fault of storage.
+    /// A request to storage or table; this fault holds it until just before the takeover.
     Before(Value),
-    /// The same, and the request goes on after it.
+    /// The same, but until after the takeover.
     After(Value),
 }
 
@@ -24,8 +23,8 @@ const AT_ONCE: usize = 4;
 /// Makes records of about 4 KB: sixteen fit a transfer of 64 KB.
 const TUPLES: usize = 40;
 
-/// Kills a process at `moment` in the middle of a delta, and has the rest delivered as Event Grid would:
-/// to the other process first, which leaves it to the dead owner until its claim has run out.
+/// Kills a process at `moment` in the middle of a delta, and delivers the events again as Event Grid does: to the
+/// other process first, which waits until the claim of the dead owner expires.
 async fn play(moment: Moment) -> Verdict {
     let scene = Scene::start().await;
     scene.rig.set_hub(json!({"maxMessageSize": 65_536})).await;
@@ -94,7 +93,7 @@ async fn the_next_process_recovers_from_a_kill_at_any_moment() {
     for verdict in verdicts {
         sum += verdict;
     }
-    assert!(sum.repeated > 0, "no moment came between a send and its checkpoint");
+    assert!(sum.repeated > 0, "no kill came between a send and its checkpoint");
     show(&Row {
         fault: "SIGKILL of one of two processes",
         runs,

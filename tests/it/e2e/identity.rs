@@ -1,4 +1,4 @@
-//! The identity endpoint: out of order, hostile, and beside a proxy.
+//! The identity endpoint: failing, hostile, and with a proxy in the environment.
 
 use crate::e2e::storage_hostile::Endpoint;
 use crate::support::alone::{run_alone, variable};
@@ -16,11 +16,11 @@ use tokio::net::TcpListener;
 #[tokio::test]
 async fn storage_works_in_an_identity_outage_until_the_token_expires() {
     let rig = Rig::own(&["--tls", "--identity"]).await;
-    // Less than the five minutes before its end in which the SDK does not use a token any more.
+    // Shorter than the last five minutes, in which the SDK would not use a token.
     rig.call("POST", "/identity", Some(json!({"lifetimeSeconds": 280}))).await;
     let mut variables = rig.identity_settings();
     variables.push(("RIG_CONTROL", rig.endpoint("control").to_owned()));
-    // Nobody may connect here: the identity endpoint is http, and storage https.
+    // A proxy that never answers: the forwarder must not use it for the identity endpoint.
     let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
     variables.push(("HTTP_PROXY", format!("http://{}", proxy.local_addr().unwrap())));
     run_alone(concat!(module_path!(), "::alone_reads_a_row_before_and_in_an_outage"), variables).await;

@@ -11,7 +11,7 @@ use serde_json::json;
 /// The number of blocks of the blob, each of about 50 MB.
 const BLOCKS: usize = 10;
 const RECORDS_IN_BLOCK: usize = 17_000;
-/// Bytes; a small part of the blob.
+/// The most memory, bytes: a small part of the blob.
 const MOST_MEMORY: u64 = 150 << 20;
 
 #[tokio::test(flavor = "multi_thread")]

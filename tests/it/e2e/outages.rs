@@ -1,5 +1,5 @@
-//! The services fail in every way that the rig can play, and the real binary comes through without a
-//! restart: what it can't do in time it says, and what it is then asked again it does.
+//! The services fail in every way that the rig can play, and the real binary recovers without a restart: it fails
+//! events that it cannot forward in time, and forwards them when they are delivered again.
 
 use crate::support::judge::{Recovery, Row, Verdict, show};
 use crate::support::process::Answer;
@@ -8,11 +8,11 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
-/// More than any test asks for.
+/// More often than any test needs.
 const ALWAYS: u32 = 1_000_000;
-/// How often storage may be asked on behalf of one event that can't succeed.
+/// The most requests to storage for one event that fails.
 const MOST_REQUESTS: u64 = 100;
-/// How many short scenarios are played at once.
+/// How many scenarios run at once.
 const AT_ONCE: usize = 4;
 /// Makes records of about 4 KB: sixteen fit a transfer of 64 KB.
 const TUPLES: usize = 40;
@@ -25,17 +25,17 @@ enum At {
     OneBlob,
 }
 
-/// A fault that is over before the budget of an event is.
-struct Passing {
+/// A fault that ends within the budget of an event.
+struct Transient {
     name: &'static str,
     at: At,
     fault: Value,
-    /// Whether the outcome of a transfer is unknown, so that it has to be sent again.
+    /// Whether the outcome of a transfer is unknown, so that it is sent again.
     unknown: bool,
 }
 
 /// Plays a fault that strikes a few times, while another blob has its own events.
-async fn pass(Passing { name, at, fault, unknown }: Passing) {
+async fn pass(Transient { name, at, fault, unknown }: Transient) {
     let scene = Scene::start().await;
     scene.rig.set_hub(json!({"maxMessageSize": 65_536})).await;
     let handler = scene.handler().await;
@@ -61,9 +61,9 @@ async fn pass(Passing { name, at, fault, unknown }: Passing) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transient_faults_cost_only_time() {
-    let hub = |name, fault| Passing { name, at: At::Hub, fault, unknown: false };
-    let unknown = |name, fault| Passing { name, at: At::Hub, fault, unknown: true };
-    let storage = |name, fault| Passing { name, at: At::OneBlob, fault, unknown: false };
+    let hub = |name, fault| Transient { name, at: At::Hub, fault, unknown: false };
+    let unknown = |name, fault| Transient { name, at: At::Hub, fault, unknown: true };
+    let storage = |name, fault| Transient { name, at: At::OneBlob, fault, unknown: false };
     let busy =
         json!({"action": "reject", "count": 3, "skip": 1, "description": "the request was terminated"});
     let faults = vec![
@@ -104,7 +104,7 @@ async fn a_commit_during_a_read_is_read_too_and_nothing_twice() {
     let scene = Scene::start().await;
     let handler = scene.handler().await;
     let mut hour = scene.hour(1).await;
-    // More than one window, so that one of the reads is for a version that is gone by then.
+    // More than one window, so one of the reads asks for a version that is replaced by then.
     let first = scene.commit(&mut hour, 80, 1_000).await;
     scene.storage_fault(&hour, json!({"action": "hold", "kind": "blob read", "skip": 1})).await;
     let (answer, second) = tokio::join!(handler.deliver(&first), async {
@@ -121,7 +121,7 @@ async fn a_commit_during_a_read_is_read_too_and_nothing_twice() {
     show(&Row { fault: "a commit in mid-read", runs: 1, verdict, recovered: Recovery::Within(took) });
 }
 
-/// A service that is down until the test brings it back.
+/// A service that fails until the test repairs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outage {
     HubBusy,
@@ -129,7 +129,7 @@ enum Outage {
     HubRefusesTokens,
     Storage,
     Table,
-    /// Every row that is to be written has been changed by somebody.
+    /// Each write finds a row that another process changed.
     Conflicts,
     Identity,
 }
@@ -147,7 +147,7 @@ impl Outage {
         }
     }
 
-    /// Faults that can't be narrowed to one scenario need a rig of their own.
+    /// Faults that reach other scenarios need their own rig.
     async fn scene(self) -> Scene {
         match self {
             Self::HubGone | Self::HubRefusesTokens => Scene::own(&["--storage-proxy"]).await,
@@ -160,7 +160,7 @@ impl Outage {
         matches!(self, Self::Storage | Self::Table | Self::Conflicts)
     }
 
-    /// Whether it strikes only who has no connection yet.
+    /// Whether it strikes only new connections.
     fn is_about_connecting(self) -> bool {
         matches!(self, Self::HubRefusesTokens | Self::Identity)
     }
@@ -234,12 +234,12 @@ async fn outlast(outage: Outage) {
     let took = scene.persist(&handler, &delta).await;
     scene.persist(&handler, &elsewhere).await;
     if outage != Outage::Identity {
-        // The test itself trusts no authority of the rig's own.
+        // The test does not trust the certificate authority of the rig.
         scene.assert_at_rest(&[&struck, &other]).await;
     }
     let verdict = scene.verdict(&[&struck, &other]).await;
     assert!(verdict.is_kept(), "{outage:?}: {verdict:?}");
-    assert_eq!(verdict.repeated, 0, "{outage:?}: nothing was on its way");
+    assert_eq!(verdict.repeated, 0, "{outage:?}: nothing was in flight");
     show(&Row { fault: outage.name(), runs: 1, verdict, recovered: Recovery::Within(took) });
 }
 

@@ -1,4 +1,4 @@
-//! Storage endpoints that answer without an end: what is read of it, and what is said.
+//! Storage endpoints with endless answers: how much is read, and which error results.
 
 use crate::support::blobs::blob_of;
 use flowlog_forwarder::azure::storage::{AzureBlobs, AzureTable, http_client};
@@ -16,12 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How much the endless answers have in fact.
+/// The length of an "endless" answer, bytes.
 const ENDLESS: usize = 96 << 20;
-/// What may be under way beside what is read: in sockets and in the HTTP client's buffers.
-const UNDER_WAY: usize = 24 << 20;
+/// How much may be sent beyond what is read, bytes: buffers of sockets and of the HTTP client.
+const BUFFERED: usize = 24 << 20;
 
-/// An endpoint whose every answer has this head, this beginning, and then as much of `filling` as is taken.
+/// An endpoint that answers with a head, a beginning, and `filling` until the client stops reading.
 pub struct Endpoint {
     pub port: u16,
     sent: Arc<AtomicUsize>,
@@ -75,7 +75,7 @@ impl Endpoint {
 
     pub fn assert_cut_off(&self) {
         let sent = self.sent.load(Ordering::Relaxed);
-        assert!(sent < UNDER_WAY, "{sent} bytes were taken");
+        assert!(sent < BUFFERED, "{sent} bytes were read");
     }
 }
 

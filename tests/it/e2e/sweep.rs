@@ -1,4 +1,4 @@
-//! The sweep from end to end: the real process, Azurite and the Event Hubs stand-in, and no event at all.
+//! The sweep of the real process, without events.
 
 use crate::support::http;
 use crate::support::process::{Launch, Process};
@@ -21,7 +21,7 @@ fn decoded(text: &Value) -> Vec<u8> {
 
 /// A blob that the simulator made.
 struct Made {
-    /// The simulator's id for it.
+    /// Its id in the simulator.
     id: String,
     blob: FlowLogBlob,
 }
@@ -39,7 +39,7 @@ async fn commit(rig: &Rig, mac: &str, ago: Duration, commits: u32, style: &str) 
     Made { id: text("blob").to_owned(), blob: blob.unwrap() }
 }
 
-/// Sweeps, and returns the line that says what was done.
+/// Sweeps, and returns the line of the report.
 async fn sweep(process: &Process) -> String {
     let answer = http::post_to("/FlowLogSweep", process.address, TIMER).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -47,7 +47,7 @@ async fn sweep(process: &Process) -> String {
     line
 }
 
-/// The records in the hub, by the blob that they came from, in order of arrival.
+/// The records in the hub, by blob, in order of arrival.
 async fn arrived(rig: &Rig) -> BTreeMap<String, Vec<String>> {
     let events = rig.call("GET", &format!("/hub/{}/events", rig.hub()), None).await;
     let mut arrived = BTreeMap::<String, Vec<String>>::new();
@@ -82,12 +82,12 @@ async fn without_events_every_record_arrives_once_and_unchanged() {
         expected.insert(blob.url(), records.collect::<Vec<_>>());
         hours.insert(blob.hour());
     }
-    assert!(arrived(&rig).await == expected, "other bytes, or what was committed before the installation");
+    assert!(arrived(&rig).await == expected, "records differ, or are older than the installation");
 
     rig.call("DELETE", "/storage/requests", None).await;
     let line = sweep(&process).await;
     assert!(line.contains("0 behind"), "{line}");
-    assert!(arrived(&rig).await == expected, "something came twice");
+    assert!(arrived(&rig).await == expected, "a record came twice");
     let requests = rig.call("GET", "/storage/requests", None).await;
     let kinds: BTreeMap<&str, u64> = requests["byKind"]
         .as_object()
@@ -95,8 +95,8 @@ async fn without_events_every_record_arrives_once_and_unchanged() {
         .iter()
         .map(|(kind, counts)| (kind.as_str(), counts["requests"].as_u64().unwrap()))
         .collect();
-    // Three folders above the flow log, and its two hours; the sweep's own rows, a query for each hour with
-    // blobs, and one for old rows.
+    // Lists: three folders above the flow log, and its two hours. Queries: the sweep's own rows, one for each hour
+    // with blobs, and one for old rows.
     let queries = 1 + hours.len() as u64 + 1;
     assert_eq!(kinds, [("list blobs", 3 + 2), ("table query", queries)].into());
     process.signal("TERM").await;
@@ -118,11 +118,7 @@ async fn a_deleted_table_is_reported_and_the_second_copy_used() {
     assert!(line.contains("the checkpoint table lost its rows: going on from "), "{line}");
     let line = sweep(&process).await;
     assert!(line.contains("0 behind") && !line.contains("first failure"), "{line}");
-    assert_eq!(
-        arrived(&rig).await[&made.blob.url()].len(),
-        2 * 6,
-        "what is not known to be sent is sent again"
-    );
+    assert_eq!(arrived(&rig).await[&made.blob.url()].len(), 2 * 6, "records without a row are sent again");
 }
 
 #[tokio::test]

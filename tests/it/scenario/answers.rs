@@ -1,4 +1,4 @@
-//! What the host is told about events, through the real server, with storage, table and hub in memory.
+//! Answers to the host, through the real server, with storage, table and hub in memory.
 
 use crate::support::blobs::{CONTAINER, NINE, blob_in, container};
 use crate::support::faults::{Action, Call, When};
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// The days for which rows are kept here.
+/// How long rows are kept, days.
 const DAYS: u16 = 7;
 
 type MemoryHandler = FlowLogFunctions<Twins>;
@@ -34,7 +34,7 @@ struct Process {
 }
 
 impl Process {
-    /// Starts one in a world where it is ten past nine.
+    /// Starts one at ten past nine.
     async fn start() -> Self {
         let world = World::default();
         world.set_clock(NINE, 10);
@@ -47,7 +47,7 @@ impl Process {
         Self { world, address, stop, task }
     }
 
-    /// Delivers an event about a commit of `blob` that the forwarder has not seen.
+    /// Delivers an event about `blob` without the version of a commit.
     async fn deliver(&self, blob: &FlowLogBlob) -> Answer {
         let event =
             json!({"id": "e", "eventType": "Microsoft.Storage.BlobCreated", "data": {"url": blob.url()}});
@@ -82,14 +82,14 @@ fn hours_before(hours: u64) -> FlowLogBlob {
 #[tokio::test]
 async fn an_event_of_an_old_hour_is_refused_with_a_reason() {
     let process = Process::start().await;
-    // The first hour that a sweep may look at is that of midnight six days ago.
+    // The first hour that a sweep may scan begins at midnight six days ago.
     let (old, kept) = (hours_before(6 * 24 + 10), hours_before(6 * 24 + 9));
     for blob in [&old, &kept] {
         process.world.commit(blob, &records(3));
     }
     for _ in 0..2 {
         let answer = process.deliver(&old).await;
-        assert_eq!(answer.status, 200, "no delivery makes it younger");
+        assert_eq!(answer.status, 200, "another delivery would change nothing");
         let [line] = &answer.logs()[..] else { panic!("{answer:?}") };
         assert!(
             line.contains("older than CHECKPOINT_RETENTION_DAYS (7)") && line.contains(&old.url()),
@@ -110,14 +110,14 @@ async fn an_event_of_a_future_hour_reads_nothing() {
     process.world.commit(&ahead, &records(3));
     let answer = process.deliver(&ahead).await;
     assert_eq!(answer.status, 200);
-    assert!(answer.logs()[0].contains("more than a day ahead"), "{answer:?}");
+    assert!(answer.logs()[0].contains("more than a day in the future"), "{answer:?}");
     assert!(process.world.blobs.take_reads().is_empty() && process.world.received().is_empty());
 }
 
 #[tokio::test]
 async fn a_late_commit_claimed_elsewhere_asks_for_another_delivery() {
     let process = Process::start().await;
-    // The hour before the open one is looked at by every sweep, the one before that by none.
+    // Each sweep scans the open hour and the one before, but no older ones.
     for (hours, status) in [(0, 200), (1, 200), (2, 500)] {
         let blob = hours_before(hours);
         process.world.commit(&blob, &records(3));

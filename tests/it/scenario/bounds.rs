@@ -1,4 +1,4 @@
-//! A repeat is the same message, whatever has changed since it was sent first.
+//! A repeated message is the same message, whatever has changed since.
 
 use crate::support::blobs::blob;
 use crate::support::faults::{Action, Call, When};
@@ -16,8 +16,8 @@ fn options(max_message_bytes: usize, partition_key: PartitionKey) -> ForwarderOp
     ForwarderOptions { max_message_bytes, partition_key, ..ForwarderOptions::default() }
 }
 
-/// A process with the options `before` sends a blob, but the answer to its second batch is lost; a process
-/// with the options `after` takes over, once `between` has been done to the row.
+/// A process with the options `before` sends a blob, but the answer to its second batch is lost. After
+/// `between`, a process with the options `after` takes over.
 async fn taken_over(
     before: ForwarderOptions,
     after: ForwarderOptions,
@@ -31,7 +31,7 @@ async fn taken_over(
     play(&world.process_with("b", after), &blob(1), &commit).await.unwrap();
     let verdict = judge(&records(30), &world.hub.received());
     let again = verdict.repeated + verdict.doubled;
-    assert!(again > 0, "what was sent without an answer is sent again: {verdict:?}");
+    assert!(again > 0, "a batch without an answer is sent again: {verdict:?}");
     (world, verdict)
 }
 
@@ -82,5 +82,5 @@ async fn a_lower_limit_of_the_link_loses_nothing() {
         taken_over(whole.clone(), whole.clone(), async |world| world.hub.set_limit(3_900)).await;
     assert!(verdict.is_kept(), "the messages still fit: {verdict:?}");
     let (_, verdict) = taken_over(whole.clone(), whole, async |world| world.hub.set_limit(2_000)).await;
-    assert_eq!((verdict.lost, verdict.altered), (0, 0), "they can't be the same: {verdict:?}");
+    assert_eq!((verdict.lost, verdict.altered), (0, 0), "the messages must change: {verdict:?}");
 }

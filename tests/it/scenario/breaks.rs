@@ -1,4 +1,4 @@
-//! What is no record goes to quarantine, and as little of it as can be: one broken block costs one block.
+//! Bytes that are not records go to quarantine, and as few bytes as possible: one broken block costs one block.
 
 use crate::support::blobs::{NINE, blob_in};
 use crate::support::records::{blocks, content, records};
@@ -22,7 +22,7 @@ fn world(minute: u64) -> World {
     world
 }
 
-/// A record that lacks a quote: from there on, strings read as structure and structure as strings.
+/// A record that lacks a quote: from there on, strings and structure are confused.
 fn without_quote(record: &str) -> String {
     record.replacen("\",\"macAddress", ",\"macAddress", 1)
 }
@@ -40,7 +40,7 @@ async fn an_unfinished_record_is_quarantined_after_its_hour_and_grace() {
         assert!(done.broken && done.completion == Completion::Complete, "{what}: {done:?}");
         world.set_clock(TEN, 0);
         play(&process, &blob(), &commit).await.unwrap();
-        assert_eq!(world.quarantined().len(), 0, "{what}: another commit may finish it");
+        assert_eq!(world.quarantined().len(), 0, "{what}: another commit may complete it");
         world.set_clock(TEN, GRACE.as_secs() / 60);
         let done = play(&process, &blob(), &commit).await.unwrap();
         assert!(done.broken, "{what}");
@@ -69,7 +69,7 @@ async fn a_late_change_of_an_unfinished_record_restarts_the_grace() {
     world.set_clock(TEN, 19);
     play(&process, &blob(), &commit).await.unwrap();
     assert_eq!(world.quarantined().len(), 1);
-    // The rest comes after all.
+    // A later commit completes the record.
     let done = play(&process, &blob(), &world.commit_raw(&blob(), whole)).await.unwrap();
     assert!(!done.broken, "{done:?}");
     assert_eq!(world.received(), all);
@@ -92,7 +92,7 @@ async fn a_sweep_quarantines_an_unfinished_record_and_reports_it() {
     let end = blob().hour_end();
     let row = world.table.row(&blob().checkpoint_key()).unwrap();
     assert!(row.progress.is_broken() && row.progress.quarantine_due_to(end, u64::MAX).is_none(), "{row:?}");
-    // Put there in one piece, it has no blocks: everything from the third record on.
+    // The blob has no blocks: everything from the third record on is quarantined.
     assert_eq!(world.received(), torn[..2]);
     assert!(world.quarantined()[0].starts_with(&torn[2]) && world.quarantined()[0].ends_with("]}"));
 }
@@ -110,11 +110,11 @@ async fn one_broken_block_costs_one_block() {
         let mut blocks = blocks(&all, 2);
         blocks[3] = garble(&blocks[3]);
         let commit = world.commit_blocks(&blob(), &blocks);
-        // What reads as a string to the end waits for its hour to be over.
+        // A string without an end is quarantined when its hour is over.
         play(&process, &blob(), &commit).await.unwrap();
         world.set_clock(TEN, 10);
         let done = play(&process, &blob(), &commit).await.unwrap();
-        assert!(done.broken, "never counted as up to date");
+        assert!(done.broken, "a broken blob is never up to date");
         let kept = world.quarantined();
         let good: Vec<String> = all.iter().filter(|record| !kept[0].contains(*record)).cloned().collect();
         assert_eq!(kept.len(), 1);
@@ -123,7 +123,7 @@ async fn one_broken_block_costs_one_block() {
         assert!(received.len() >= 10, "{} of 12 arrived", received.len());
         assert!(received.iter().all(|record| good.contains(record)));
         let row = world.table.row(&blob().checkpoint_key()).unwrap();
-        // And the comma before it.
+        // The comma before it may be skipped too.
         assert!(row.progress.skipped_bytes - kept[0].len() as u64 <= 1, "{row:?}");
         assert_eq!((row.progress.broken, row.claim, row.in_flight), (None, None, None));
     }
@@ -198,7 +198,7 @@ proptest! {
             play(&process, &blob(), &commit).await.unwrap();
             world.set_clock(TEN, 10);
             play(&process, &blob(), &commit).await.unwrap();
-            // What is junk inside brackets may pass for a record: so bodies are searched as they are.
+            // Junk inside brackets may count as a record, so the bodies are searched as text.
             let received = world.hub.bodies().concat();
             let received = String::from_utf8_lossy(&received);
             let mut from = 0;

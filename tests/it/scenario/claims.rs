@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Two processes, whose calls of this number (from 0) are struck. A message takes about four records.
+/// Two processes with these faults. A message holds about four records.
 fn stage(acts: impl IntoIterator<Item = (usize, Action)>) -> (Stage, Arc<Faults>) {
     stage_with(acts, ForwarderOptions::default().save_every)
 }
@@ -42,7 +42,7 @@ fn verdict(stage: &Stage, event: &Event, count: u32) -> Verdict {
     judge(&records(count), &stage.arrivals(event).unwrap())
 }
 
-/// Who took the claim, as the loser reports it.
+/// The owner that a process names when it lost its claim.
 fn lost_to(answer: Answer) -> Option<String> {
     match answer {
         Some(Err(ForwardError::Checkpoint { cause: LeaseError::ClaimLost { owner, .. }, .. })) => owner,
@@ -77,7 +77,7 @@ async fn an_owner_with_an_expired_claim_moves_no_checkpoint() {
 #[tokio::test]
 async fn an_owner_that_lost_its_claim_names_the_winner_and_stops() {
     let sends = numbers_of(Call::Send, 60).await;
-    // Calls of the sleeper up to its first send, then those of its successor up to the same.
+    // The first send of the paused owner, then the first send of its successor.
     let acts = [sends[0], 2 * sends[0] + 1].map(|number| (number, Action::Pause(When::Before)));
     let (mut stage, faults) = stage_with(acts, Duration::ZERO);
     let event = stage.commit(&blob(1), content(&records(60)));
@@ -171,7 +171,7 @@ async fn the_limits_are_requested_during_the_claim() {
 #[tokio::test]
 async fn a_process_without_the_claim_only_notes_a_rewrite() {
     let numbers = numbers_of(Call::Swap, 5).await;
-    // After the release a read, the limits, the claim, and whatever comes next.
+    // After the release: a read, the limits, the claim, and the next call.
     let next_run = numbers[1] + 4;
     let (mut stage, faults) = stage([(next_run, Action::Pause(When::Before))]);
     let first = stage.commit(&blob(1), content(&records(5)));
@@ -198,8 +198,8 @@ async fn a_process_without_the_claim_only_notes_a_rewrite() {
 async fn a_commit_during_a_takeover_changes_no_repeated_message() {
     let last_send = *numbers_of(Call::Send, 30).await.last().unwrap();
     for read in 2..6 {
-        // All is sent and nothing saved when the first process ends. Its successor loads and reads,
-        // asks for the limits, claims, and reads on.
+        // The first process ends when all is sent and nothing is saved. Its successor loads and reads,
+        // requests the limits, claims, and reads on.
         let acts =
             [(last_send, Action::Kill(When::After)), (last_send + 3 + read, Action::Pause(When::Before))];
         let (mut stage, faults) = stage(acts);
@@ -228,7 +228,7 @@ async fn a_takeover_out_of_time_changes_no_repeated_message() {
     stage.expire_claims();
     let successor = stage.start(&first, 0);
     faults.until_paused().await;
-    // Until no more is read, and before the event is given up: at 60 and 100 percent of the budget.
+    // After the deadline for reads (60 percent of the budget), before that of the event (100 percent).
     tokio::time::sleep(stage.options.budget * 65 / 100).await;
     assert_eq!(
         stage.start(&first, 1).await.unwrap().unwrap().unwrap().completion,
@@ -237,7 +237,7 @@ async fn a_takeover_out_of_time_changes_no_repeated_message() {
     faults.resume();
     let done = successor.await.unwrap().unwrap().unwrap();
     assert_eq!(done.completion, Completion::LeftOver);
-    assert_eq!(stage.row(&blob(1)).unwrap().claim, None, "what is left over is anybody's");
+    assert_eq!(stage.row(&blob(1)).unwrap().claim, None, "any process may continue");
     let second = stage.commit(&blob(1), content(&records(37)));
     stage.deliver(&[(&second, 1)]).await;
     let verdict = verdict(&stage, &second, 37);
@@ -252,7 +252,7 @@ async fn a_blob_recreated_after_a_crash_is_forwarded_as_a_new_one() {
     stage.deliver(&[(&before, 0)]).await;
     stage.expire_claims();
     stage.world.blobs.delete(&blob(1));
-    // As long as those before, to the byte.
+    // The same length as before, to the byte.
     let others: Vec<String> = records(30).iter().map(|record| record.replace("09:", "10:")).collect();
     let after = stage.commit(&blob(1), content(&others));
     stage.deliver(&[(&after, 0)]).await;

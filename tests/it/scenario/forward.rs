@@ -1,5 +1,4 @@
-//! What one forwarder makes of commits and events: on the memory twins, so that every order and
-//! every interruption can be played.
+//! Commits and events at one forwarder.
 
 use crate::support::blobs::blob;
 use crate::support::records::{record, records};

@@ -1,4 +1,4 @@
-//! Records that fit no message, and bytes that are no records.
+//! Records that fit no message, and bytes that are not records.
 
 use crate::support::blobs::blob;
 use crate::support::records::{content, record, records, unsplittable};
@@ -8,14 +8,14 @@ use flowlog_forwarder::forward::{Completion, ForwarderOptions};
 use serde_json::Value;
 use std::sync::atomic::Ordering;
 
-/// 2026-11-22T10:00:00Z: the sample blobs' hour is over.
+/// 2026-11-22T10:00:00Z: the hour of the blobs is over.
 const HOUR_OVER: u64 = 1_795_341_600_000;
 
 fn small() -> World {
     World::with_hub_limit(4_000)
 }
 
-/// The tuples of these records, in order, and what surrounds them.
+/// The tuples of these records, in order, each with the rest of its record.
 fn tuples(records: &[String]) -> Vec<(Value, String)> {
     let mut all = Vec::new();
     for record in records {
@@ -104,21 +104,21 @@ async fn broken_stays_quarantined(
         let commit = world.commit_raw(blob, raw(minute));
         let done = play(&world.process("a"), blob, &commit).await.unwrap();
         assert_eq!(done.completion, Completion::Complete);
-        assert_eq!(world.quarantine.finished(), 1, "once, not once a minute");
+        assert_eq!(world.quarantine.finished(), 1, "once, not at each commit");
     }
     assert_eq!(world.received(), records(2)[..good]);
     let last = world.commit_raw(blob, raw(6));
     play(&world.process("a"), blob, &last).await.unwrap();
-    assert_eq!(world.quarantine.finished(), 1, "nor at the last commit within the hour");
+    assert_eq!(world.quarantine.finished(), 1, "not at the last commit within the hour either");
     world.now.store(HOUR_OVER, Ordering::Relaxed);
     for _ in 0..3 {
-        // As the sweep would: nothing has been committed since.
+        // As the sweep does, without another commit.
         play(&world.process("a"), blob, &last).await.unwrap();
     }
-    assert_eq!(world.quarantine.finished(), 2, "and once more, whole, when the hour is over");
+    assert_eq!(world.quarantine.finished(), 2, "once more, whole, when the hour is over");
     let mut items = world.quarantine.items();
     items.sort_by_key(|(_, bytes)| bytes.len());
-    assert_eq!(items.len(), 2, "each under a name of its own");
+    assert_eq!(items.len(), 2, "each under its own name");
     for ((_, bytes), whole) in items.iter().zip([raw(1), raw(6)]) {
         let start = if good == 0 { 0 } else { whole.find(", 5").unwrap() };
         assert_eq!(bytes, &whole.as_bytes()[start..]);

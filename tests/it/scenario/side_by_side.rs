@@ -1,4 +1,4 @@
-//! Runs of one process side by side: what they hold, who waits for whom, and how they stop.
+//! Concurrent runs of one process: their memory, their order, and how they stop.
 
 use crate::support::blobs::blob;
 use crate::support::faults::{Action, Call, When};

@@ -1,4 +1,4 @@
-//! What a run could not save belongs to its own claim, and moves no checkpoint that went on without it.
+//! Progress that a run could not save belongs to its claim, and moves no later checkpoint back.
 
 use crate::support::blobs::blob;
 use crate::support::faults::{Action, Call, Faults, When};
@@ -18,22 +18,22 @@ fn stage(acts: &[(usize, Action)], budget: Duration) -> (Stage, Arc<Faults>) {
     (Stage::new(Arc::clone(&faults), 4_000, options), faults)
 }
 
-/// How process 0 loses track of its first run.
+/// How process 0 loses its first claim.
 #[derive(Clone, Copy, PartialEq)]
 enum First {
-    /// Its release fails.
+    /// The release fails.
     ReleaseFails,
-    /// It sleeps until its claim is another's.
-    Sleeps,
+    /// It pauses until process 1 has taken over.
+    Pauses,
 }
 
-/// Process 0 forwards a commit and can't save it; process 1 takes over and goes on; then process 0 has an
-/// event again. Returns the calls, where those of interest begin, and what arrived.
+/// Process 0 forwards a commit but cannot save it, process 1 takes over, then process 0 gets another event.
+/// Returns the calls, how many there were after each of the first two steps, and the verdict.
 async fn play(first: First, acts: &[(usize, Action)]) -> (Vec<Call>, [usize; 2], Verdict) {
     let (mut stage, faults) = stage(acts, ForwarderOptions::default().budget);
     let one = stage.commit(&blob(1), content(&records(7)));
     let run = stage.start(&one, 0);
-    if first == First::Sleeps && !acts.is_empty() {
+    if first == First::Pauses && !acts.is_empty() {
         faults.until_paused().await;
         stage.expire_claims();
         stage.deliver(&[(&one, 1)]).await;
@@ -68,18 +68,18 @@ fn nth(calls: &[Call], from: usize, call: Call, nth: usize) -> usize {
 
 #[tokio::test]
 async fn unsaved_progress_of_an_old_claim_moves_no_offset_back() {
-    for first in [First::ReleaseFails, First::Sleeps] {
+    for first in [First::ReleaseFails, First::Pauses] {
         let (calls, [after_first, _], _) = play(first, &[]).await;
         let struck = match first {
             First::ReleaseFails => (nth(&calls, 0, Call::Swap, 1), Action::Fail(When::Before)),
-            First::Sleeps => {
+            First::Pauses => {
                 let sends = calls[..after_first].iter().filter(|call| **call == Call::Send).count();
                 (nth(&calls, 0, Call::Send, sends - 1), Action::Pause(When::After))
             }
         };
         let (calls, [_, before_last], once) = play(first, &[struck]).await;
         assert!(once.is_kept(), "{once:?}");
-        // The claim of the last event is written, and its answer is lost.
+        // The claim of the last event is written, but its answer is lost.
         let claim = (nth(&calls, before_last, Call::Swap, 0), Action::Fail(When::After));
         let (_, _, verdict) = play(first, &[struck, claim]).await;
         assert!(verdict.is_kept() && verdict.doubled == 0, "{verdict:?}");

@@ -1,4 +1,4 @@
-//! Tests that run in a process of their own, because they need other environment variables.
+//! Tests that run in their own process, because they need other environment variables.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use std::process::Command;
 pub async fn run_alone(name: &'static str, variables: Vec<(&'static str, String)>) {
     let program = std::env::current_exe().unwrap();
     let run = move || {
-        // The test runner's names do not begin with the crate.
+        // The test runner names tests without the crate.
         let (_, name) = name.split_once("::").unwrap();
         let arguments = ["--exact", name, "--ignored", "--nocapture"];
         Command::new(program).args(arguments).envs(variables).output().unwrap()

@@ -44,7 +44,7 @@ pub enum Action {
     Kill(When),
     /// The process that made it stops until [`Faults::resume`].
     Pause(When),
-    /// It takes this long, and then goes on as without a fault.
+    /// It takes this long; other faults of the call follow.
     Delay(Duration),
 }
 
@@ -189,7 +189,7 @@ impl Faults {
         self.answered.lock().unwrap().push(Answered { call, target: target.to_owned(), items });
     }
 
-    /// Waits for the answer that the answer to the send `number` has to follow.
+    /// Waits for the other answer that the answer to the send `number` follows.
     pub(super) async fn wait_for_turn(&self, number: usize) {
         let other = self.late_answers.lock().unwrap().remove(&number);
         if let Some(other) = other {

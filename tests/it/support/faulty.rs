@@ -1,4 +1,4 @@
-//! Ports of one process that strike its calls with the faults of its world.
+//! Ports of one process: twins whose calls meet the faults of the world.
 
 use crate::support::faults::{Action, Call, Faults, When};
 use flowlog_forwarder::checkpoint::Checkpoint;
@@ -127,7 +127,7 @@ impl<T> Faulty<T> {
         self.alive().await;
     }
 
-    /// Waits while the process is paused, and for ever once it has ended.
+    /// Waits while the process is paused; never returns once it has ended.
     async fn alive(&self) {
         let _ = self.life.paused.subscribe().wait_for(|paused| !paused).await;
         if self.life.has_ended() {

@@ -1,14 +1,13 @@
-//! A small HTTP client that sends exactly the bytes it is told to, as no proper client would.
+//! A small HTTP client that sends exactly the given bytes.
 
 use serde_json::Value;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// The path of the function that events call.
+/// The path of the function of events.
 const EVENTS: &str = "/FlowLogBlobCreated";
 
-/// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -17,13 +16,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The body as the host reads it: `application/json`, never empty.
+    /// The body, which must be `application/json`.
     pub(crate) fn json(&self) -> Value {
         assert!(self.head.to_lowercase().contains("content-type: application/json"), "{self:?}");
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The lines of `Logs`, after a check that the rest has the host's shape.
+    /// The lines of `Logs`; the rest must have the form that the host expects.
     pub(crate) fn logs(&self) -> Vec<String> {
         let json = self.json();
         assert_eq!(json["Outputs"], serde_json::json!({}), "{json}");
@@ -35,7 +34,7 @@ impl Answer {
     }
 }
 
-/// Sends `request` as it stands, and reads the answer to its end.
+/// Sends `request` and reads the answer to its end.
 pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request).await.unwrap();
@@ -51,7 +50,7 @@ pub(crate) async fn receive(stream: &mut TcpStream) -> Answer {
                 line.strip_prefix("content-length:").map(|value| value.trim().parse::<usize>().unwrap())
             });
             received.drain(..end + 4);
-            break (head, length.expect("an answer states its length"));
+            break (head, length.expect("the answer has a length"));
         }
         assert_ne!(
             stream.read_buf(&mut received).await.unwrap(),
@@ -60,7 +59,7 @@ pub(crate) async fn receive(stream: &mut TcpStream) -> Answer {
         );
     };
     while received.len() < length {
-        assert_ne!(stream.read_buf(&mut received).await.unwrap(), 0, "the answer is cut short");
+        assert_ne!(stream.read_buf(&mut received).await.unwrap(), 0, "the answer is cut off");
     }
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head, body: String::from_utf8(received).unwrap() }
@@ -71,7 +70,7 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
         .await
 }
 
-/// Posts `body` as the Functions host does, to the path of the function that events call.
+/// Posts `body` to the function of events, as the Functions host does.
 pub(crate) async fn post(address: SocketAddr, body: &[u8]) -> Answer {
     post_to(EVENTS, address, body).await
 }
@@ -83,7 +82,7 @@ pub(crate) async fn post_to(path: &str, address: SocketAddr, body: &[u8]) -> Ans
     raw(address, &request).await
 }
 
-/// Posts `body` in chunks of `size` bytes, as the host does when it does not know the length in advance.
+/// Posts `body` in chunks of `size` bytes, as the host does when it does not know the length.
 pub(crate) async fn post_chunked(address: SocketAddr, body: &[u8], size: usize) -> Answer {
     let mut request = post_head("Transfer-Encoding: chunked");
     for chunk in body.chunks(size) {

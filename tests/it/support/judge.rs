@@ -1,4 +1,4 @@
-//! Compares what a consumer of the hub finds with what was committed.
+//! Compares what a consumer of the hub receives with what was committed.
 
 use crate::support::received::Received;
 use crate::support::records::records_of;
@@ -8,25 +8,25 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
-/// What became of the records of one blob, or of many.
+/// What happened to the records of one or more blobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Records that were committed.
     pub records: usize,
-    /// Records that did not come.
+    /// Records that did not arrive.
     pub lost: usize,
-    /// Messages that came again under their own id, with the same records.
+    /// Messages that arrived again under the same id, with the same records.
     pub repeated: usize,
-    /// Records that came again under another id.
+    /// Records that arrived again under another id.
     pub doubled: usize,
-    /// Records that nobody committed, and ids that came with other records than the first time.
+    /// Records that were not committed, and ids that arrived again with other records.
     pub altered: usize,
-    /// Messages that came before one that stands before them in the blob, repeats left aside.
+    /// Messages that arrived before an earlier one of the same blob, without repeats.
     pub overtook: usize,
 }
 
 impl Verdict {
-    /// Whether the promise was kept: nothing lost, nothing altered, and repeats that can be told.
+    /// Whether the guarantee was kept: nothing is lost or altered, and repeats have the same id.
     pub fn is_kept(&self) -> bool {
         (self.lost, self.doubled, self.altered) == (0, 0, 0)
     }
@@ -43,13 +43,12 @@ impl AddAssign for Verdict {
     }
 }
 
-/// Judges what has arrived of one blob, whose `committed` records are in order; where it was
-/// rewritten, the records from before come first.
+/// Judges what arrived of one blob. The `committed` records are in order; those from before a rewrite come first.
 pub fn judge(committed: &[String], arrivals: &[Received]) -> Verdict {
     judge_by(committed, arrivals, |record| vec![record])
 }
 
-/// The same for records that may come in parts: judges their `tuples`, each of which is unlike the others.
+/// The same by `tuples`, which must all differ, for records that may arrive in parts.
 pub fn judge_tuples(tuples: &[String], arrivals: &[Received]) -> Verdict {
     judge_by(tuples, arrivals, |record| {
         let record: Value = serde_json::from_str(&record).unwrap();
@@ -78,7 +77,7 @@ fn judge_by(committed: &[String], arrivals: &[Received], units: impl Fn(String) 
         let (_, era) = eras.iter_mut().find(|(era, _)| *era == blob).unwrap();
         verdict.overtook +=
             usize::from(era.last_key_value().is_some_and(|(last, _)| *last > arrival.range.start));
-        // Two messages that begin alike are told apart by what they hold, below.
+        // Two messages with one offset: their records are compared below.
         if let Some(other) = era.insert(arrival.range.start, &arrival.id) {
             verdict.doubled += first[other].len();
         }
@@ -99,7 +98,7 @@ fn judge_by(committed: &[String], arrivals: &[Received], units: impl Fn(String) 
     verdict
 }
 
-/// A row of the table that tells what a fault did: `fault → runs → lost / doubled / altered / recovered in`.
+/// A row of the printed table: fault, runs, lost, doubled, altered, time or deliveries to recover.
 pub struct Row<'a> {
     pub fault: &'a str,
     pub runs: usize,
@@ -107,10 +106,10 @@ pub struct Row<'a> {
     pub recovered: Recovery,
 }
 
-/// How long it took until everything was answered with success.
+/// How long it took until every event succeeded.
 #[derive(Clone, Copy, Debug)]
 pub enum Recovery {
-    /// Deliveries of an event, at most.
+    /// The most deliveries of one event.
     Deliveries(usize),
     /// Time from the end of the fault.
     Within(Duration),
@@ -131,7 +130,7 @@ impl fmt::Display for Row<'_> {
     }
 }
 
-/// Shows a row or a figure to whoever reads the tests' output.
+/// Prints a row or a figure.
 #[expect(clippy::print_stdout, reason = "the table is for people")]
 pub fn show(what: &impl fmt::Display) {
     println!("{what}");

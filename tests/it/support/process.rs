@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LINES: usize = 20;
 const CHARACTERS: usize = 300;
 
-/// Settings with which the binary starts, though it reaches nothing.
+/// Settings that let the binary start, though it can reach nothing.
 pub const LOCAL: [(&str, &str); 4] = [
     ("AzureWebJobsStorage", "UseDevelopmentStorage=true"),
     ("FLOWLOG_STORAGE", "UseDevelopmentStorage=true"),
@@ -29,7 +29,7 @@ pub const LOCAL: [(&str, &str); 4] = [
     ("EVENT_HUB_NAME", "eh1"),
 ];
 
-/// How to start the binary: with these settings, and nothing of the machine's environment.
+/// How to start the binary: with these settings only, and no other environment.
 pub struct Launch {
     binary: PathBuf,
     settings: Vec<(String, String)>,
@@ -50,7 +50,7 @@ impl Launch {
         self
     }
 
-    /// With another binary, and an address space of so many KiB.
+    /// With another binary, in an address space of this many KiB.
     pub fn limited(self, binary: &Path, address_space: u32) -> Self {
         Self { binary: binary.to_owned(), address_space: Some(address_space), ..self }
     }
@@ -114,16 +114,16 @@ impl Log {
     }
 }
 
-/// What became of one delivery.
+/// The result of one delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Event Grid is content.
+    /// Success: Event Grid does not deliver again.
     Done,
-    /// The handler asks for another delivery.
+    /// Failure: Event Grid delivers again.
     Failed,
-    /// The handler hung up: it has ended.
+    /// No answer: the process has ended.
     Gone,
-    /// No answer in the time that Event Grid waits: nobody knows what becomes of it.
+    /// No answer in time.
     Silent,
 }
 
@@ -226,7 +226,7 @@ impl Process {
     }
 }
 
-/// The build of the binary that the environment names instead of ours.
+/// The build of the binary that the environment names.
 #[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the program")]
 fn other_build() -> Option<PathBuf> {
     std::env::var("FLOWLOG_FORWARDER_BIN").ok().map(PathBuf::from)

@@ -1,7 +1,7 @@
 //! Starts the rig (Azurite, the Event Hubs stand-in, the simulator) and talks to its control API.
 //!
-//! Most tests share one rig, each with a hub and blobs of its own; a test that breaks what others
-//! use starts one for itself. A rig ends when this process does, for then its standard input closes.
+//! Most tests share one rig, each with its own hub and blobs; a test whose faults would reach others starts its own
+//! rig. A rig ends with this process, because its standard input closes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +23,7 @@ use std::time::Duration;
 /// How long a test waits for the rig.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running rig and this test's place in it.
+/// A running rig, with the number of this test.
 pub struct Rig {
     running: Arc<Running>,
     number: u32,
@@ -56,11 +56,11 @@ fn launch(flags: &[&str]) -> Running {
     let mut line = String::new();
     let output = process.stdout.take().expect("piped");
     BufReader::new(output).read_line(&mut line).expect("the rig prints its endpoints");
-    let endpoints = serde_json::from_str(&line).expect("the rig came up: run `make rig` first");
+    let endpoints = serde_json::from_str(&line).expect("the rig did not start: run `make rig` first");
     Running { endpoints, process: process.into() }
 }
 
-/// The configuration that these settings make; of two of one name the later counts.
+/// The configuration of these settings; the last one of a name counts.
 fn read(settings: &[(&str, String)]) -> Config {
     let find = |name: &str| settings.iter().rfind(|(key, _)| *key == name).map(|(_, value)| value.clone());
     Config::from_lookup(find).unwrap()
@@ -69,47 +69,47 @@ fn read(settings: &[(&str, String)]) -> Config {
 static NUMBER: AtomicU32 = AtomicU32::new(1);
 
 impl Rig {
-    /// A place in the rig that most tests share.
+    /// The rig that most tests share.
     pub async fn start() -> Self {
         static SHARED: OnceLock<Arc<Running>> = OnceLock::new();
         let running = tokio::task::spawn_blocking(|| {
             Arc::clone(SHARED.get_or_init(|| Arc::new(launch(&["--storage-proxy"]))))
         });
-        Self::place_in(running.await.unwrap())
+        Self::numbered(running.await.unwrap())
     }
 
-    /// A rig for one test alone, with these flags.
+    /// A rig for one test, with these flags.
     pub async fn own(flags: &'static [&'static str]) -> Self {
-        Self::place_in(tokio::task::spawn_blocking(move || Arc::new(launch(flags))).await.unwrap())
+        Self::numbered(tokio::task::spawn_blocking(move || Arc::new(launch(flags))).await.unwrap())
     }
 
-    fn place_in(running: Arc<Running>) -> Self {
+    fn numbered(running: Arc<Running>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self { running, number, http: reqwest::Client::new() }
     }
 
-    /// Another place in the same rig.
+    /// The same rig with another number.
     pub fn beside(&self) -> Self {
-        Self::place_in(Arc::clone(&self.running))
+        Self::numbered(Arc::clone(&self.running))
     }
 
-    /// Whether the rig printed such an endpoint.
+    /// Whether the rig has this endpoint.
     pub fn has(&self, endpoint: &str) -> bool {
         self.running.endpoints[endpoint].is_string()
     }
 
-    /// One of the endpoints that the rig printed.
+    /// An endpoint of the rig.
     pub fn endpoint(&self, name: &str) -> &str {
         self.running.endpoints[name].as_str().unwrap_or_else(|| panic!("the rig has no {name}"))
     }
 
-    /// The hub of this test alone.
+    /// The hub of this test.
     pub fn hub(&self) -> String {
         format!("flow-{}", self.number)
     }
 
-    /// The settings with which the handler reaches this rig.
+    /// The settings of a forwarder in this rig.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         vec![
             ("FLOWLOG_STORAGE", self.endpoint("storageConnection").to_owned()),
@@ -119,12 +119,12 @@ impl Rig {
         ]
     }
 
-    /// The same, read.
+    /// The same as a configuration.
     pub fn config(&self) -> Config {
         read(&self.settings())
     }
 
-    /// The settings with which the handler reaches a rig with TLS and identity, and shows no secret.
+    /// The settings of a forwarder with managed identity in a rig with TLS; they hold no secret.
     pub fn identity_settings(&self) -> Vec<(&'static str, String)> {
         [
             ("FLOWLOG_STORAGE__blobServiceUri", "blob"),
@@ -149,7 +149,7 @@ impl Rig {
         AzureTable::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
     }
 
-    /// The address of this test's hub, and how to be let in.
+    /// The address and the credentials of the hub of this test.
     pub fn hub_access(&self) -> (HubAddress, HubAccess) {
         self.hub_access_by(self.endpoint("hubConnection"))
     }
@@ -166,7 +166,7 @@ impl Rig {
         AzureQuarantine::new(&self.config().checkpoints, &http_client().unwrap()).unwrap()
     }
 
-    /// The content of a blob in the checkpoint account, if it is there.
+    /// The content of a blob in the checkpoint account, if it exists.
     pub async fn host_blob(&self, container: &str, name: &str) -> Option<Vec<u8>> {
         let url = format!("{}/{container}/{name}{}", self.endpoint("hostBlob"), self.endpoint("hostSas"));
         let answer = self.http.get(url).send().await.unwrap();
@@ -176,7 +176,7 @@ impl Rig {
         Some(answer.error_for_status().unwrap().bytes().await.unwrap().to_vec())
     }
 
-    /// A blob of this test alone: its NIC's number is made of the test's and `nic`.
+    /// The blob of the `nic`-th NIC of this test.
     pub fn blob(&self, nic: u32) -> FlowLogBlob {
         let config = self.config();
         let mac = format!("6045BD{:03X}{nic:03X}", self.number);
@@ -239,19 +239,19 @@ impl Rig {
         tokio::time::timeout(PATIENCE, poll).await.expect(&limit);
     }
 
-    /// Puts `content` as the whole of `blob` and returns its `ETag`.
+    /// Commits `content` to `blob` without blocks, and returns its `ETag`.
     pub async fn put_blob(&self, blob: &FlowLogBlob, content: &[u8]) -> String {
         let request = self.http.put(self.signed(blob)).header("x-ms-blob-type", "BlockBlob");
         let answer = request.body(content.to_vec()).send().await.unwrap().error_for_status().unwrap();
         answer.headers()["etag"].to_str().unwrap().trim_matches('"').to_owned()
     }
 
-    /// Commits `blocks` as the whole of `blob`, in order, and returns its `ETag`.
+    /// Commits `blocks`, in order, as the content of `blob`, and returns its `ETag`.
     pub async fn put_blocks(&self, blob: &FlowLogBlob, blocks: impl IntoIterator<Item = Bytes>) -> String {
         let url = self.signed(blob);
         let mut list = String::from("<BlockList>");
         for (number, block) in blocks.into_iter().enumerate() {
-            // Base64 of twelve digits, all ids equally long, as the service asks.
+            // The service requires ids in base64, all of one length.
             let id = STANDARD.encode(format!("{number:012}"));
             list.extend(["<Latest>", &id, "</Latest>"]);
             let request = self.http.put(format!("{url}&comp=block&blockid={id}")).body(block);

@@ -12,7 +12,7 @@ use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// How long Event Grid waits before it delivers again; shorter here.
+/// Pause before another delivery; Event Grid waits longer.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How often an event is delivered before that counts as a failure.
 const ATTEMPTS: usize = 200;
@@ -35,7 +35,7 @@ impl Scene {
         Self { rig: Rig::start().await }
     }
 
-    /// In a rig of its own.
+    /// In its own rig.
     pub async fn own(flags: &'static [&'static str]) -> Self {
         Self { rig: Rig::own(flags).await }
     }

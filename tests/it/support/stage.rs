@@ -59,7 +59,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Two processes whose calls are struck by `faults`, before a hub that accepts transfers of `limit` bytes.
+    /// Two processes with these faults, and a hub that accepts transfers of `limit` bytes.
     pub fn new(faults: Arc<Faults>, limit: usize, options: ForwarderOptions) -> Self {
         let world = World { hub: MemoryHub::with_limit(limit), faults, ..World::default() };
         world.now.store(1, Ordering::Relaxed);
@@ -110,7 +110,7 @@ impl Stage {
         let (life, patience) = (Arc::clone(&process.life), self.patience);
         tokio::spawn(async move {
             tokio::select! {
-                // The host hangs up, but the work goes on, as in the server.
+                // The host hangs up, but the work continues, as in the server.
                 answer = tokio::time::timeout(patience, work) => answer.ok().map(Result::unwrap),
                 () = life.ended() => None,
             }

@@ -79,7 +79,7 @@ impl World {
         Self { hub: MemoryHub::with_limit(limit), ..Self::default() }
     }
 
-    /// The same world with these faults, for processes with a life of their own.
+    /// The same world with other faults, for processes with their own life.
     pub fn with_faults(&self, faults: Arc<Faults>) -> Self {
         Self { faults, life: Arc::default(), ..self.clone() }
     }
@@ -120,7 +120,7 @@ impl World {
         Sweeper::new(containers, blobs, table, copy, process, self.clock.clone(), options)
     }
 
-    /// A sweeper of the sample container with a process of its own.
+    /// A sweeper of the sample container with its own process.
     pub fn sweeper_named(&self, me: &str) -> MemorySweeper {
         self.sweeper(&Arc::new(self.process(me)))
     }
@@ -152,7 +152,7 @@ impl World {
         self.table.row(&blob.checkpoint_key())
     }
 
-    /// The hour up to which the sample container is known to be forwarded.
+    /// The watermark of the sample container.
     pub fn watermark(&self) -> Hour {
         Hour::new(self.table.row(&container().sweep_key()).unwrap().progress.offset)
     }

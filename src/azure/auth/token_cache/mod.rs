@@ -35,28 +35,17 @@ pub struct TokenCache(Arc<Shared>);
 
 /// Why there is no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "`endpoint` is host and port, `last` the last failure or answer")]
 pub enum NoToken {
     /// The endpoint gave no token in time.
     #[error(
         "gave up after {} s waiting for a token from the identity endpoint {endpoint}; last error: {last}",
         waited.as_secs()
     )]
-    TimedOut {
-        /// How long the request waited.
-        waited: Duration,
-        /// The endpoint's host and port.
-        endpoint: String,
-        /// The last failure.
-        last: String,
-    },
+    TimedOut { waited: Duration, endpoint: String, last: String },
     /// The endpoint refused to give a token.
     #[error("the identity endpoint {endpoint} refused to give a token: {last}")]
-    Refused {
-        /// The endpoint's host and port.
-        endpoint: String,
-        /// The endpoint's answer.
-        last: String,
-    },
+    Refused { endpoint: String, last: String },
 }
 
 struct Shared {
@@ -146,7 +135,7 @@ impl TokenCache {
     }
 
     /// Renews `token`, which a service refused, unless it was renewed already.
-    pub(in crate::azure) fn reject(&self, token: &AccessToken) {
+    pub(crate) fn reject(&self, token: &AccessToken) {
         let is_current = |cached: &Cached| cached.token.token.secret() == token.token.secret();
         if self.0.state.borrow().cached.as_ref().is_some_and(is_current) {
             self.renew();

@@ -31,9 +31,9 @@ pub enum HubAccess {
     },
     /// A shared access key, which makes short-lived signatures.
     Key {
-        /// The policy's name.
+        /// The name of its policy.
         name: String,
-        /// The key.
+        #[expect(missing_docs, reason = "the name says it")]
         key: SecretString,
     },
     /// A signature from the settings: valid until it expires, not renewable by us.
@@ -53,7 +53,7 @@ impl fmt::Debug for HubAccess {
 }
 
 /// A token for `put-token`.
-pub(in crate::azure::event_hubs) struct CbsToken {
+pub(crate) struct CbsToken {
     /// The `type` in `put-token`.
     pub(super) kind: &'static str,
     pub(super) value: SecretString,
@@ -78,11 +78,7 @@ impl HubAccess {
     }
 
     /// A token for `audience`. The signatures of a key are valid for `signature_life`.
-    pub(in crate::azure::event_hubs) async fn token(
-        &self,
-        audience: &str,
-        signature_life: Duration,
-    ) -> Result<CbsToken, Fault> {
+    pub(crate) async fn token(&self, audience: &str, signature_life: Duration) -> Result<CbsToken, Fault> {
         const SIGNATURE: &str = "servicebus.windows.net:sastoken";
         match self {
             Self::Identity { tokens, .. } => match tokens.get().await {
@@ -108,7 +104,7 @@ impl HubAccess {
     }
 
     /// The service's refusal `reason` with the credential and what to check.
-    pub(in crate::azure::event_hubs) fn describe_refusal(&self, reason: &str) -> String {
+    pub(crate) fn describe_refusal(&self, reason: &str) -> String {
         match self {
             Self::Identity { client_id, .. } => format!(
                 "identity {} of EVENT_HUB_CONNECTION: {reason}; check its role Azure Event Hubs Data Sender",
@@ -125,19 +121,19 @@ impl HubAccess {
     }
 
     /// Whether we can get a newer token.
-    pub(in crate::azure::event_hubs) fn is_renewable(&self) -> bool {
+    pub(crate) fn is_renewable(&self) -> bool {
         !matches!(self, Self::Signature(_))
     }
 }
 
 impl CbsToken {
     /// How long it is valid after `now`; `None` when the token does not say.
-    pub(in crate::azure::event_hubs) fn remaining_life(&self, now: SystemTime) -> Option<Duration> {
+    pub(crate) fn remaining_life(&self, now: SystemTime) -> Option<Duration> {
         self.expires.map(|expires| expires.duration_since(now).unwrap_or_default())
     }
 
     /// How long after `now` to renew it: 15 minutes before it expires, or after 80 % of a short life.
-    pub(in crate::azure::event_hubs) fn renew_in(&self, now: SystemTime) -> Option<Duration> {
+    pub(crate) fn renew_in(&self, now: SystemTime) -> Option<Duration> {
         let left = self.remaining_life(now)?;
         Some(left.saturating_sub(RENEWAL_LEAD.min(left / 5)).max(MIN_RENEWAL_INTERVAL))
     }

@@ -23,7 +23,7 @@ const MAX_ANSWER_BYTES: u64 = 16 << 10;
 const ANSWER_CREDIT: u32 = 4;
 
 /// The pair of links to `$cbs`.
-pub(in crate::azure::event_hubs) struct Cbs {
+pub(crate) struct Cbs {
     sender: Sender,
     receiver: Receiver,
     /// The name and target address of our receiving link.
@@ -33,7 +33,7 @@ pub(in crate::azure::event_hubs) struct Cbs {
 
 impl Cbs {
     /// Attaches both links under new names: a name is free again only when both peers have seen its link end.
-    pub(in crate::azure::event_hubs) async fn attach(session: &mut SessionHandle<()>) -> Result<Self, Fault> {
+    pub(crate) async fn attach(session: &mut SessionHandle<()>) -> Result<Self, Fault> {
         let reply_to = format!("flowlog-forwarder-cbs-{}", random::id());
         let sender = Sender::attach(session, format!("{reply_to}-requests"), "$cbs").await?;
         let receiver = Receiver::builder()
@@ -49,11 +49,7 @@ impl Cbs {
     }
 
     /// Presents `token` for `audience`. After an error these links are no longer usable.
-    pub(in crate::azure::event_hubs) async fn put_token(
-        &mut self,
-        audience: &str,
-        token: &CbsToken,
-    ) -> Result<(), Fault> {
+    pub(crate) async fn put_token(&mut self, audience: &str, token: &CbsToken) -> Result<(), Fault> {
         self.requests += 1;
         let outcome = self.sender.send(request(self.requests, &self.reply_to, audience, token)).await;
         Fault::of_outcome(outcome.map_err(|error| Fault::from(&error))?)?;

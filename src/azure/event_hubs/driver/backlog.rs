@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The largest transfer that the last attached link accepted, bytes; 0 before the first.
-pub(in crate::azure::event_hubs) type KnownLimit = Arc<AtomicUsize>;
+pub(crate) type KnownLimit = Arc<AtomicUsize>;
 
 pub(super) struct Backlog {
     pub(super) queue: RequestQueue,

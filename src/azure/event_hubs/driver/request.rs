@@ -20,7 +20,7 @@ struct Progress {
 
 /// The task's end of a request.
 #[derive(Debug)]
-pub(in crate::azure::event_hubs) struct Responder<T> {
+pub(crate) struct Responder<T> {
     pub(super) deadline: Instant,
     progress: Arc<Mutex<Progress>>,
     answer: oneshot::Sender<Result<T, HubError>>,
@@ -28,14 +28,14 @@ pub(in crate::azure::event_hubs) struct Responder<T> {
 
 /// The caller's end of a request.
 #[derive(Debug)]
-pub(in crate::azure::event_hubs) struct Pending<T> {
+pub(crate) struct Pending<T> {
     deadline: Instant,
     progress: Arc<Mutex<Progress>>,
     answer: oneshot::Receiver<Result<T, HubError>>,
 }
 
 /// Both ends of a request that needs an answer before `deadline`.
-pub(in crate::azure::event_hubs) fn request<T>(deadline: Instant) -> (Responder<T>, Pending<T>) {
+pub(crate) fn request<T>(deadline: Instant) -> (Responder<T>, Pending<T>) {
     let (sender, receiver) = oneshot::channel();
     let progress = Arc::new(Mutex::new(Progress::default()));
     let responder = Responder { deadline, progress: Arc::clone(&progress), answer: sender };
@@ -81,7 +81,7 @@ impl<T> Responder<T> {
 
 impl<T> Pending<T> {
     /// Waits for the answer until the deadline.
-    pub(in crate::azure::event_hubs) async fn wait(self, hub: &str) -> Result<T, HubError> {
+    pub(crate) async fn wait(self, hub: &str) -> Result<T, HubError> {
         match timeout_at(self.deadline.into(), self.answer).await {
             Ok(Ok(result)) => result,
             // Closed before the request was sent, or the task panicked.
@@ -113,10 +113,10 @@ impl Progress {
 }
 
 /// A batch to send.
-pub(in crate::azure::event_hubs) struct SendRequest {
+pub(crate) struct SendRequest {
     pub(super) responder: Responder<()>,
     /// Encoded size, bytes.
-    pub(in crate::azure::event_hubs) size: usize,
+    pub(crate) size: usize,
     content: Content,
 }
 
@@ -126,7 +126,7 @@ enum Content {
 }
 
 impl SendRequest {
-    pub(in crate::azure::event_hubs) fn new(batch: Batch, responder: Responder<()>) -> Self {
+    pub(crate) fn new(batch: Batch, responder: Responder<()>) -> Self {
         Self { responder, size: encode::size(&batch), content: Content::Batch(batch) }
     }
 

@@ -23,7 +23,7 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(1);
 const IDLE_INTERVAL: Duration = Duration::from_hours(1);
 
 /// A request to the task.
-pub(in crate::azure::event_hubs) enum Command {
+pub(crate) enum Command {
     Send(SendRequest),
     /// Attach, unless attached, and answer with the link's limit.
     Attach(Responder<usize>),
@@ -31,7 +31,7 @@ pub(in crate::azure::event_hubs) enum Command {
     Close(oneshot::Sender<()>),
 }
 
-pub(in crate::azure::event_hubs) struct Driver {
+pub(crate) struct Driver {
     config: Arc<LinkConfig>,
     commands: mpsc::UnboundedReceiver<Command>,
     /// No more commands will come.
@@ -42,7 +42,7 @@ pub(in crate::azure::event_hubs) struct Driver {
 }
 
 impl Driver {
-    pub(in crate::azure::event_hubs) fn new(
+    pub(crate) fn new(
         config: Arc<LinkConfig>,
         commands: mpsc::UnboundedReceiver<Command>,
         limit: KnownLimit,
@@ -59,7 +59,7 @@ impl Driver {
     }
 
     /// Works until closed, or until the producer is dropped and all requests are answered.
-    pub(in crate::azure::event_hubs) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         while self.wait_for_request().await {
             match self.connect().await {
                 Some(Ok(link)) => self.serve(link).await,

@@ -23,7 +23,7 @@ const MAX_BUSY_WAIT: Duration = Duration::from_mins(10);
 
 /// A failure, by how it is handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// Retry soon, on a new connection if the old one is lost.
     Transient(String),
     /// The service throttles, and may say how long to wait.

@@ -25,12 +25,12 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Resolves when the hub has settled the batch, or the link has ended.
-pub(in crate::azure::event_hubs) type Settlement = DeliveryFut<Result<Outcome, SendError>>;
+pub(crate) type Settlement = DeliveryFut<Result<Outcome, SendError>>;
 
-pub(in crate::azure::event_hubs) struct Link {
+pub(crate) struct Link {
     sender: SenderState,
     /// The largest transfer that the hub accepts, bytes.
-    pub(in crate::azure::event_hubs) max_message_size: usize,
+    pub(crate) max_message_size: usize,
     /// Resolves when the connection is no longer authorised.
     token_renewal: Boxed<Fault>,
     session: SessionHandle<()>,
@@ -46,7 +46,7 @@ enum SenderState {
 }
 
 /// What may happen to a link.
-pub(in crate::azure::event_hubs) enum LinkEvent {
+pub(crate) enum LinkEvent {
     /// The batch with this number is in flight: the link can take the next.
     Sent(u64, Settlement),
     /// The batch with this number could not be sent; the link is still usable.
@@ -69,12 +69,12 @@ impl Link {
     }
 
     /// Whether it can take a batch now.
-    pub(in crate::azure::event_hubs) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         matches!(self.sender, SenderState::Idle(_))
     }
 
     /// Starts to send batch `number`; does nothing unless [`Link::is_idle`].
-    pub(in crate::azure::event_hubs) fn send(&mut self, number: u64, payload: Arc<Payload>) {
+    pub(crate) fn send(&mut self, number: u64, payload: Arc<Payload>) {
         self.sender = match std::mem::replace(&mut self.sender, SenderState::Closed) {
             SenderState::Idle(mut sender) => SenderState::Sending(Box::pin(async move {
                 let result = match &*payload {
@@ -88,7 +88,7 @@ impl Link {
     }
 
     /// Waits for the next event. Cancel-safe: dropping the future loses nothing.
-    pub(in crate::azure::event_hubs) async fn next_event(&mut self) -> LinkEvent {
+    pub(crate) async fn next_event(&mut self) -> LinkEvent {
         let Self { sender, token_renewal, session, connection, stream, .. } = self;
         let next = wait_for_event(sender, token_renewal, session, connection);
         match AssertUnwindSafe(next).catch_unwind().await {
@@ -102,14 +102,14 @@ impl Link {
     ///
     /// `fe2o3-amqp` reads frames in one task and processes those of a session in another, so that it may report a
     /// lost connection before the last settlements that came over it.
-    pub(in crate::azure::event_hubs) async fn drain(&mut self) {
+    pub(crate) async fn drain(&mut self) {
         if self.connection.is_closed() {
             let _ = timeout(DRAIN_TIMEOUT, self.session.on_end()).await;
         }
     }
 
     /// Closes link and connection as the protocol demands, if the peer still answers.
-    pub(in crate::azure::event_hubs) async fn close(self) {
+    pub(crate) async fn close(self) {
         let Self { sender, session, mut connection, stream, token_renewal, .. } = self;
         let close = async {
             if let SenderState::Idle(sender) = sender {

@@ -6,10 +6,10 @@ use crate::azure::event_hubs::fault::Fault;
 use crate::azure::event_hubs::options::HubOptions;
 
 /// The hub, the credential and the options of every link that a producer opens.
-pub(in crate::azure::event_hubs) struct LinkConfig {
-    pub(in crate::azure::event_hubs) address: HubAddress,
-    pub(in crate::azure::event_hubs) access: HubAccess,
-    pub(in crate::azure::event_hubs) options: HubOptions,
+pub(crate) struct LinkConfig {
+    pub(crate) address: HubAddress,
+    pub(crate) access: HubAccess,
+    pub(crate) options: HubOptions,
 }
 
 impl LinkConfig {

@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 const DEFAULT_MAX_MESSAGE_SIZE: usize = 1 << 20;
 
 /// Opens a link within `connect_timeout`. A panic of the AMQP library fails this attempt only.
-pub(in crate::azure::event_hubs) async fn open_link(config: Arc<LinkConfig>) -> Result<Link, Fault> {
+pub(crate) async fn open_link(config: Arc<LinkConfig>) -> Result<Link, Fault> {
     let (limit, attempt) = (config.options.connect_timeout, Attempt::default());
     let attached = timeout(limit, attach(&config, &attempt));
     let fault = match AssertUnwindSafe(attached).catch_unwind().await {

@@ -45,14 +45,14 @@ const MIN_ETAG_LENGTH: usize = 32;
 const OFFSET_DIGITS: usize = 20;
 
 /// An encoded batch, which can be sent any number of times.
-pub(in crate::azure::event_hubs) enum Payload {
+pub(crate) enum Payload {
     /// A single message: `fe2o3-amqp` copies a list of one once more.
     One(Sendable<messaging::Data>),
     Many(Sendable<messaging::Batch<messaging::Data>>),
 }
 
 /// The limits for messages of `origin` on a link that accepts transfers of `transfer` bytes.
-pub(in crate::azure::event_hubs) fn limits(origin: &Origin, transfer: usize) -> Limits {
+pub(crate) fn limits(origin: &Origin, transfer: usize) -> Limits {
     let longest_id = origin.id_prefix.len() + 2 * (1 + OFFSET_DIGITS);
     Limits {
         transfer,
@@ -64,14 +64,14 @@ pub(in crate::azure::event_hubs) fn limits(origin: &Origin, transfer: usize) -> 
 }
 
 /// The size of the encoded batch, bytes.
-pub(in crate::azure::event_hubs) fn size(batch: &Batch) -> usize {
+pub(crate) fn size(batch: &Batch) -> usize {
     let messages = batch.messages.iter();
     envelope(&batch.origin)
         + messages.map(|message| DATA_SECTION + message_size(&batch.origin, message)).sum::<usize>()
 }
 
 /// Encodes a batch; copies the bodies once.
-pub(in crate::azure::event_hubs) fn encode(batch: &Batch) -> Payload {
+pub(crate) fn encode(batch: &Batch) -> Payload {
     let origin = &batch.origin;
     let mut data =
         batch.messages.iter().map(|message| messaging::Data::from(encode_message(origin, message)));

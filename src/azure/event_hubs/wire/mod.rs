@@ -2,5 +2,5 @@
 
 mod amqp_writer;
 pub(super) mod encode;
-pub(in crate::azure) mod frame_check;
+pub(crate) mod frame_check;
 pub(super) mod stream;

@@ -27,10 +27,7 @@ const READ_BYTES: usize = 8 << 10;
 
 /// Connects to `address`. With TLS the certificate must name the host and chain to a root that the platform trusts
 /// (on Linux: `SSL_CERT_FILE` and `SSL_CERT_DIR`, if set).
-pub(in crate::azure::event_hubs) async fn connect(
-    address: &HubAddress,
-    attempt: &Attempt,
-) -> Result<(Stream, AbortOnDrop), Fault> {
+pub(crate) async fn connect(address: &HubAddress, attempt: &Attempt) -> Result<(Stream, AbortOnDrop), Fault> {
     let host = address.host.trim_matches(['[', ']']);
     let failed = |error: &dyn Display| Fault::Transient(error.to_string());
     let addresses = lookup_host((host, address.port)).await.map_err(|error| failed(&error))?;
@@ -62,8 +59,10 @@ async fn connect_to_any(addresses: impl Iterator<Item = SocketAddr>) -> Result<T
             Err(error) => failures.push(format!("{address}: {error}")),
         }
     }
-    let none = || "the host name has no address".to_owned();
-    Err(Fault::Transient(if failures.is_empty() { none() } else { failures.join("; ") }))
+    if failures.is_empty() {
+        failures.push("the host name has no address".to_owned());
+    }
+    Err(Fault::Transient(failures.join("; ")))
 }
 
 /// Each connection loads the roots again, so that replaced certificates apply without a restart.
@@ -76,7 +75,7 @@ fn tls_config() -> Result<ClientConfig, rustls::Error> {
 
 /// How a stream ended.
 #[derive(Debug, Default)]
-pub(in crate::azure::event_hubs) struct StreamState {
+pub(crate) struct StreamState {
     aborted: AtomicBool,
     reader: AtomicWaker,
     writer: AtomicWaker,
@@ -88,24 +87,25 @@ pub(in crate::azure::event_hubs) struct StreamState {
 /// Aborts the stream when dropped.
 ///
 /// `fe2o3-amqp` runs a connection in a task of its own. When the peer has vanished, that task and its buffers wait
-/// in a write until TCP times out, some fifteen minutes; after an abort it ends at once.
+/// in a write until TCP times out, some fifteen minutes; after an abort it ends at once. (`TCP_USER_TIMEOUT` would
+/// end the write some seconds later, no waiting read, and exists on Linux only.)
 #[derive(Debug)]
-pub(in crate::azure::event_hubs) struct AbortOnDrop(Arc<StreamState>);
+pub(crate) struct AbortOnDrop(Arc<StreamState>);
 
 impl AbortOnDrop {
-    pub(in crate::azure::event_hubs) fn state(&self) -> Arc<StreamState> {
+    pub(crate) fn state(&self) -> Arc<StreamState> {
         Arc::clone(&self.0)
     }
 }
 
 impl StreamState {
     /// Waits until no more data can arrive from the peer. Supports one waiting task.
-    pub(in crate::azure::event_hubs) async fn read_ended(&self) {
+    pub(crate) async fn read_ended(&self) {
         self.read_ended.notified().await;
     }
 
     /// The frame error that ended the connection; `fault` when there was none.
-    pub(in crate::azure::event_hubs) fn root_cause(&self, fault: Fault) -> Fault {
+    pub(crate) fn root_cause(&self, fault: Fault) -> Fault {
         self.frame_error.get().map_or(fault, |error| Fault::Transient(error.to_string()))
     }
 }
@@ -120,7 +120,7 @@ impl Drop for AbortOnDrop {
 
 /// The stream of one connection.
 #[derive(Debug)]
-pub(in crate::azure::event_hubs) struct Stream {
+pub(crate) struct Stream {
     transport: Either<TcpStream, Box<TlsStream<TcpStream>>>,
     check: FrameCheck,
     state: Arc<StreamState>,

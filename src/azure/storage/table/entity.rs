@@ -15,7 +15,7 @@ const INT64: &str = "Edm.Int64";
 /// The names are those of the stored columns (`Guard`, `InDoubt`, …): renaming one would orphan stored rows.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub(in crate::azure) struct Entity {
+pub(crate) struct Entity {
     partition_key: String,
     row_key: String,
     /// The version, in answers with several entities; otherwise it is in a header.
@@ -67,7 +67,7 @@ pub(in crate::azure) struct Entity {
 
 /// Why an entity could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::azure) enum EntityError {
+pub(crate) enum EntityError {
     #[error("the row is not a checkpoint: {0}")]
     Json(#[from] serde_json::Error),
     #[error("the row's {property} is not a whole number")]
@@ -78,7 +78,7 @@ pub(in crate::azure) enum EntityError {
 }
 
 /// The key of a row that can't be read, and why.
-pub(in crate::azure) type UnreadableRow = (CheckpointKey, EntityError);
+pub(crate) type UnreadableRow = (CheckpointKey, EntityError);
 
 impl Entity {
     /// The request body that stores `row` under `key`.
@@ -86,7 +86,7 @@ impl Entity {
         clippy::disallowed_methods,
         reason = "a checkpoint row is ours to serialise; it holds no record bytes"
     )]
-    pub(in crate::azure) fn encode(key: &CheckpointKey, row: &Checkpoint) -> Result<Vec<u8>, EntityError> {
+    pub(crate) fn encode(key: &CheckpointKey, row: &Checkpoint) -> Result<Vec<u8>, EntityError> {
         let Progress { offset, fingerprint, etag, length, generation, broken, skipped_bytes } = &row.progress;
         let bounds = row.in_flight.and_then(|in_flight| in_flight.bounds);
         let entity = Self {
@@ -121,7 +121,7 @@ impl Entity {
     }
 
     /// The row in the body of an answer.
-    pub(in crate::azure) fn decode(body: &[u8]) -> Result<Checkpoint, EntityError> {
+    pub(crate) fn decode(body: &[u8]) -> Result<Checkpoint, EntityError> {
         serde_json::from_slice::<Self>(body)?.into_row()
     }
 

@@ -1,7 +1,7 @@
 //! Checkpoint rows in an Azure Table.
 
-pub(in crate::azure) mod entity;
-pub(in crate::azure) mod page;
+pub(crate) mod entity;
+pub(crate) mod page;
 mod query;
 mod service;
 

@@ -39,7 +39,7 @@ fn bounded_rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Entity
 }
 
 /// The rows that `body` holds, each readable or with the reason why not.
-pub(in crate::azure) fn read_rows(body: &[u8]) -> Result<Vec<Result<StoredRow, UnreadableRow>>, EntityError> {
+pub(crate) fn read_rows(body: &[u8]) -> Result<Vec<Result<StoredRow, UnreadableRow>>, EntityError> {
     let page: Page = serde_json::from_slice(body)?;
     Ok(page.value.into_iter().map(Entity::into_stored_row).collect())
 }

@@ -59,12 +59,12 @@ async fn the_events_of_one_invocation_run_at_once_up_to_a_limit() {
     let answer = tokio::spawn(async move { http::post(address, &invocation(&urls)).await });
     server.begun(16).await;
     tokio::task::yield_now().await;
-    assert_eq!(server.seen().len(), 16, "the others wait for their turn");
+    assert_eq!(server.seen().len(), 16, "the others wait");
     for _ in 0..40 {
         server.handler.go.notify_one();
         tokio::task::yield_now().await;
     }
-    // A permit is kept for whoever comes next, so those that had not begun go on one by one.
+    // `notify_one` keeps a permit, so the waiting events continue one by one.
     server.begun(1).await;
     while !answer.is_finished() {
         server.handler.go.notify_one();

@@ -25,7 +25,7 @@ async fn every_form_of_an_event_is_handled_and_answered() {
         let server = Server::start(LONG).await;
         let plain = http::post(server.address, &body).await;
         let commits = server.seen();
-        // Whole, in single bytes, and with a length that no boundary of JSON respects.
+        // In single bytes, in chunks that split tokens, and whole.
         for size in [1, 7, usize::MAX] {
             let chunked = http::post_chunked(server.address, &body, size).await;
             assert_eq!(
@@ -51,7 +51,7 @@ async fn every_form_of_an_event_is_handled_and_answered() {
             _ => 1,
         };
         assert_eq!(commits.len(), expected, "{name}");
-        assert_eq!(plain.status, 200, "{name}: nothing here is mended by a retry");
+        assert_eq!(plain.status, 200, "{name}: a retry would change nothing");
         assert_eq!(plain.logs().is_empty(), name == "no_events", "{name}");
     }
 }
@@ -86,7 +86,7 @@ async fn a_body_over_the_limit_is_answered_and_not_kept() {
 #[tokio::test]
 async fn a_body_of_too_many_events_is_refused_at_the_first_over_the_limit() {
     let server = Server::start(LONG).await;
-    // What follows the events is no JSON, and is not looked at.
+    // The bytes after the events are not JSON, and are not read.
     let mut body = format!("{{\"Data\":{{\"e\":[{}", r#"{"":0},"#.repeat(5_001)).into_bytes();
     body.resize(1 << 20, b'?');
     let answer = http::post(server.address, &body).await;
@@ -186,7 +186,7 @@ async fn broken_http_does_not_stop_the_server() {
     let server = Server::start(LONG).await;
     let garbage = http::raw(server.address, b"\x16\x03\x01\x00\xa5 this is not http\r\n\r\n").await;
     assert_eq!(garbage.status, 400);
-    // A body that breaks off: the connection is simply gone.
+    // The connection closes in the middle of the body.
     let mut request = http::post_head("Content-Length: 1000");
     request.extend_from_slice(b"{\"Data\"");
     drop(TcpStream::connect(server.address).await.map(|stream| stream.try_write(&request)));

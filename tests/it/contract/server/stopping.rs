@@ -22,7 +22,7 @@ async fn a_stop_reaches_the_functions_and_new_work_is_refused() {
         stream.write_all(head.as_bytes()).await.unwrap();
         halves.push(stream);
     }
-    // All that came before this answer has been read by then.
+    // The server has read all earlier requests when it answers this one.
     assert_eq!(http::get(address, "/").await.status, 200);
     assert_eq!(server.handler.stopped.load(Ordering::Relaxed), 0);
     server.stop.send(()).unwrap();

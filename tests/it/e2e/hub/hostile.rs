@@ -1,5 +1,4 @@
-//! A hub that sends bytes which AMQP does not allow, or which are made to break a reader: each costs its
-//! connection, and nothing else.
+//! A hub that sends invalid or malicious AMQP: each such frame costs only its connection.
 
 use crate::support::hub::{OnRig, batch, quick, soon};
 use crate::support::received::received;
@@ -18,18 +17,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the peer does to one of the frames that the hub in the rig sends.
+/// Changes a frame that the hub in the rig sends.
 type Change = fn(&[u8]) -> Vec<u8>;
 
-/// How many frames and protocol headers of the hub pass before the change.
+/// How many frames and protocol headers pass before the change.
 #[derive(Clone, Copy)]
 struct After(usize);
 
-/// In what the hub sends: its two protocol headers, `sasl-mechanisms`, `sasl-outcome`.
+/// Before `open`, the hub sends two protocol headers, `sasl-mechanisms` and `sasl-outcome`.
 const OPEN: After = After(4);
 
-/// A peer in front of the hub of the rig. It changes one frame on each of its first connections, and is
-/// honest from then on.
+/// A proxy before the hub of the rig. It changes frames on its first `bad_connections` connections only.
 async fn peer(
     rig: &Rig,
     bad_connections: usize,
@@ -88,7 +86,7 @@ fn frame(body: &[u8]) -> Vec<u8> {
     [&length[..], &[2, 0, 0, 0], body].concat()
 }
 
-/// So many lists in one another.
+/// Lists nested `depth` deep.
 fn nested(depth: usize) -> Vec<u8> {
     let mut value = Vec::new();
     for inner in (0..depth).rev() {
@@ -100,12 +98,12 @@ fn nested(depth: usize) -> Vec<u8> {
     value
 }
 
-/// Whether `frame` carries a message: its performative is a transfer, in rhea's encoding.
+/// Whether `frame` is a transfer, in rhea's encoding.
 fn is_transfer(frame: &[u8]) -> bool {
     frame.len() > 11 && frame[8..11] == [0x00, 0x53, 0x14]
 }
 
-/// The transfer that `frame` is, with another message in it: one whose body is a value nested so deep.
+/// The transfer `frame` with another message, whose body is nested `depth` deep.
 fn answer_nested(frame: &[u8], depth: usize) -> Vec<u8> {
     let end = match frame[11] {
         0xC0 => 13 + usize::from(frame[12]),
@@ -120,7 +118,7 @@ fn to(port: u16, rig: &Rig) -> EventHub {
     EventHub::new(HubAddress { port, ..address }, access, quick())
 }
 
-/// Sends through a peer that is hostile on its first two connections.
+/// Sends through a peer that is always hostile, then through one that is on its first two connections.
 async fn survives(when: impl Fn(usize, &[u8]) -> bool + Copy + Send + 'static, change: Change, reason: &str) {
     let it = OnRig::start().await;
     let port = peer(&it.rig, usize::MAX, when, change).await;
@@ -144,7 +142,7 @@ async fn a_frame_too_short_for_its_header_costs_one_connection() {
             |_| vec![0, 0, 0, 7, 2, 0, 0],
         ];
         let reason = format!("the peer sent a frame of {length} bytes");
-        // While SASL is negotiated, and when the connection is open.
+        // During SASL, and on an open connection.
         survives(|number, _| number == 1, changes[length - 4], &reason).await;
         survives(|number, _| number > OPEN.0, changes[length - 4], &reason).await;
     }
@@ -214,12 +212,12 @@ async fn a_silent_peer_is_named_with_the_stage() {
     assert!(error.contains(&format!("127.0.0.1:{port}, stage AMQP: not done within 50ms")), "{error}");
 }
 
-/// A credential whose endpoint is out of order.
+/// A credential whose endpoint fails.
 #[derive(Debug)]
-struct OutOfOrder;
+struct FailingCredential;
 
 #[async_trait]
-impl TokenCredential for OutOfOrder {
+impl TokenCredential for FailingCredential {
     async fn get_token(
         &self,
         _: &[&str],
@@ -232,7 +230,7 @@ impl TokenCredential for OutOfOrder {
 #[tokio::test]
 async fn an_identity_outage_is_named_in_the_hubs_error() {
     let rig = Rig::start().await;
-    let tokens = TokenCache::new(HUB_SCOPE, "127.0.0.1:41999".into(), || Ok(Arc::new(OutOfOrder)));
+    let tokens = TokenCache::new(HUB_SCOPE, "127.0.0.1:41999".into(), || Ok(Arc::new(FailingCredential)));
     let access = HubAccess::Identity { tokens: Arc::new(tokens), client_id: None };
     let hub = EventHub::new(rig.hub_access().0, access, quick());
     let error = hub.send(batch(0), Instant::now() + Duration::from_secs(11)).await.unwrap_err().to_string();
@@ -247,7 +245,7 @@ fn a_sender_task_that_ended_is_started_again() {
     let (first, second) = (runtime(), runtime());
     let it = first.block_on(OnRig::start());
     first.block_on(it.hub.send(batch(0), soon())).unwrap();
-    // Takes the task with it.
+    // This ends the task.
     drop(first);
     second.block_on(async {
         it.hub.send(batch(300), soon()).await.unwrap();

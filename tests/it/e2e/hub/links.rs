@@ -48,7 +48,7 @@ async fn a_send_succeeds_whatever_ended_the_idle_link() {
     {
         if at > 0 {
             it.rig.call("POST", "/hub/faults", Some(json!({"action": action}))).await;
-            // Until that has come through, a batch could be stored by a connection that no longer answers.
+            // Until then, a connection that no longer answers could store a batch.
             it.until_disconnected().await;
         }
         let batch = batch(at as u64 * 300);
@@ -113,7 +113,7 @@ async fn a_stalled_link_is_replaced_and_its_batches_are_sent_again() {
     assert_eq!(it.stats().await["attaches"], 2);
 }
 
-/// Numbers that look random and are the same in every run.
+/// Random numbers that are the same in every run.
 struct Dice(u64);
 
 impl Dice {

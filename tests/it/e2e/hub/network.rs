@@ -21,7 +21,7 @@ async fn a_silent_server_costs_only_the_connect_timeout() {
     let error = hub.send(batch(0), within(1000)).await.unwrap_err();
     let HubError::Unreachable { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("100ms"), "{reason}");
-    // More than one attempt was made, and each one ended with its socket.
+    // There were several attempts, and each closed its socket.
     for _ in 0..2 {
         let (stream, _) = listener.accept().await.unwrap();
         let mut bytes = Vec::new();
@@ -86,7 +86,7 @@ async fn a_silent_network_is_replaced_by_a_new_connection() {
     ));
     it.hub.send(batch(0), soon()).await.unwrap();
     freeze.store(true, Ordering::SeqCst);
-    // Far more than the sockets' buffers hold: the connection's task is stuck in a write, too.
+    // Far more than the buffers of the sockets hold: writes block, too.
     let origin = Arc::new(origin());
     let batches: Vec<Batch> =
         (1..9).map(|number| batch_of(&origin, number * 1_000_000, 1, 1_000_000)).collect();

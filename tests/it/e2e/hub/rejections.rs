@@ -68,14 +68,14 @@ async fn a_send_due_before_the_end_of_throttling_fails_at_once() {
             Please wait 600 seconds and try again.",
     }))
     .await;
-    // The answer comes though this deadline is minutes away: no test waits that long.
+    // The answer comes at once, though the deadline is minutes away.
     let patient = Instant::now() + Duration::from_mins(5);
     let error = it.hub.send(batch(0), patient).await.unwrap_err();
     let HubError::Busy { retry_after, reason, .. } = error else { panic!("{error}") };
     assert!(retry_after > Duration::from_secs(500) && reason.contains("50002"), "{retry_after:?} {reason}");
     let error = it.hub.send(batch(300), patient).await.unwrap_err();
     assert!(matches!(error, HubError::Busy { .. }), "{error}");
-    assert_eq!(it.stats().await["transfers"], 1, "nothing is sent while the hub wants us to wait");
+    assert_eq!(it.stats().await["transfers"], 1, "nothing is sent while the hub throttles");
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_throttling_hub_gets_no_batch_until_the_wait_is_over() {
     };
     let (first, (others, waited)) = tokio::join!(first, others);
     assert!(first.is_ok() && others.iter().all(Result::is_ok));
-    // A lower bound, which no slow machine can break.
+    // A lower bound, so a slow machine does not break it.
     assert!(waited > Duration::from_millis(300), "{waited:?}");
     assert_eq!(it.stats().await["transfers"], 5);
 }
@@ -106,7 +106,7 @@ async fn a_hub_that_does_not_exist_fails_all_waiting_sends_at_once() {
         let Err(HubError::Refused { condition, .. }) = &result else { panic!("{result:?}") };
         assert_eq!(condition, "amqp:not-found");
     }
-    // It was created meanwhile.
+    // The hub was created meanwhile.
     it.hub.send(batch(0), soon()).await.unwrap();
 }
 

@@ -1,5 +1,4 @@
-//! The producer and the stand-in, while all goes well: how much is under way at once, what is written, when
-//! connections come and go.
+//! The producer without faults: batches in flight, bytes on the wire, connections.
 
 use crate::support::hub::{OnRig, batch, batch_of, batches, body, origin, quick, soon};
 use crate::support::received::received;
@@ -27,7 +26,7 @@ async fn the_window_limits_the_batches_in_flight() {
 async fn the_window_limits_the_bytes_in_flight() {
     let it = OnRig::with(Rig::start().await, HubOptions { window_bytes: 20_000, ..quick() });
     it.fault(json!({"action": "delay", "ms": 20, "count": 24})).await;
-    // Three of 6,000 bytes fit, a fourth does not.
+    // Three batches of 6,000 bytes fit.
     let origin = Arc::new(origin());
     let results = it.send_all((0..12).map(|number| batch_of(&origin, number * 6000, 1, 6000))).await;
     assert!(results.iter().all(Result::is_ok));
@@ -61,9 +60,9 @@ async fn a_queued_batch_whose_caller_gave_up_is_not_sent() {
     let mut third = Box::pin(it.hub.send(batch(600), soon()));
     tokio::select! {
         biased;
-        _ = &mut first => panic!("held"),
-        _ = &mut given_up => panic!("it is not its turn"),
-        _ = &mut third => panic!("it is not its turn"),
+        _ = &mut first => panic!("the first is held"),
+        _ = &mut given_up => panic!("it waits behind the first"),
+        _ = &mut third => panic!("it waits behind the first"),
         () = it.until("unansweredNow", 1) => {}
     }
     drop(given_up);

@@ -1,5 +1,4 @@
-//! How the producer shows who it is: keys, signatures, managed identity; over plain AMQP and TLS; renewed in
-//! time, and retried where that can help.
+//! Authorization of the producer: keys, signatures and managed identity, over plain AMQP and TLS.
 
 use crate::support::alone::{run_alone, variable};
 use crate::support::hub::{OnRig, batch, quick, soon};
@@ -32,7 +31,7 @@ async fn a_signature_is_renewed_in_time_and_the_link_stays() {
     let options = HubOptions { signature_life: Duration::from_secs(3), ..quick() };
     let it = OnRig::with(Rig::own(&[]).await, options);
     it.hub.send(batch(0), soon()).await.unwrap();
-    // Two lives later the stand-in would have detached a link without a valid token.
+    // By then the stand-in would have detached a link without a valid token.
     until_tokens(&it.rig, 4).await;
     it.hub.send(batch(300), soon()).await.unwrap();
     let stats = it.stats().await;
@@ -81,7 +80,7 @@ async fn a_wrong_key_fails_after_two_tokens_and_is_never_shown() {
     assert_eq!(tokens(&rig).await["putTokens"], 2);
 }
 
-/// A signature as somebody else would make it.
+/// A signature that somebody else made.
 fn signature(audience: &str, expires: SystemTime) -> SecretString {
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let (resource, seconds) = (encode(audience), expires.duration_since(UNIX_EPOCH).unwrap().as_secs());
@@ -133,7 +132,7 @@ fn over_tls(port: &str, hub: &str) -> HubAddress {
 #[tokio::test]
 async fn a_managed_identity_over_tls_sends_and_renews_its_tokens() {
     let it = OnRig::with(Rig::own(&["--tls", "--identity"]).await, quick());
-    // Short-lived, and the first two requests for one fail.
+    // Tokens are short-lived, and the first request fails.
     it.rig.call("POST", "/identity", Some(json!({"lifetimeSeconds": 3, "fail": 1, "failStatus": 500}))).await;
     let variables = vec![
         ("SSL_CERT_FILE", it.rig.endpoint("caFile").to_owned()),

@@ -1,4 +1,4 @@
-//! Answers of storage, proper ones and such as have no end.
+//! Answers of storage, valid and endless.
 
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
@@ -13,12 +13,12 @@ pub(super) const BLOCKS_BEHIND: &str = "</CommittedBlocks></BlockList>";
 pub(super) const LIST_BEFORE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
     <EnumerationResults ServiceEndpoint=\"http://127.0.0.1/\" ContainerName=\"c\"><Blobs>";
 
-/// A block as a block list has it.
+/// An entry of a block list.
 pub(super) fn block(number: usize, size: u64) -> String {
     format!("<Block><Name>block-{number:08}</Name><Size>{size}</Size></Block>")
 }
 
-/// A blob as a listing has it.
+/// A blob in a listing.
 pub(super) fn listed(name: &str, etag: &str, length: u64) -> String {
     format!(
         "<Blob><Name>{name}</Name><Properties><Last-Modified>{LAST_MODIFIED}</Last-Modified><Etag>{etag}</Etag>\
@@ -26,7 +26,7 @@ pub(super) fn listed(name: &str, etag: &str, length: u64) -> String {
     )
 }
 
-/// An error as storage sends it.
+/// An error of storage.
 pub(super) fn refused(status: StatusCode, code: &'static str) -> Response {
     let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>no</Message></Error>");
     (status, [("x-ms-error-code", code), ("content-type", "application/xml")], body).into_response()
@@ -38,14 +38,14 @@ pub(super) fn endless(pattern: &str) -> Body {
     Body::from_stream(stream::repeat(Ok::<_, Infallible>(chunk)))
 }
 
-/// A body that begins with `head` and has no end.
+/// A body that begins with `head` and never ends.
 pub(super) fn without_end(head: &'static str, pattern: &str) -> Body {
     let head = stream::once(async move { Ok::<_, Infallible>(Bytes::from(head)) });
     let rest = endless(pattern).into_data_stream().map(|piece| Ok(piece.unwrap()));
     Body::from_stream(head.chain(rest))
 }
 
-/// A folder as a listing has it.
+/// A folder in a listing.
 pub(super) fn listed_folder(name: &str) -> String {
     format!("<BlobPrefix><Name>{name}</Name></BlobPrefix>")
 }

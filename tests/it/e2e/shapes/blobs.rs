@@ -9,7 +9,7 @@ const MILLION: u64 = 1_000_000;
 
 const OPENING: &str = "{\"records\":[";
 const CLOSING: &str = "]}";
-/// What stands before and behind the tuples of a record, and before and behind its groups.
+/// The parts of a record before and after its groups, and of a group before and after its tuples.
 const GROUPS_BEFORE: &str = "{\"time\":\"t\",\"macAddress\":\"6045BD000001\",\"flowRecords\":{\"flows\":[{\"aclID\":\"a\",\"flowGroups\":[";
 const GROUPS_BEHIND: &str = "]}]}}";
 const TUPLES_BEFORE: &str = "{\"rule\":\"r\",\"flowTuples\":[";

@@ -1,12 +1,12 @@
-//! The content of a blob, made as it is read: gigabytes of it take no memory here.
+//! The content of a blob, generated while it is read: gigabytes take no memory here.
 
 use bytes::Bytes;
 use std::ops::Range;
 
-/// Pieces are handed out in chunks of about this many bytes.
+/// The size of a chunk, bytes.
 const CHUNK: usize = 64 << 10;
 
-/// Bytes in a row of pieces, each of which repeats a pattern. Each piece is a committed block.
+/// A series of pieces that repeat a pattern. Each piece is a committed block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
     pieces: Vec<Piece>,
@@ -18,7 +18,7 @@ struct Piece {
     start: u64,
     length: u64,
     period: usize,
-    /// The pattern, as often as a chunk takes it.
+    /// The pattern, repeated to the size of a chunk.
     chunk: Bytes,
 }
 
@@ -38,7 +38,7 @@ impl Content {
         self.filled(pattern, length)
     }
 
-    /// Appends `length` bytes of `pattern`, repeated; the last repetition may be cut short.
+    /// Appends `length` bytes of the repeated `pattern`; the last repetition may be cut off.
     pub(super) fn filled(mut self, pattern: &str, length: u64) -> Self {
         let repeats = (CHUNK / pattern.len()).clamp(1, usize::try_from(length).unwrap() / pattern.len() + 1);
         let (start, chunk) = (self.length(), Bytes::from(pattern.repeat(repeats)));
@@ -46,7 +46,7 @@ impl Content {
         self
     }
 
-    /// Bytes.
+    /// The length, bytes.
     pub(super) fn length(&self) -> u64 {
         self.pieces.last().map_or(0, |last| last.start + last.length)
     }

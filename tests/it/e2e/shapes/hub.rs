@@ -1,7 +1,7 @@
-//! A hub that answers without an end, or with what no service answers.
+//! A hub with endless or invalid answers.
 
-use super::peers::{BORNE, honest};
-use super::{HOSTILE, Place, Shape, play_all};
+use super::peers::{WAIT, honest};
+use super::{HOSTILE, Setup, Shape, play_all};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
@@ -9,38 +9,38 @@ use serde_json::{Value, json};
 
 /// Delivers an event while the hub has `fault`.
 fn token_answer(name: &'static str, fault: fn() -> Value) -> Shape {
-    Shape::new(name, HOSTILE, move |place| {
+    Shape::new(name, HOSTILE, move |setup| {
         async move {
             let mut fault = fault();
             (fault["action"], fault["count"]) = ("cbs".into(), "all".into());
-            place.hub_fault(fault).await;
-            place.deliver_within(&place.commit(&place.blob(), honest()), BORNE).await;
-            place.rig.call("DELETE", "/hub/faults", None).await;
+            setup.hub_fault(fault).await;
+            setup.deliver_within(&setup.commit(&setup.blob(), honest()), WAIT).await;
+            setup.rig.call("DELETE", "/hub/faults", None).await;
         }
         .boxed()
     })
 }
 
-/// Writes `bytes` to the connection, `times` times, and delivers an event.
+/// Delivers an event after the hub has written `bytes` to the connection `times` times.
 fn written(
     name: &'static str,
     bytes: impl Fn() -> Vec<u8> + Send + Sync + Clone + 'static,
     times: u32,
 ) -> Shape {
-    Shape::new(name, HOSTILE, move |place| {
+    Shape::new(name, HOSTILE, move |setup| {
         let bytes = bytes.clone();
         async move {
-            place.deliver_within(&place.commit(&place.blob(), honest()), BORNE).await;
+            setup.deliver_within(&setup.commit(&setup.blob(), honest()), WAIT).await;
             let bytes = STANDARD.encode(bytes());
-            let done = place.hub_fault(json!({"action": "raw", "bytes": bytes, "times": times})).await;
-            place.expect(done["affected"].as_u64() > Some(0), || "the hub has no connection".to_owned());
-            place.deliver_within(&place.commit(&place.blob(), honest()), BORNE).await;
+            let done = setup.hub_fault(json!({"action": "raw", "bytes": bytes, "times": times})).await;
+            setup.expect(done["affected"].as_u64() > Some(0), || "the hub has no connection".to_owned());
+            setup.deliver_within(&setup.commit(&setup.blob(), honest()), WAIT).await;
         }
         .boxed()
     })
 }
 
-/// A frame that carries a part of a transfer on the link `handle`, with more to come.
+/// A frame with part of a transfer on the link `handle`; more parts follow.
 fn transfer(handle: u8) -> Vec<u8> {
     const PAYLOAD: usize = 30_000;
     // Described list (0x14, transfer) of: handle, delivery-id, delivery-tag, message-format, settled, more.
@@ -56,7 +56,7 @@ fn frame(size: u32, body: &[u8]) -> Vec<u8> {
     [&size.to_be_bytes()[..], &[2, 0, 0, 0], body].concat()
 }
 
-/// Frames that claim to be shorter than their own head: on a connection at work, and on one that opens.
+/// Frames that claim to be shorter than their header: on an open connection, and on one that opens.
 const SHORT_FRAMES: [(u32, &str, &str); 4] = [
     (4, "a frame of the hub of 4 bytes", "a frame of the hub of 4 bytes, at the opening"),
     (5, "a frame of the hub of 5 bytes", "a frame of the hub of 5 bytes, at the opening"),
@@ -84,11 +84,11 @@ fn hub() -> Vec<Shape> {
     for (length, running, opening) in SHORT_FRAMES {
         let frame = move || frame(length, &[0; 8]);
         shapes.push(written(running, frame, 1));
-        shapes.push(Shape::new(opening, HOSTILE, move |place| {
+        shapes.push(Shape::new(opening, HOSTILE, move |setup| {
             async move {
                 let bytes = STANDARD.encode(frame());
-                place.hub_fault(json!({"action": "raw-open", "bytes": bytes})).await;
-                place.deliver_within(&place.commit(&place.blob(), honest()), BORNE).await;
+                setup.hub_fault(json!({"action": "raw-open", "bytes": bytes})).await;
+                setup.deliver_within(&setup.commit(&setup.blob(), honest()), WAIT).await;
             }
             .boxed()
         }));
@@ -106,10 +106,10 @@ async fn answers_of_the_hub_take_bounded_memory() {
     play_all(&["--partitions", "1"], hub()).await;
 }
 
-impl Place {
-    /// Adds a fault to this place's hub.
+impl Setup {
+    /// Adds a fault to the hub.
     async fn hub_fault(&self, mut fault: Value) -> Value {
-        // Tokens and connections are of no hub.
+        // Faults of tokens and of new connections belong to no hub.
         if fault["action"] == "raw" {
             fault["hub"] = self.rig.hub().into();
         }

@@ -1,14 +1,14 @@
-//! The release binary, in the address space of the smallest instance, against hostile and honest load: its peak
-//! memory stays below a bound in each shape, and afterwards it answers and forwards as before.
+//! The release binary, in the address space of the smallest instance, under hostile and honest load. Each shape of
+//! load keeps peak memory below a bound, and afterwards the process answers and forwards as before.
 
 mod answers;
-mod asked;
 mod blobs;
 mod content;
 mod events;
 mod honest;
 mod hub;
 mod peers;
+mod request;
 mod storage;
 mod sweeps;
 
@@ -18,12 +18,12 @@ use crate::support::process::{Launch, Process, release_binary};
 use crate::support::received::Received;
 use crate::support::records::{content as blob_content, record};
 use crate::support::rig::Rig;
-use asked::{HOST, HOST_TABLE};
 use content::Content;
 use flowlog_forwarder::flow_log::FlowLogBlob;
 use flowlog_forwarder::hour::Hour;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
+use request::{HOST, HOST_TABLE};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -40,19 +40,19 @@ const ADDRESS_SPACE: u32 = 512 << 10;
 const HOSTILE: u64 = 96;
 /// The bound under honest load, MiB.
 const HONEST: u64 = 64;
-/// Longest play of a shape. Event Grid would have given up by then; a sweep goes on.
+/// The longest time that one shape takes.
 const PLAY: Duration = Duration::from_secs(45);
-/// How long an honest blob may take afterwards: what a hostile one began may have to come to its end first.
+/// How long an honest blob may take afterwards: work on the hostile one may have to end first.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Between two deliveries of an event that failed.
+/// Pause before an event that failed is delivered again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-type Play = Box<dyn for<'a> Fn(&'a Place) -> BoxFuture<'a, ()> + Send + Sync>;
+type Play = Box<dyn for<'a> Fn(&'a Setup) -> BoxFuture<'a, ()> + Send + Sync>;
 
 /// One kind of load.
 struct Shape {
     name: &'static str,
-    /// MiB.
+    /// The most memory, MiB.
     bound: u64,
     play: Play,
 }
@@ -60,36 +60,36 @@ struct Shape {
 impl Shape {
     fn new<F>(name: &'static str, bound: u64, play: F) -> Self
     where
-        F: for<'a> Fn(&'a Place) -> BoxFuture<'a, ()> + Send + Sync + 'static,
+        F: for<'a> Fn(&'a Setup) -> BoxFuture<'a, ()> + Send + Sync + 'static,
     {
         Self { name, bound, play: Box::new(play) }
     }
 
-    /// A hostile blob, of which one event tells.
+    /// One event of a hostile blob.
     fn blob(name: &'static str, content: fn() -> Content) -> Self {
-        Self::new(name, HOSTILE, move |place| {
+        Self::new(name, HOSTILE, move |setup| {
             async move {
-                let event = place.commit(&place.blob(), content());
-                let answer = place.deliver(&event).await;
-                place.expect(place.storage.bytes_read() > 0, || format!("nothing was read: {answer:?}"));
+                let event = setup.commit(&setup.blob(), content());
+                let answer = setup.deliver(&event).await;
+                setup.expect(setup.storage.bytes_read() > 0, || format!("nothing was read: {answer:?}"));
             }
             .boxed()
         })
     }
 }
 
-/// A process of the binary, and what it talks to.
-struct Place {
+/// A process of the binary, and its peers.
+struct Setup {
     rig: Rig,
     storage: Storage,
     process: Process,
     http: reqwest::Client,
     made: AtomicU32,
-    /// What was not as expected.
-    complaints: Mutex<Vec<String>>,
+    /// What failed.
+    failures: Mutex<Vec<String>>,
 }
 
-impl Place {
+impl Setup {
     async fn start(binary: &Path, rig: Rig) -> Self {
         let has_identity = rig.has("identityEndpoint");
         let identity = has_identity.then(|| rig.endpoint("identityEndpoint"));
@@ -102,10 +102,10 @@ impl Place {
             .start()
             .await;
         let http = reqwest::Client::builder().timeout(PLAY).build().unwrap();
-        Self { rig, storage, process, http, made: AtomicU32::new(1), complaints: Mutex::default() }
+        Self { rig, storage, process, http, made: AtomicU32::new(1), failures: Mutex::default() }
     }
 
-    /// A blob of the present hour that no other has the name of.
+    /// A new blob of the present hour.
     fn blob(&self) -> FlowLogBlob {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let (account, now) = (self.account(), OffsetDateTime::now_utc());
@@ -117,7 +117,7 @@ impl Place {
         Url::parse(&format!("{}/devstoreaccount1", self.storage.root())).unwrap()
     }
 
-    /// Commits `content` as the whole of `blob` and returns the event about it.
+    /// Commits `content` to `blob` and returns the event about it.
     fn commit(&self, blob: &FlowLogBlob, content: Content) -> Value {
         let length = content.length();
         let etag = self.storage.commit(&format!("{}/{}", blob.container(), blob.name()), content);
@@ -125,12 +125,12 @@ impl Place {
         json!({"eventType": "Microsoft.Storage.BlobCreated", "id": "e", "data": data})
     }
 
-    /// Delivers an event as the host does; the status, if an answer came.
+    /// Delivers an event as the host does; returns the status, if there is an answer.
     async fn deliver(&self, event: &Value) -> Option<u16> {
         self.post(json!({"Data": {"eventGridEvent": event}, "Metadata": {}}).to_string()).await
     }
 
-    /// The same, and hangs up when it takes longer than `patience`.
+    /// The same, but hangs up after `patience`.
     async fn deliver_within(&self, event: &Value, patience: Duration) -> Option<u16> {
         let body = json!({"Data": {"eventGridEvent": event}, "Metadata": {}}).to_string();
         self.call("FlowLogBlobCreated", body, patience).await
@@ -141,20 +141,20 @@ impl Place {
         join_all(events.iter().map(|event| self.deliver(event))).await;
     }
 
-    /// Posts `body` to the function that events call.
+    /// Posts `body` to the function of events.
     async fn post(&self, body: String) -> Option<u16> {
         self.call("FlowLogBlobCreated", body, PLAY).await
     }
 
-    /// Calls the sweep, and hangs up when it takes longer than `patience`.
+    /// Calls the sweep, but hangs up after `patience`.
     async fn sweep(&self, patience: Duration) -> Option<u16> {
         self.call("FlowLogSweep", "{\"Data\":{},\"Metadata\":{}}".to_owned(), patience).await
     }
 
-    /// The shape fails when something is not so.
+    /// Fails the shape unless `is_so`.
     fn expect(&self, is_so: bool, what: impl FnOnce() -> String) {
         if !is_so {
-            self.complaints.lock().unwrap().push(what());
+            self.failures.lock().unwrap().push(what());
         }
     }
 
@@ -190,7 +190,7 @@ impl Place {
         arrived.unwrap_or_else(|_| Err(format!("an honest blob did not arrive; the last answer: {answer:?}")))
     }
 
-    /// The peak of the process, bytes, if it is alive, answers and forwards.
+    /// The peak memory of the process, bytes, if it still answers and forwards.
     async fn judge(&mut self) -> Result<u64, String> {
         let alive = self.http.get(self.process.url()).send().await;
         if let Some(end) = self.process.end() {
@@ -198,12 +198,12 @@ impl Place {
         }
         match alive {
             Ok(answer) if answer.status() == 200 => {}
-            other => return Err(format!("GET / brought {other:?}")),
+            other => return Err(format!("GET / answered {other:?}")),
         }
         self.forward_honest_blob()
             .await
             .map_err(|reason| format!("{reason}; its last lines: {}", self.process.last_lines()))?;
-        self.process.peak_memory().ok_or_else(|| "it ended at last".to_owned())
+        self.process.peak_memory().ok_or_else(|| "it ended".to_owned())
     }
 }
 
@@ -219,7 +219,7 @@ fn connection(original: &str, blob: &str, table: &str) -> String {
     format!("DefaultEndpointsProtocol=http;{};BlobEndpoint={blob};TableEndpoint={table};", account.join(";"))
 }
 
-/// The settings with which every request to storage goes through `storage`.
+/// Settings that send every request to storage through `storage`.
 fn with_keys(rig: &Rig, storage: &Storage) -> Vec<(&'static str, String)> {
     let (root, mut settings) = (storage.root(), rig.settings());
     for (name, value) in &mut settings {
@@ -233,8 +233,7 @@ fn with_keys(rig: &Rig, storage: &Storage) -> Vec<(&'static str, String)> {
     settings
 }
 
-/// The settings with which flow logs are read and tokens are asked for through `storage`, and the hub is
-/// reached with such a token.
+/// Settings that read flow logs and request tokens through `storage`, and connect to the hub with a token.
 fn with_identity(rig: &Rig, storage: &Storage) -> Vec<(&'static str, String)> {
     let mut settings = with_keys(rig, storage);
     settings.retain(|(name, _)| *name == "FLOWLOG_STORAGE" || *name == "EVENT_HUB_NAME");
@@ -248,22 +247,22 @@ fn with_identity(rig: &Rig, storage: &Storage) -> Vec<(&'static str, String)> {
     settings
 }
 
-/// Plays each shape with a process of its own, one after the other, and shows what each took.
+/// Plays the shapes one after the other, each with its own process, and shows the peak memory of each.
 async fn play_all(flags: &'static [&'static str], shapes: Vec<Shape>) {
     let (binary, rig) = (release_binary(), Rig::own(flags).await);
     let (mut table, mut failed) =
         (String::from("| shape | peak, MiB | bound |\n| --- | --- | --- |\n"), Vec::new());
     for Shape { name, bound, play } in &shapes {
-        let mut place = Place::start(&binary, rig.beside()).await;
-        place.rig.set_hub(json!({"discard": true})).await;
-        // What is not done by then is judged as it is.
-        let _ = tokio::time::timeout(PLAY, play(&place)).await;
-        place.storage.straighten();
-        place.rig.end_hub_faults().await;
-        place.rig.set_hub(json!({"discard": false})).await;
-        let judged = place.judge().await;
-        let complaints = std::mem::take(&mut *place.complaints.lock().unwrap());
-        failed.extend(complaints.into_iter().map(|complaint| format!("{name}: {complaint}")));
+        let mut setup = Setup::start(&binary, rig.beside()).await;
+        setup.rig.set_hub(json!({"discard": true})).await;
+        // After that time the process is judged as it is.
+        let _ = tokio::time::timeout(PLAY, play(&setup)).await;
+        setup.storage.restore();
+        setup.rig.end_hub_faults().await;
+        setup.rig.set_hub(json!({"discard": false})).await;
+        let judged = setup.judge().await;
+        let failures = std::mem::take(&mut *setup.failures.lock().unwrap());
+        failed.extend(failures.into_iter().map(|failure| format!("{name}: {failure}")));
         let peak = match judged {
             Ok(peak) if peak <= bound << 20 => format!("{:.1}", mib(peak)),
             Ok(peak) => {

@@ -1,8 +1,8 @@
-//! Storage and identity that answer without an end, or with what no service answers.
+//! Storage and identity with endless or invalid answers.
 
 use super::answers::{BLOCKS_BEFORE, block, endless, refused, without_end};
-use super::asked::{Asked, Kind};
 use super::content::Content;
+use super::request::{Kind, StorageRequest};
 use super::{HOSTILE, Shape, play_all};
 use crate::support::records::{content, record};
 use axum::body::Body;
@@ -13,38 +13,38 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How long a peer is borne with. What it answers is without an end, so any time is long enough.
-pub(super) const BORNE: Duration = Duration::from_secs(8);
+/// How long a test waits for an event while a peer sends something endless.
+pub(super) const WAIT: Duration = Duration::from_secs(8);
 
 pub(super) fn honest() -> Content {
     Content::of(&content(&[record(1, 50), record(2, 50)]))
 }
 
-/// A blob whose second record is none, each record in a block of its own.
+/// A blob whose second record is broken, each record in its own block.
 fn broken() -> Content {
     let record = record(1, 50);
     Content::of("{\"records\":[").then(&record).then(",{\"a\":1}}").then(",").then(&record).then("]}")
 }
 
-/// Delivers an event of `content` while `answer` is all that requests of `kind` get.
+/// Delivers an event of `content` while `answer` replaces the answers to requests of `kind`.
 fn answering(
     name: &'static str,
     kind: Kind,
     content: fn() -> Content,
-    answer: impl Fn(&Asked) -> Option<Response> + Send + Sync + Clone + 'static,
+    answer: impl Fn(&StorageRequest) -> Option<Response> + Send + Sync + Clone + 'static,
 ) -> Shape {
-    Shape::new(name, HOSTILE, move |place| {
-        let (answer, asked_for) = (answer.clone(), Arc::new(AtomicU64::new(0)));
+    Shape::new(name, HOSTILE, move |setup| {
+        let (answer, requested) = (answer.clone(), Arc::new(AtomicU64::new(0)));
         async move {
-            let count = Arc::clone(&asked_for);
-            place.storage.twist(Arc::new(move |asked| {
-                let answer = (asked.kind == kind).then(|| answer(asked)).flatten()?;
+            let count = Arc::clone(&requested);
+            setup.storage.override_answers(Arc::new(move |incoming| {
+                let answer = (incoming.kind == kind).then(|| answer(incoming)).flatten()?;
                 count.fetch_add(1, Ordering::Relaxed);
                 Some(answer)
             }));
-            let event = place.commit(&place.blob(), content());
-            place.deliver_within(&event, BORNE).await;
-            place.expect(asked_for.load(Ordering::Relaxed) > 0, || format!("{kind:?} was not asked for"));
+            let event = setup.commit(&setup.blob(), content());
+            setup.deliver_within(&event, WAIT).await;
+            setup.expect(requested.load(Ordering::Relaxed) > 0, || format!("{kind:?} was not requested"));
         }
         .boxed()
     })
@@ -60,7 +60,7 @@ fn json_body(status: StatusCode, body: Body) -> Response {
     (status, [("content-type", "application/json"), ("etag", "W/\"1\"")], body).into_response()
 }
 
-/// A body of JSON that begins with `text` and has no end.
+/// A JSON body that begins with `text` and never ends.
 fn json_without_end(status: StatusCode, text: &'static str, pattern: &str) -> Response {
     json_body(status, without_end(text, pattern))
 }
@@ -119,8 +119,9 @@ fn reads() -> Vec<Shape> {
 }
 
 fn rows() -> Vec<Shape> {
-    let on =
-        |method: Method, answer: fn() -> Response| move |asked: &Asked| (asked.method == method).then(answer);
+    let on = |method: Method, answer: fn() -> Response| {
+        move |incoming: &StorageRequest| (incoming.method == method).then(answer)
+    };
     vec![
         answering(
             "a row that does not end",
@@ -160,12 +161,12 @@ async fn answers_of_storage_take_bounded_memory() {
     play_all(&["--partitions", "1"], reads().into_iter().chain(rows()).collect()).await;
 }
 
-/// A token's JSON that begins well.
+/// The valid beginning of the JSON of a token.
 const TOKEN: &str =
     "{\"expires_on\":\"4102444800\",\"resource\":\"r\",\"token_type\":\"Bearer\",\"access_token\":\"";
 
 fn identity() -> Vec<Shape> {
-    let always = |answer: fn() -> Response| move |_: &Asked| Some(answer());
+    let always = |answer: fn() -> Response| move |_: &StorageRequest| Some(answer());
     vec![
         answering(
             "a token that does not end",

@@ -1,12 +1,11 @@
-//! A storage service that makes its blobs as they are read and misbehaves as told. Checkpoint rows, and what else
-//! the forwarder notes, are kept by the rig's Azurite behind it, and tokens come from the rig's identity endpoint; what is written to the
-//! quarantine is counted and let go.
+//! A storage service that generates its blobs, and whose answers a test can replace. It relays rows and other state to
+//! Azurite, and requests for tokens to the rig's identity endpoint; it discards what is written to the quarantine.
 
 use super::answers::{
     BLOCKS_BEFORE, BLOCKS_BEHIND, LAST_MODIFIED, LIST_BEFORE, block, listed, listed_folder, refused,
 };
-use super::asked::{Asked, HOST, HOST_TABLE, Kind};
 use super::content::Content;
+use super::request::{HOST, HOST_TABLE, Kind, StorageRequest};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -21,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
-/// Answers in place of the service; `None` leaves the request to it.
-pub(super) type Twist = Arc<dyn Fn(&Asked) -> Option<Response> + Send + Sync>;
+/// Answers in place of the service; with `None` the service answers.
+pub(super) type Override = Arc<dyn Fn(&StorageRequest) -> Option<Response> + Send + Sync>;
 
 /// The storage service.
 pub(super) struct Storage {
@@ -32,11 +31,11 @@ pub(super) struct Storage {
 
 struct Shared {
     blobs: Mutex<BTreeMap<String, Stored>>,
-    twist: Mutex<Option<Twist>>,
+    replacement: Mutex<Option<Override>>,
     versions: AtomicU64,
     bytes_read: AtomicU64,
     http: reqwest::Client,
-    /// Where the host's blobs and rows are kept, and tokens made.
+    /// The services behind this one: blobs, tables and tokens.
     host: String,
     table: String,
     identity: Option<String>,
@@ -49,14 +48,14 @@ struct Stored {
 }
 
 impl Storage {
-    /// Listens on a free port of loopback, before the services of the host's account, `host` for its blobs and
-    /// `table` for its tables, and before the endpoint `identity`.
+    /// Listens on a free port, before the blobs (`host`) and tables (`table`) of the host's account, and before the
+    /// endpoint `identity`.
     pub(super) async fn start(host: &str, table: &str, identity: Option<&str>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             blobs: Mutex::default(),
-            twist: Mutex::default(),
+            replacement: Mutex::default(),
             versions: AtomicU64::new(1),
             bytes_read: AtomicU64::new(0),
             http: reqwest::Client::new(),
@@ -69,12 +68,12 @@ impl Storage {
         Self { address, shared }
     }
 
-    /// The root, without a slash at its end.
+    /// The root, without a slash at the end.
     pub(super) fn root(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Commits `content` as the whole of the blob `path` (container and name) and returns its `ETag`.
+    /// Commits `content` to the blob at `path` (container and name) and returns its `ETag`.
     pub(super) fn commit(&self, path: &str, content: Content) -> String {
         let etag = format!("0x8DD{:012X}", self.shared.versions.fetch_add(1, Ordering::Relaxed));
         self.commit_as(path, content, &etag);
@@ -87,33 +86,33 @@ impl Storage {
         self.shared.blobs.lock().unwrap().insert(path.to_owned(), stored);
     }
 
-    /// Bytes of blobs that were asked for.
+    /// How many bytes of blobs were requested.
     pub(super) fn bytes_read(&self) -> u64 {
         self.shared.bytes_read.load(Ordering::Relaxed)
     }
 
-    /// From now on `twist` answers first.
-    pub(super) fn twist(&self, twist: Twist) {
-        *self.shared.twist.lock().unwrap() = Some(twist);
+    /// Lets `answers` answer first.
+    pub(super) fn override_answers(&self, replacement: Override) {
+        *self.shared.replacement.lock().unwrap() = Some(replacement);
     }
 
-    /// From now on every answer is a proper one again.
-    pub(super) fn straighten(&self) {
-        *self.shared.twist.lock().unwrap() = None;
+    /// Ends that.
+    pub(super) fn restore(&self) {
+        *self.shared.replacement.lock().unwrap() = None;
     }
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let asked = Asked::new(head.method, &head.uri, head.headers);
-    let twist = shared.twist.lock().unwrap().clone();
-    if let Some(twisted) = twist.and_then(|twist| twist(&asked)) {
-        return twisted;
+    let incoming = StorageRequest::new(head.method, &head.uri, head.headers);
+    let replacement = shared.replacement.lock().unwrap().clone();
+    if let Some(answer) = replacement.and_then(|replacement| replacement(&incoming)) {
+        return answer;
     }
-    match asked.kind {
-        Kind::Read => shared.read(&asked),
-        Kind::Blocks => shared.blocks(&asked),
-        Kind::List => shared.list(&asked),
+    match incoming.kind {
+        Kind::Read => shared.read(&incoming),
+        Kind::Blocks => shared.blocks(&incoming),
+        Kind::List => shared.list(&incoming),
         Kind::Quarantine => {
             let mut pieces = body.into_data_stream();
             while let Some(Ok(_)) = pieces.next().await {}
@@ -121,15 +120,15 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         }
         Kind::HostBlob => {
             let path = head.uri.path().strip_prefix(HOST).unwrap_or_default();
-            shared.relay(&shared.host, path, head.uri.query(), &asked, body).await
+            shared.relay(&shared.host, path, head.uri.query(), &incoming, body).await
         }
         Kind::Row | Kind::Rows => {
             let path = head.uri.path().strip_prefix(HOST_TABLE).unwrap_or_default();
-            shared.relay(&shared.table, path, head.uri.query(), &asked, body).await
+            shared.relay(&shared.table, path, head.uri.query(), &incoming, body).await
         }
         Kind::Token => {
             let identity = shared.identity.as_deref().expect("a rig with --identity");
-            shared.relay(identity, "", head.uri.query(), &asked, body).await
+            shared.relay(identity, "", head.uri.query(), &incoming, body).await
         }
     }
 }
@@ -139,19 +138,19 @@ impl Shared {
         self.blobs.lock().unwrap().get(path).cloned()
     }
 
-    fn read(&self, asked: &Asked) -> Response {
-        let Some(Stored { content, etag }) = self.stored(&asked.path) else {
+    fn read(&self, incoming: &StorageRequest) -> Response {
+        let Some(Stored { content, etag }) = self.stored(&incoming.path) else {
             return refused(StatusCode::NOT_FOUND, "BlobNotFound");
         };
         let etag = format!("\"{etag}\"");
-        if asked.header("if-match").is_some_and(|wanted| wanted != etag) {
+        if incoming.header("if-match").is_some_and(|wanted| wanted != etag) {
             return refused(StatusCode::PRECONDITION_FAILED, "ConditionNotMet");
         }
-        if asked.header("if-none-match") == Some(&etag) {
+        if incoming.header("if-none-match") == Some(&etag) {
             return refused(StatusCode::NOT_MODIFIED, "ConditionNotMet");
         }
         let length = content.length();
-        let (start, end) = asked.range(length);
+        let (start, end) = incoming.range(length);
         if start >= length {
             return refused(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
         }
@@ -167,8 +166,8 @@ impl Shared {
         (StatusCode::PARTIAL_CONTENT, headers, Body::from_stream(chunks)).into_response()
     }
 
-    fn blocks(&self, asked: &Asked) -> Response {
-        let Some(Stored { content, etag }) = self.stored(&asked.path) else {
+    fn blocks(&self, incoming: &StorageRequest) -> Response {
+        let Some(Stored { content, etag }) = self.stored(&incoming.path) else {
             return refused(StatusCode::NOT_FOUND, "BlobNotFound");
         };
         let blocks = content.blocks().enumerate();
@@ -181,11 +180,11 @@ impl Shared {
         (headers, format!("{BLOCKS_BEFORE}{blocks}{BLOCKS_BEHIND}")).into_response()
     }
 
-    fn list(&self, asked: &Asked) -> Response {
-        let text = |name: &str| asked.query.get(name).map_or("", String::as_str);
+    fn list(&self, incoming: &StorageRequest) -> Response {
+        let text = |name: &str| incoming.query.get(name).map_or("", String::as_str);
         let (prefix, marker) = (text("prefix"), text("marker"));
         let most: usize = text("maxresults").parse().unwrap_or(5_000);
-        let container = asked.path.as_str();
+        let container = incoming.path.as_str();
         let blobs = self.blobs.lock().unwrap();
         let (mut items, mut count, mut next) = (String::new(), 0, String::new());
         let mut from = format!("{container}/{}", prefix.max(marker));
@@ -218,23 +217,23 @@ impl Shared {
             .into_response()
     }
 
-    /// Passes a request on to `service`, and its answer back.
+    /// Relays a request to `service`, and its answer.
     async fn relay(
         &self,
         service: &str,
         path: &str,
         query: Option<&str>,
-        asked: &Asked,
+        incoming: &StorageRequest,
         body: Body,
     ) -> Response {
         let query = query.map_or_else(String::new, |query| format!("?{query}"));
-        let mut headers = asked.headers.clone();
+        let mut headers = incoming.headers.clone();
         for name in ["host", "content-length", "transfer-encoding", "connection"] {
             headers.remove(name);
         }
         let bytes = axum::body::to_bytes(body, 16 << 20).await.unwrap();
         let url = format!("{service}{path}{query}");
-        let request = self.http.request(asked.method.clone(), url).headers(headers).body(bytes);
+        let request = self.http.request(incoming.method.clone(), url).headers(headers).body(bytes);
         let Ok(answer) = request.send().await else {
             return StatusCode::BAD_GATEWAY.into_response();
         };

@@ -16,13 +16,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// Small enough that a delta takes several batches of several messages.
+/// So small that a delta takes several batches of several messages.
 const TRANSFER: usize = 3_500;
 /// The size of a record that fits no message.
 const UNSPLITTABLE: usize = 2_000;
 const MESSAGE: NonZeroUsize = NonZeroUsize::new(1_600).unwrap();
 
-/// Windows smaller than most records, progress saved after each.
+/// Windows smaller than most records; progress is saved after each.
 fn options(budget: Duration) -> ForwarderOptions {
     let (window, max_message_bytes) = (700, Some(MESSAGE));
     ForwarderOptions {
@@ -34,13 +34,13 @@ fn options(budget: Duration) -> ForwarderOptions {
     }
 }
 
-/// The records from `from` to `to` of a blob; each is of another length than its neighbours.
+/// The records `[from, to)` of a blob; neighbours differ in length.
 fn records(from: u32, to: u32) -> Vec<String> {
     (from..to).map(|number| record(number, 1 + number % 3)).collect()
 }
 
-/// An hour of four blobs: they grow, one is rewritten, one has records that are too long; events come
-/// late, twice, and at once at both processes; one commit falls into the middle of a run.
+/// An hour of four blobs: they grow, one is rewritten, one has records that are too long. Events come late,
+/// twice, and at once at both processes; one commit comes in the middle of a run.
 async fn play(stage: &mut Stage) -> Result<Verdict, String> {
     let [first, second, third, fourth] = [1, 2, 3, 4].map(blob);
     let whole = |from, to| content(&records(from, to));
@@ -96,19 +96,19 @@ async fn play(stage: &mut Stage) -> Result<Verdict, String> {
     Ok(verdict)
 }
 
-/// What one run came to.
+/// The result of one scenario.
 struct Played {
     verdict: Result<Verdict, String>,
     calls: Vec<Call>,
     attempts: usize,
 }
 
-/// A verdict without any blemish.
+/// A verdict without faults.
 fn clean(records: usize) -> Verdict {
     Verdict { records, ..Verdict::default() }
 }
 
-/// One thread, so that the same faults fall upon the same calls each time.
+/// One thread, so that the same faults strike the same calls each time.
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
@@ -135,7 +135,7 @@ fn undisturbed() -> Played {
     played
 }
 
-/// Plays the scenario once for each of `cases`, several at once, and checks each with `judge`.
+/// Plays the scenario once for each of `cases`, several at once, and checks each with `check`.
 fn play_all(
     fault: &str,
     threads: usize,
@@ -169,9 +169,9 @@ fn play_all(
         }
     });
     let failures = failures.into_inner().unwrap();
-    let mut told = String::new();
-    failures.iter().take(10).for_each(|failure| writeln!(told, "{failure}").unwrap());
-    assert!(failures.is_empty(), "{fault}: {} of {} runs failed\n{told}", failures.len(), cases.len());
+    let mut shown = String::new();
+    failures.iter().take(10).for_each(|failure| writeln!(shown, "{failure}").unwrap());
+    assert!(failures.is_empty(), "{fault}: {} of {} runs failed\n{shown}", failures.len(), cases.len());
     let verdict = sum.into_inner().unwrap();
     let recovered = Recovery::Deliveries(most.into_inner());
     show(&Row { fault, runs: cases.len(), verdict, recovered });
@@ -182,15 +182,15 @@ fn each_call(act: Action) -> Vec<Vec<(usize, Action)>> {
     (0..undisturbed().calls.len()).map(|number| vec![(number, act)]).collect()
 }
 
-/// What may be amiss when the call number `struck` is struck and nobody crashes: nothing, unless it was a
-/// send. Then messages of the same run may come again: those of that send, those behind it, which an offset
-/// can't pass, and those of the same record before it.
+/// The faults allowed when the call number `struck` fails and no process ends: none, unless it is a send. Then
+/// messages of the same run may be repeated: those of that send, those after it, because no offset passes a
+/// failed send, and those of the same record before it.
 fn allowed(calls: &[Call], struck: usize, verdict: Verdict) -> Verdict {
     let clean = clean(verdict.records);
     if calls[struck] != Call::Send {
         return clean;
     }
-    // Each run begins with the limits.
+    // A run begins with the request for the limits.
     let (before, behind) = calls.split_at(struck);
     let of_run = before.iter().rev().take_while(|call| **call != Call::Limits);
     let of_run = of_run.chain(behind.iter().take_while(|call| **call != Call::Limits));
@@ -223,7 +223,7 @@ fn a_crash_at_any_call_repeats_only_what_was_not_saved() {
         ("the process ends after any call's effect", When::After),
     ] {
         play_all(fault, 2, LONG, &each_call(Action::Kill(when)), |_, _, verdict| {
-            // Progress is saved after every window here: no more is unsaved than a few messages.
+            // Progress is saved after every window here: only a few messages are unsaved.
             (verdict.overtook > 0 || verdict.repeated > 6).then(|| format!("{verdict:?}"))
         });
     }
@@ -253,7 +253,7 @@ fn two_faults_in_one_run_lose_nothing() {
     };
     let cases: Vec<_> = (0..400)
         .map(|_| {
-            // The second fault falls upon what mends the first, as often as not.
+            // Half of the time, the second fault strikes the recovery from the first.
             let first = draw(calls);
             let second = if draw(2) == 0 { first + 1 + draw(12) } else { draw(calls) };
             vec![(first, acts[draw(4)]), (second, acts[draw(4)])]

@@ -9,8 +9,8 @@ use crate::support::stage::Stage;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Commits and their events in a random order: late, doubled, several at once, at either process.
-/// Every event comes at least once, and none fails. Returns what the hub has, blob by blob.
+/// Commits and their events in random order: late, repeated, several at once, at either process.
+/// Each event comes at least once, and none fails. Judges what the hub accepted.
 async fn play_at_random(seed: u64) -> Result<Verdict, String> {
     let mut drawn = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut draw = move |below: u32| {
@@ -34,7 +34,7 @@ async fn play_at_random(seed: u64) -> Result<Verdict, String> {
             let event = waiting.swap_remove(draw(u32::try_from(waiting.len()).unwrap()) as usize);
             now.push(stage.begin(&event, draw(2) as usize));
         }
-        // A commit in the middle of runs, as often as not.
+        // Half of the time, a commit in the middle of runs.
         if draw(2) == 0 {
             stage.finish(now).await;
         } else {
@@ -87,6 +87,6 @@ fn events_in_any_order_at_two_processes_send_each_record_once() {
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{} of {RUNS} runs failed: {:?}", failures.len(), failures.first());
     let verdict = sum.into_inner().unwrap();
-    let fault = "none: events late, doubled, at once, at two processes";
+    let fault = "none: events late, repeated, at once, at two processes";
     show(&Row { fault, runs: RUNS, verdict, recovered: Recovery::Deliveries(1) });
 }

@@ -20,7 +20,7 @@ async fn only_the_blob_of_a_dead_owner_is_taken_over() {
         (1, 1, 0, 0),
         "{swept}"
     );
-    assert_eq!(world.row(&blob), Some(row), "nothing was noted either");
+    assert_eq!(world.row(&blob), Some(row), "the row is unchanged");
     world.set_clock(NINE, 12);
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.claimed_elsewhere, swept.caught_up, swept.records), (0, 1, 4), "{swept}");

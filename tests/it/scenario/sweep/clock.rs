@@ -1,4 +1,4 @@
-//! Times that are wrong: they close no hour for good, and delete no row of an hour that is not closed.
+//! Wrong times close no hour for good, and delete no row of an open hour.
 
 use super::{hour, sweep, world_at};
 use crate::support::blobs::{NINE, blob_in};

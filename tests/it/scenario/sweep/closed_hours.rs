@@ -1,4 +1,4 @@
-//! Hours that were closed are looked at again; and no hour is closed that was not seen whole.
+//! Closed hours are scanned again, and no hour closes before a full scan.
 
 use super::{fail_sends, hour, sweep, world_at};
 use crate::support::blobs::{NINE, blob_in};
@@ -9,7 +9,7 @@ use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::ports::checkpoints::CheckpointStore as _;
 use flowlog_forwarder::sweep::SweepReport;
 
-/// Sweeps twice an hour from `from` hours after nine o'clock to `to`.
+/// Sweeps twice an hour, in the hours `[from, to)` after nine o'clock.
 async fn sweep_on(world: &World, sweeper: &MemorySweeper, from: i64, to: i64) -> Vec<SweepReport> {
     let mut all = Vec::new();
     for (after, minute) in (from..to).flat_map(|after| [(after, 15), (after, 45)]) {
@@ -52,7 +52,7 @@ async fn a_dead_claim_on_a_closed_hour_is_taken_over_within_a_day() {
     let (row, version) = world.table.load(&blob.checkpoint_key()).await.unwrap().unwrap();
     let claimed = row.claimed("killed", now, commit.length);
     world.table.swap(&blob.checkpoint_key(), &claimed, Some(&version)).await.unwrap();
-    // Answered with 200, for its owner was to see to it.
+    // Answered with 200, because the owner of the claim is to forward it.
     play(&world.process("b"), &blob, &commit).await.unwrap();
     sweep_on(&world, &sweeper, 3, 28).await;
     assert_eq!(world.received(), records(5));
@@ -67,12 +67,12 @@ async fn closed_hours_are_scanned_once_a_day_by_any_process() {
     let (mut looks, mut most) = (0, 0);
     for (after, minute) in (48..72).flat_map(|after| (0..12).map(move |turn| (after, turn * 5 + 5))) {
         world.set_clock(hour(after), minute);
-        // Each sweep in a process of its own.
+        // Each sweep runs in another process.
         let swept = sweep(&world.sweeper_named("another")).await;
         looks += swept.rescanned;
         most = most.max(swept.rescanned);
     }
-    // Hours that are closed in the course of the day may have their look already.
+    // Hours that close during the day may be rescanned already.
     assert!((closed..=closed + 24).contains(&looks), "{looks} looks at {closed} closed hours");
     assert!(most < 8, "{most} in one sweep");
 }
@@ -88,7 +88,7 @@ async fn a_closed_hour_with_a_failing_blob_is_retried_by_each_sweep() {
     let mut minute = 0;
     while world.received().len() < 5 {
         minute += 5;
-        assert!(minute < 60, "it is tried every time");
+        assert!(minute < 60, "each sweep retries it");
         world.set_clock(hour(27), minute);
         sweep(&sweeper).await;
     }
@@ -147,7 +147,7 @@ async fn no_hour_closes_while_a_folder_cannot_be_listed() {
     world.faults.all_of(Call::List, new.name().split("y=").next().unwrap(), Action::Fail(When::After));
     world.set_clock(hour(2), 0);
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.records, swept.failed_scans), (1, 1), "the flow log that is known is swept: {swept}");
+    assert_eq!((swept.records, swept.failed_scans), (1, 1), "the known flow log is swept: {swept}");
     assert_eq!(world.watermark(), hour(-1));
     world.faults.clear();
     assert_eq!(sweep(&sweeper).await.records, 3);

@@ -1,4 +1,4 @@
-//! What a sweep costs in calls, and for how long rows are kept.
+//! The calls of a sweep, and the retention of rows.
 
 use super::{hour, sweep, world_at};
 use crate::support::blobs::{NINE, blob_in, container};
@@ -25,15 +25,15 @@ async fn an_idle_sweep_costs_a_list_and_a_query_per_flow_log_and_hour() {
 
     let swept = sweep(&sweeper_of_ten).await;
     assert_eq!((swept.flow_logs, swept.scanned, swept.listed, swept.behind), (10, 20, 1_000, 0));
-    // A walk through the root and the two folders below, and a list for each of ten flow logs and two hours.
-    // The sweep's own rows, a query for each list, and one for rows that are too old.
+    // Lists: the root and the two folders below, and one for each of ten flow logs and two hours.
+    // Queries: the sweep's own rows, one for each list, and one for rows that are too old.
     assert_eq!(calls(), (3 + 20, 1 + 20 + 1, 0));
 
-    // Once an hour: for the hour that settles a last look, the watermark and the time of the looks at closed
-    // hours written.
+    // Once an hour: a last scan of the hour that closes, and two writes, of the watermark and of the time of the
+    // last rescan.
     world.set_clock(hour(1), 31);
     sweep(&sweeper_of_ten).await;
-    // Ten empty lists for the hour that began: no query for those.
+    // Ten empty lists for the hour that began, which need no query.
     assert_eq!(calls(), (3 + 30, 1 + 20 + 1 + 2, 0));
     drop(sweeper);
 }
@@ -48,8 +48,8 @@ async fn more_than_a_page_of_blobs_and_rows_is_compared_whole() {
     world.forget_calls();
     let swept = sweep(&sweeper).await;
     assert_eq!((swept.listed, swept.behind), (5_001, 0));
-    // Folders above the flow log, the empty hour, and six pages of a thousand names; the sweep's own rows, a
-    // page of rows for each page of names, and rows that are too old.
+    // Lists: the folders above the flow log, the empty hour, six pages of a thousand names. Queries: the sweep's
+    // own rows, one for each page of names, and rows that are too old.
     assert_eq!((world.blobs.take_lists(), world.table.take_calls()), (3 + 1 + 6, 1 + 6 + 1));
 }
 
@@ -89,7 +89,7 @@ async fn a_stuck_hour_causes_no_scans_of_the_hours_behind_it() {
         "the stuck hour, the open one and the one before"
     );
     let restarted = world.sweeper_named("b");
-    assert_eq!(sweep(&restarted).await.scanned, 31, "another process has to see for itself");
+    assert_eq!(sweep(&restarted).await.scanned, 31, "another process scans all of them once");
     world.table.delete(&stuck.checkpoint_key(), &version).await.unwrap();
     assert_eq!(sweep(&sweeper).await.records, 4);
     assert_eq!(world.watermark(), hour(29));
@@ -120,7 +120,7 @@ async fn rows_older_than_the_retention_are_deleted_without_repeats() {
     assert_eq!(days, expected);
     assert!(of_sweep.iter().all(|partition| partition.starts_with("sweep-")), "{of_sweep:?}");
     assert_eq!(world.table.load(&claimed).await.unwrap().unwrap().1, version);
-    assert_eq!(world.watermark(), hour(-1), "the horizon's row has no day");
+    assert_eq!(world.watermark(), hour(-1), "the row of the watermark has no day");
     assert_eq!(sweep(&sweeper).await.deleted, 0);
     assert_eq!(world.received().len(), sent);
 }

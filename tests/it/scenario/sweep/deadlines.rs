@@ -124,7 +124,7 @@ async fn a_sweep_of_fifty_thousand_folders_ends_within_its_budget() {
     let budget = options.budget;
     let (swept, took) = timed_folders(&world, source, options).await;
     assert!(took <= budget, "{took:?}");
-    // Those that were found in the first quarter of the time are swept.
+    // The flow logs found in the first quarter of the budget are swept.
     assert!(swept.flow_logs > 5_000 && swept.scanned > 5_000, "{swept}");
     assert_eq!((swept.outcome(), swept.failed_scans), (SweepOutcome::Partly, 1), "{swept}");
     assert_eq!(world.watermark(), hour(-1));
@@ -143,7 +143,7 @@ async fn too_many_flow_logs_are_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_with_a_hanging_call_ends_within_its_budget() {
-    // A blob is behind, an hour is to be closed, and a row is too old.
+    // One blob is behind, one hour is due to close, and one row is too old.
     let world = async || {
         let world = World::default();
         world.set_clock(NINE, 30);

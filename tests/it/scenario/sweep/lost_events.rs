@@ -1,4 +1,4 @@
-//! Commits whose events are lost, late or at once with a sweep.
+//! Commits whose events are lost or late, or run beside a sweep.
 
 use super::{hour, received, sorted, sweep, world_at};
 use crate::support::blobs::{NINE, blob_in};
@@ -23,7 +23,7 @@ async fn without_any_event_every_record_arrives_once() {
         world.set_clock(NINE, minute);
         let swept = sweep(&sweeper).await;
         assert_eq!((swept.behind, swept.caught_up, swept.records), (6, 6, 30), "{swept}");
-        assert_eq!(sweep(&sweeper).await.behind, 0, "what was forwarded is not behind");
+        assert_eq!(sweep(&sweeper).await.behind, 0, "forwarded blobs are not behind");
     }
     assert_eq!(received(&world), sorted(all));
 }
@@ -80,7 +80,7 @@ async fn a_commit_after_the_end_of_its_hour_arrives() {
     world.commit(&blob, &records(110));
     world.set_clock(hour(2), 4);
     let swept = sweep(&sweeper).await;
-    assert_eq!((swept.hours, swept.records), (Some((NINE, hour(2))), 1), "looked at once more, then closed");
+    assert_eq!((swept.hours, swept.records), (Some((NINE, hour(2))), 1), "scanned once more, then closed");
     assert_eq!(world.received(), records(110));
     assert_eq!(world.watermark(), hour(1));
 }

@@ -1,4 +1,4 @@
-//! The checkpoint table vanishes: what was known of the past is still known, and the loss is told.
+//! The checkpoint table is lost: the sweep continues from what it still knows, and reports the loss.
 
 use super::{hour, received, sorted, sweep, world_at};
 use crate::support::blobs::{NINE, blob_in, container};
@@ -36,7 +36,7 @@ async fn a_table_lost_while_the_sweep_is_behind_loses_nothing() {
         assert_ne!(swept.outcome(), SweepOutcome::Done);
         assert!(swept.first_failure.unwrap().contains("lost its rows: going on from 2026-11-22T08Z"));
         assert_eq!(world.watermark(), hour(3));
-        assert_eq!(sweep(&sweeper).await.first_failure, None, "told once");
+        assert_eq!(sweep(&sweeper).await.first_failure, None, "reported once");
     }
 }
 
@@ -65,7 +65,7 @@ async fn closed_hours_are_not_sent_again_after_the_table_is_lost() {
         world.set_clock(hour(after), 45);
         sweep(&another).await;
     }
-    // The open hour and the one before come again, for nothing is known of them.
+    // The open hour and the one before are sent again, because their rows are lost.
     let again = [own_records(13, 2), own_records(14, 2)].concat();
     let arrived = received(&world);
     assert_eq!(arrived.len(), all.len() + again.len());
@@ -93,7 +93,7 @@ async fn the_watermark_of_an_earlier_version_is_continued() {
     let progress = Progress { offset: hour(-3).number(), ..Progress::default() };
     let row = Checkpoint { progress, ..Checkpoint::new("all before".to_owned()) };
     world.table.swap(&key, &row, None).await.unwrap();
-    // Committed before the app was installed: no row tells.
+    // Committed before the app was installed.
     world.commit(&blob_in(1, hour(-20), 1), &own_records(9, 1));
     world.commit(&blob_in(1, hour(-3), 1), &records(2));
     world.set_clock(NINE, 30);

@@ -35,7 +35,7 @@ async fn unreachable_storage_is_reported_and_moves_no_watermark() {
     assert!(swept.scanned_nothing(), "{swept}");
     assert!(swept.to_string().contains("injected"), "{swept}");
     assert_eq!((swept.outcome(), world.watermark()), (SweepOutcome::Failed, hour(-1)));
-    assert_eq!(world.blobs.take_lists(), 1 + 5, "the walk, and five hours of the flow log that is known");
+    assert_eq!(world.blobs.take_lists(), 1 + 5, "the root, and five hours of the known flow log");
 
     world.faults.clear();
     let broken = blob_in(2, NINE, 1).name().split("/y=").next().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Names and rows are compared page by page, and what is behind waits in a bounded queue.
+//! Names and rows are compared page by page, and stale blobs wait in a bounded queue.
 
 use super::sweep;
 use crate::support::blobs::{NINE, blob_in, container};
@@ -46,7 +46,7 @@ async fn an_hour_of_twenty_thousand_blobs_is_compared_page_by_page() {
     }
     let (swept, steps) = sweep_steps(&world, SweeperOptions::default()).await;
     assert_eq!((swept.listed, swept.behind), (20_500, 0), "{swept}");
-    // The rows of a page are asked for after its names, and before the next page's names.
+    // The rows of a page are read after its names, and before the names of the next page.
     let page = |count| [Step::Names(count), Step::Rows(count)];
     let expected: Vec<_> = [1_000; 20].into_iter().chain([500]).flat_map(page).collect();
     assert_eq!(steps, expected);
@@ -72,11 +72,11 @@ async fn listing_waits_while_many_blobs_wait_to_be_forwarded() {
         }
         most = most.max(waiting);
     }
-    // A thousand, and eight pages that were under way when they were reached.
+    // The limit of a thousand, eight pages in progress when it is reached, and the blobs being forwarded.
     assert!(most <= 1_000 + 8 * 100 + 32, "{most} waited at once");
 }
 
-/// A network interface's address as a name may spell it.
+/// The address of a NIC in one of the spellings that names have.
 fn spelled(nic: u32, how: u8) -> String {
     match how {
         0 => format!("6045BD{nic:06X}"),
@@ -119,7 +119,7 @@ proptest! {
                     _ => put(&blob, Some(old)).await,
                 }
             }
-            // Rows of blobs that are deleted lie between.
+            // Rows of deleted blobs between them.
             for nic in &strangers {
                 let name = format!("{folder}macAddress={}/PT1H.json", spelled(nic + 1_000, 0));
                 put(&container().blob(&name).unwrap(), None).await;

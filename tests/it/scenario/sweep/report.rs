@@ -1,4 +1,4 @@
-//! What a sweep says of itself: its line, its outcome and its metrics.
+//! The report of a sweep: its log line, its outcome and its metrics.
 
 use super::{fail_sends, hour, sweep};
 use crate::support::blobs::{NINE, blob_in};
@@ -84,7 +84,7 @@ async fn a_sweep_reports_whether_some_or_all_of_it_failed() {
 async fn two_hours_without_any_blob_are_reported() {
     let world = World::default();
     let sweeper = world.sweeper_named("a");
-    // Before the first blob of all, nobody misses any.
+    // Before the first blob, none is missing.
     world.commit(&blob_in(1, hour(-9), 1), &own_records(9, 1));
     world.set_clock(NINE, 30);
     assert!(!sweep(&sweeper).await.needs_attention());

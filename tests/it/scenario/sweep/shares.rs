@@ -54,7 +54,7 @@ async fn a_blob_with_work_left_over_waits_for_the_other_blobs() {
     assert_eq!((swept.caught_up, swept.left_over), (9, 0), "{swept}");
     let order = world.received();
     assert_eq!(order[0], large[0], "the oldest hour comes first");
-    assert_eq!(order.last(), large.last(), "the others did not wait for its end");
+    assert_eq!(order.last(), large.last(), "the other blobs did not wait for its end");
     assert_eq!(sorted(order), sorted([large, small].concat()));
 }
 
@@ -68,7 +68,7 @@ async fn a_sweep_without_time_starts_nothing() {
     let swept = sweep(&hurried).await;
     assert_eq!((swept.scanned, swept.left_over, swept.records), (0, 6, 0), "{swept}");
     assert!(!swept.scanned_nothing(), "nothing failed");
-    assert_eq!(world.watermark(), hour(-1), "hours that nobody looked at are not passed");
+    assert_eq!(world.watermark(), hour(-1), "the watermark does not pass hours without a scan");
     assert_eq!(sweep(&sweeper).await.records, 2);
     assert_eq!(world.watermark(), hour(3));
 }

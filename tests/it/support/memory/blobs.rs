@@ -18,7 +18,7 @@ pub struct MemoryBlobs {
     bytes_read: Arc<AtomicU64>,
     lists: Arc<Mutex<u64>>,
     versions: Arc<Mutex<u64>>,
-    /// The storage service's time.
+    /// The time of the storage service.
     pub now: Arc<AtomicU64>,
 }
 
@@ -64,7 +64,7 @@ impl MemoryBlobs {
         self.blobs.lock().unwrap().remove(&place(blob));
     }
 
-    /// The ranges asked for since the last call.
+    /// The ranges requested since the last call of this.
     pub fn take_reads(&self) -> Vec<Range<u64>> {
         std::mem::take(&mut self.reads.lock().unwrap())
     }
@@ -74,7 +74,7 @@ impl MemoryBlobs {
         self.bytes_read.load(Ordering::Relaxed)
     }
 
-    /// How many pages were listed since the last call.
+    /// How many pages were listed since the last call of this.
     pub fn take_lists(&self) -> u64 {
         std::mem::take(&mut self.lists.lock().unwrap())
     }

@@ -8,18 +8,18 @@
 
 /// The longest frame that we accept, bytes; announced to the service as `max-frame-size`. It sends performatives
 /// and answers of `$cbs`, a few hundred bytes each.
-pub(in crate::azure) const MAX_FRAME_BYTES: u32 = 16 << 10;
+pub(crate) const MAX_FRAME_BYTES: u32 = 16 << 10;
 /// A frame's header without its extension, bytes.
 const FRAME_HEADER: usize = 8;
 /// How deep values may be nested. Performatives of the service need about ten levels.
-pub(in crate::azure) const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH: usize = 32;
 /// The beginning of a protocol header. Read as a frame's length it would be far above the limit.
 const PROTOCOL: &[u8] = b"AMQP";
 const PROTOCOL_HEADER: usize = 8;
 
 /// Why a frame ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::azure) enum FrameError {
+pub(crate) enum FrameError {
     #[error("the peer sent a frame of {0} bytes: {FRAME_HEADER} to {MAX_FRAME_BYTES} are allowed")]
     Length(u32),
     #[error("the peer sent a frame whose header is malformed")]
@@ -32,7 +32,7 @@ pub(in crate::azure) enum FrameError {
 
 /// The bytes of one connection between the peer and the library.
 #[derive(Debug, Default)]
-pub(in crate::azure) struct FrameCheck {
+pub(crate) struct FrameCheck {
     buffer: Vec<u8>,
     /// How many bytes of `buffer` are checked and may be passed on.
     checked: usize,
@@ -45,7 +45,7 @@ impl FrameCheck {
     ///
     /// # Errors
     /// When they begin or complete a frame that must not be passed on.
-    pub(in crate::azure) fn push(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
         self.buffer.drain(..self.passed);
         self.checked -= self.passed;
         self.passed = 0;
@@ -57,7 +57,7 @@ impl FrameCheck {
     }
 
     /// The next checked bytes, at most `max`. Returns each byte once.
-    pub(in crate::azure) fn take(&mut self, max: usize) -> &[u8] {
+    pub(crate) fn take(&mut self, max: usize) -> &[u8] {
         let start = self.passed;
         self.passed = self.checked.min(start.saturating_add(max));
         &self.buffer[start..self.passed]

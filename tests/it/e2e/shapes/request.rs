@@ -1,10 +1,10 @@
-//! A request to storage, as far as an answer depends on it.
+//! A request to storage.
 
 use axum::http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
 
-/// What a request asks for.
+/// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Read,
@@ -18,8 +18,8 @@ pub(super) enum Kind {
     Token,
 }
 
-/// A request, as far as an answer depends on it.
-pub(super) struct Asked {
+/// The parts of a request that an answer depends on.
+pub(super) struct StorageRequest {
     pub(super) kind: Kind,
     pub(super) method: Method,
     /// The path, decoded, without the account.
@@ -30,11 +30,11 @@ pub(super) struct Asked {
 }
 
 const ACCOUNT: &str = "/devstoreaccount1/";
-/// The paths of the host's account: of its blobs, and of its tables.
+/// The paths of the blobs and the tables of the host's account.
 pub(super) const HOST: &str = "/hoststore";
 pub(super) const HOST_TABLE: &str = "/hosttable";
 
-impl Asked {
+impl StorageRequest {
     pub(super) fn new(method: Method, uri: &Uri, headers: HeaderMap) -> Self {
         let decoded = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
         let query: HashMap<_, _> =
@@ -59,10 +59,10 @@ impl Asked {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The range that is asked for; of all of it when none is.
+    /// The requested range of `length` bytes; all of them when the request names none.
     pub(super) fn range(&self, length: u64) -> (u64, u64) {
-        let asked = self.header("x-ms-range").or_else(|| self.header("range"));
-        let bounds = asked.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let incoming = self.header("x-ms-range").or_else(|| self.header("range"));
+        let bounds = incoming.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
         let (start, last) = bounds.unwrap_or(("0", ""));
         (start.parse().unwrap(), last.parse().map_or(length, |last: u64| length.min(last + 1)))
     }
