@@ -212,6 +212,11 @@ class FirstPage(unittest.TestCase):
     def test_it_is_short(self):
         self.assertLessEqual(len(self.TEXT.splitlines()), 120)
 
+    def test_the_guarantee_is_that_of_the_code(self):
+        (code,) = re.findall(r"^//! # The guarantee\n(.*?)\n//!\n", (ROOT / "src/lib.rs").read_text(), flags=re.M | re.S)
+        (quoted,) = re.findall(r"((?:^> .*\n)+)", self.TEXT, flags=re.M)
+        self.assertEqual(re.sub(r"^> ", "", quoted, flags=re.M).split(), re.sub(r"^//! ", "", code, flags=re.M).split())
+
     def test_every_line_of_the_demo_is_one_that_the_demo_writes(self):
         written = "".join(path.read_text() for path in [ROOT / "rig/demo.mjs", *(ROOT / "rig/demo").glob("*.mjs")])
         (output,) = re.findall(r"^```text\n(.*?)^```", self.TEXT, flags=re.M | re.S)
