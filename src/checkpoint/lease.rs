@@ -76,7 +76,7 @@ pub struct RunEnd {
     pub owner: String,
     /// How far the hub accepted.
     pub progress: Progress,
-    /// Whether nothing is in flight any more.
+    /// Whether nothing is in flight any more: see [`RunOutcome`](super::RunOutcome).
     pub finished: bool,
 }
 

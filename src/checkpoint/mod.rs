@@ -9,7 +9,7 @@ mod in_flight;
 pub mod lease;
 mod progress;
 
-pub use in_flight::{Bounds, InFlightRange};
+pub use in_flight::{Bounds, InFlightRange, RunOutcome};
 pub use progress::{Broken, GRACE, Progress};
 
 use std::time::Duration;

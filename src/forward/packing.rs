@@ -42,23 +42,19 @@ impl<P: Ports> Forwarder<P> {
         let limits = attempt.within(Awaited::Hub, limits).await?;
         let limits = limits.map_err(|cause| ForwardError::send(blob, opened.row.progress.offset, cause))?;
         let largest = message::max_body(limits, None);
-        let bounds = match stored {
-            Some(stored) if stored.layout == PACKING_VERSION && stored.max_body <= largest => stored,
-            other => {
-                if let Some(stored) = other {
-                    tracing::warn!(
-                        %blob,
-                        "messages that an earlier run may have sent can't be repeated: their bodies have up to {} bytes and \
-                         packing rules {}; the hub now accepts {largest} bytes and this build has packing rules \
-                         {PACKING_VERSION}. Their records may arrive twice, under other message ids",
-                        stored.max_body,
-                        stored.layout
-                    );
-                }
-                let most = self.options.max_message_bytes.map(NonZeroUsize::get);
-                Bounds { max_body: message::max_body(limits, most), by_nic, layout: PACKING_VERSION }
-            }
-        };
+        let most = self.options.max_message_bytes.map(NonZeroUsize::get);
+        let own = Bounds { max_body: message::max_body(limits, most), by_nic, layout: PACKING_VERSION };
+        let bounds = Bounds::for_run(stored, own, largest);
+        if let Some(stored) = stored.filter(|stored| *stored != bounds) {
+            tracing::warn!(
+                %blob,
+                "messages that an earlier run may have sent can't be repeated: their bodies have up to {} bytes and \
+                 packing rules {}; the hub now accepts {largest} bytes and this build has packing rules \
+                 {PACKING_VERSION}. Their records may arrive twice, under other message ids",
+                stored.max_body,
+                stored.layout
+            );
+        }
         opened.row.in_flight = in_flight.map(|in_flight| InFlightRange { bounds: Some(bounds), ..in_flight });
         Ok(Packing { limits, bounds, origin })
     }

@@ -12,7 +12,7 @@ use super::read_on::Next;
 use super::reader::Input;
 use super::run::{Run, RunPlan, RunResult};
 use super::stop::{Break, StopReason};
-use crate::checkpoint::Broken;
+use crate::checkpoint::{Broken, RunOutcome};
 use crate::flow_log::cut::Cutter;
 use crate::flow_log::rope::Rope;
 use crate::message::batch::{Packed, Packer};
@@ -189,11 +189,14 @@ impl<P: Ports> Forwarder<P> {
         let mut progress = run.progress();
         progress.length = run.length;
         progress.etag = None;
-        // A run that stopped early has nothing in flight, unless it sent a part of a record, or repeats what
-        // an earlier run had in flight and has not reached its end.
-        let stopped_early = matches!(stopped, Ok(StopReason::OutOfTime | StopReason::NewVersion));
-        let finished =
-            stopped.is_ok() && !(stopped_early && (run.repeats || run.outbound.is_within_record()));
+        let outcome = match &stopped {
+            Ok(StopReason::OutOfTime | StopReason::NewVersion) => RunOutcome::StoppedEarly {
+                repeats: run.repeats,
+                within_record: run.outbound.is_within_record(),
+            },
+            Ok(_) => RunOutcome::Complete,
+            Err(_) => RunOutcome::Failed,
+        };
         match &stopped {
             Ok(StopReason::EndOfBlob) => {
                 progress.etag = Some(run.etag);
@@ -208,6 +211,6 @@ impl<P: Ports> Forwarder<P> {
             }
             _ => {}
         }
-        RunResult { progress, finished, result: stopped.map(drop) }
+        RunResult { progress, finished: outcome.clears_in_flight(), result: stopped.map(drop) }
     }
 }

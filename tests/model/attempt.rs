@@ -12,6 +12,9 @@ use flowlog_forwarder::forward::plan::{self, Continuity};
 use flowlog_forwarder::message::batch::PACKING_VERSION;
 use std::sync::Arc;
 
+/// The hub of the model accepts bodies of any setting, bytes.
+const HUB_MAX_BODY: u64 = u64::MAX;
+
 impl State {
     /// An event about the newest version reaches the worker. The first load and the first read are one step
     /// with it: whatever happens in between could happen before, or the claim finds the row changed.
@@ -85,13 +88,11 @@ impl State {
         if row.progress.offset == 0 && row.progress.fingerprint.is_none() {
             row.progress.fingerprint = plan::first_fingerprint(&covered(&row, version), version.length());
         }
-        // An earlier run's bounds stay those of what it may have sent.
         let in_flight = row.in_flight;
         let stored = in_flight.and_then(|in_flight| in_flight.bounds);
-        let max_body = stored.map_or(self.workers[me].max_body, |bounds| bounds.max_body);
-        row.in_flight =
-            in_flight.map(|in_flight| InFlightRange { bounds: Some(bounds(max_body)), ..in_flight });
-        let opened = Opened { number, version, row: row.into(), max_body };
+        let bounds = Bounds::for_run(stored, bounds(self.workers[me].max_body), HUB_MAX_BODY);
+        row.in_flight = in_flight.map(|in_flight| InFlightRange { bounds: Some(bounds), ..in_flight });
+        let opened = Opened { number, version, row: row.into(), max_body: bounds.max_body };
         self.workers[me].phase = Phase::Claim(seen, Arc::new(opened));
     }
 

@@ -7,7 +7,7 @@ use super::state::State;
 use super::table::{Answer, Updated};
 use super::worker::{Ending, Phase, Run, Stop, Worker, Write};
 use flowlog_forwarder::checkpoint::lease::RunEnd;
-use flowlog_forwarder::checkpoint::{Checkpoint, Progress};
+use flowlog_forwarder::checkpoint::{Checkpoint, Progress, RunOutcome};
 
 impl Run {
     /// What the row is to say.
@@ -130,13 +130,18 @@ impl State {
         let mut progress = run.progress();
         progress.length = run.opened.version.length();
         progress.etag = (reached == Ok(Stop::Edge(Edge::Version))).then(|| etag(run.opened.number));
-        let cut_short = matches!(reached, Ok(Stop::OutOfTime | Stop::NewVersion));
-        let failed = matches!(reached, Ok(Stop::Failed) | Err(()));
-        let finished = !(failed || cut_short && run.repeats);
+        let outcome = match reached {
+            Ok(Stop::OutOfTime | Stop::NewVersion) => {
+                RunOutcome::StoppedEarly { repeats: run.repeats, within_record: false }
+            }
+            Ok(Stop::Edge(_)) => RunOutcome::Complete,
+            Ok(Stop::Failed) | Err(()) => RunOutcome::Failed,
+        };
+        let finished = outcome.clears_in_flight();
         run.in_flight.into_iter().for_each(|message| self.hub.set_adrift(message));
         let how = match reached {
             Ok(Stop::OutOfTime) => Ending::OutOfTime,
-            _ if failed => Ending::Failed,
+            _ if outcome == RunOutcome::Failed => Ending::Failed,
             _ => Ending::Well,
         };
         self.give_back(me, run.seen, |owner| RunEnd { owner, progress, finished }, how);
