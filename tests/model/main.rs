@@ -1,67 +1,67 @@
-//! A model of claim, send, save and release: every order in which two or three workers, a growing blob and
-//! what goes wrong can meet, as far as the bounds of each test reach.
+//! A state model of claim, send, save and release. It searches every interleaving of two or three workers, a
+//! growing blob and faults, within the limits of each test.
 //!
-//! The rules are the crate's own functions: [`flowlog_forwarder::checkpoint`] with its `lease`, `plan` and
-//! `batch::Packer`. The model adds what calls them, in the order of `forward` and `leases`: which call comes
-//! next, what an answer means that got lost, and what a worker forgets when it dies.
+//! All rules are the crate's own functions: [`flowlog_forwarder::checkpoint`], `forward::plan` and
+//! `message::batch::Packer`. The model adds their callers, in the order of `forward`: which call comes next, what
+//! a lost answer means, and what a worker forgets when it dies.
 //!
-//! `make test` searches as far as a minute reaches; `make model`, which sets `FLOWLOG_MODEL_DEEP`, further.
+//! `make test` searches for about a minute. `make model` sets `FLOWLOG_MODEL_DEEP` and searches deeper.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, unreachable_pub, reason = "tests")]
 
+mod actions;
 mod attempt;
 mod blob;
 mod faults;
 mod hub;
-mod moves;
-mod promises;
+mod properties;
 mod row;
 mod sending;
 mod state;
 mod table;
 mod worker;
 
+use actions::Setup;
 use blob::{Version, body_of};
-use faults::{Fault, Left};
+use faults::{Fault, FaultBudget};
 use hub::Hub;
-use moves::Setup;
-use promises::Forwarding;
+use properties::ForwardingModel;
 use state::State;
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use worker::Worker;
 
-/// The time after which every claim has expired, milliseconds.
+/// After this time every claim has expired, milliseconds.
 const EXPIRY: u64 = 61_000;
 
-/// How far a search goes.
-struct Reach {
-    /// How many faults there are in all.
+/// The limits of a search.
+struct SearchLimits {
+    /// The total number of faults.
     faults: u8,
-    /// How often the blob grows.
+    /// The number of commits.
     commits: u8,
 }
 
-/// Who meets, and what may go wrong.
+/// The workers of a search, and the faults that may occur.
 struct Scenario<'s> {
     name: &'s str,
     workers: usize,
     /// How far the clock of the second worker is ahead, milliseconds.
     ahead: u64,
-    /// How often each fault may happen.
+    /// How often each fault may occur.
     kinds: &'s [(Fault, u8)],
 }
 
 impl Scenario<'_> {
-    /// Searches as far as `quick` reaches, or as far as `deep` does when that is asked for.
+    /// Searches within `quick`, or within `deep` if `FLOWLOG_MODEL_DEEP` is set.
     #[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the program")]
-    fn search(&self, quick: Reach, deep: Reach) {
-        let Reach { faults, commits } =
+    fn search(&self, quick: SearchLimits, deep: SearchLimits) {
+        let SearchLimits { faults, commits } =
             if std::env::var_os("FLOWLOG_MODEL_DEEP").is_some() { deep } else { quick };
         let kinds = [self.kinds, &[(Fault::Commit, commits)]].concat();
-        search(self.name, &self.model(Left::new(faults, &kinds)));
+        search(self.name, &self.model(FaultBudget::new(faults, &kinds)));
     }
 
-    /// An empty table, idle workers, a blob of three records, and messages of two or of three.
-    fn model(&self, left: Left) -> Forwarding {
+    /// No row, idle workers, a blob of three records, and messages of two or three records.
+    fn model(&self, faults_left: FaultBudget) -> ForwardingModel {
         let settings = [body_of(2), body_of(3)];
         let worker = |index: usize| {
             let ahead = if index == 1 { self.ahead } else { 0 };
@@ -71,17 +71,17 @@ impl Scenario<'_> {
             now: 1_000_000,
             versions: vec![Version { content: 0, records: 3 }],
             row: None,
-            has_fallen: false,
+            moved_back: false,
             hub: Hub::default(),
             workers: (0..self.workers).map(worker).collect(),
-            left,
+            faults_left,
         };
-        Forwarding { first: state, setup: Setup { grows_by: 2, passes: EXPIRY, settings } }
+        ForwardingModel { first: state, setup: Setup { grows_by: 2, expiry: EXPIRY, settings } }
     }
 }
 
-/// Searches everything that can happen, and shows the shortest way to what must not.
-fn search(name: &str, model: &Forwarding) {
+/// Searches all states and prints the shortest path to each violation.
+fn search(name: &str, model: &ForwardingModel) {
     let found = model.clone().checker().finish_when(HasDiscoveries::AnyFailures).spawn_dfs().join();
     eprintln!("{name}: {} states, at most {} steps", found.unique_state_count(), found.max_depth());
     if failures(&found).is_empty() {
@@ -94,15 +94,15 @@ fn search(name: &str, model: &Forwarding) {
     {
         let last = path.last_state().clone();
         let steps: Vec<_> = path.into_actions().iter().map(|step| format!("  {step:?}")).collect();
-        eprintln!("not so: {property}\n{}\n{last:#?}", steps.join("\n"));
+        eprintln!("violated: {property}\n{}\n{last:#?}", steps.join("\n"));
     }
     panic!("{name}: {failures:?}");
 }
 
-/// The properties that don't hold.
-fn failures(found: &impl Checker<Forwarding>) -> Vec<&'static str> {
+/// The names of the violated properties.
+fn failures(found: &impl Checker<ForwardingModel>) -> Vec<&'static str> {
     let (properties, discoveries) = (found.model().properties(), found.discoveries());
-    let fails = |property: &Property<Forwarding>| {
+    let fails = |property: &Property<ForwardingModel>| {
         property.expectation.discovery_is_failure() == discoveries.contains_key(property.name)
     };
     properties.iter().filter(|property| fails(property)).map(|property| property.name).collect()
@@ -115,53 +115,53 @@ fn one_fault_of_any_kind() {
         (Fault::Crash, 1),
         (Fault::Setting, 1),
         (Fault::Call, 2),
-        (Fault::CutOff, 1),
+        (Fault::ReleaseTimeout, 1),
         (Fault::Send, 1),
-        (Fault::Time, 1),
+        (Fault::OutOfTime, 1),
         (Fault::Expiry, 1),
     ];
     let scenario = Scenario { name: "any fault", workers: 2, ahead: 0, kinds: &kinds };
-    scenario.search(Reach { faults: 1, commits: 1 }, Reach { faults: 2, commits: 1 });
+    scenario.search(SearchLimits { faults: 1, commits: 1 }, SearchLimits { faults: 2, commits: 1 });
 }
 
 #[test]
 fn calls_fail_while_claims_expire() {
     let kinds = [(Fault::Call, 2), (Fault::Expiry, 1)];
     let scenario = Scenario { name: "calls and expiry", workers: 2, ahead: 0, kinds: &kinds };
-    scenario.search(Reach { faults: 2, commits: 1 }, Reach { faults: 3, commits: 1 });
+    scenario.search(SearchLimits { faults: 2, commits: 1 }, SearchLimits { faults: 3, commits: 1 });
 }
 
 #[test]
 fn workers_die_and_settings_change() {
     let kinds = [(Fault::Crash, 2), (Fault::Setting, 1), (Fault::Send, 1), (Fault::Expiry, 1)];
     let scenario = Scenario { name: "crashes and settings", workers: 2, ahead: 0, kinds: &kinds };
-    scenario.search(Reach { faults: 2, commits: 0 }, Reach { faults: 3, commits: 1 });
+    scenario.search(SearchLimits { faults: 2, commits: 0 }, SearchLimits { faults: 3, commits: 1 });
 }
 
 #[test]
 fn the_blob_is_rewritten_twice() {
     let kinds = [(Fault::Rewrite, 2), (Fault::Crash, 1), (Fault::Expiry, 1)];
     let scenario = Scenario { name: "rewrites", workers: 2, ahead: 0, kinds: &kinds };
-    scenario.search(Reach { faults: 2, commits: 0 }, Reach { faults: 3, commits: 1 });
+    scenario.search(SearchLimits { faults: 2, commits: 0 }, SearchLimits { faults: 3, commits: 1 });
 }
 
 #[test]
 fn attempts_run_out_of_time() {
-    let kinds = [(Fault::CutOff, 1), (Fault::Call, 1), (Fault::Time, 2)];
+    let kinds = [(Fault::ReleaseTimeout, 1), (Fault::Call, 1), (Fault::OutOfTime, 2)];
     let scenario = Scenario { name: "out of time", workers: 2, ahead: 0, kinds: &kinds };
-    scenario.search(Reach { faults: 2, commits: 1 }, Reach { faults: 3, commits: 1 });
+    scenario.search(SearchLimits { faults: 2, commits: 1 }, SearchLimits { faults: 3, commits: 1 });
 }
 
 #[test]
-fn clocks_are_apart() {
-    let kinds = [(Fault::Crash, 1), (Fault::Call, 1), (Fault::Send, 1), (Fault::Time, 1)];
-    let scenario = Scenario { name: "clocks apart", workers: 2, ahead: EXPIRY, kinds: &kinds };
-    scenario.search(Reach { faults: 1, commits: 0 }, Reach { faults: 1, commits: 1 });
+fn clocks_differ() {
+    let kinds = [(Fault::Crash, 1), (Fault::Call, 1), (Fault::Send, 1), (Fault::OutOfTime, 1)];
+    let scenario = Scenario { name: "clocks differ", workers: 2, ahead: EXPIRY, kinds: &kinds };
+    scenario.search(SearchLimits { faults: 1, commits: 0 }, SearchLimits { faults: 1, commits: 1 });
 }
 
 #[test]
-fn three_workers_meet() {
+fn three_workers_compete() {
     let kinds = [(Fault::Crash, 1), (Fault::Call, 1), (Fault::Expiry, 1)];
     let scenario = Scenario { name: "three workers", workers: 3, ahead: 0, kinds: &kinds };
-    scenario.search(Reach { faults: 1, commits: 0 }, Reach { faults: 1, commits: 1 });
+    scenario.search(SearchLimits { faults: 1, commits: 0 }, SearchLimits { faults: 1, commits: 1 });
 }

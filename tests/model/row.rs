@@ -1,4 +1,4 @@
-//! Rows of the crate as parts of a state: shared, and with a hash.
+//! Rows of the crate as parts of a state: shared and hashable.
 
 use flowlog_forwarder::checkpoint::lease::RunEnd;
 use flowlog_forwarder::checkpoint::{BlobVersion, Bounds, Checkpoint, Claim, InFlightRange, Progress};
@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A row as a worker saw it, or as it is stored.
+/// A row as it is stored, or as a worker loaded it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row(Arc<Checkpoint>);
 
@@ -24,19 +24,19 @@ impl Deref for Row {
     }
 }
 
-/// The end of a run.
+/// The end of a run, shared and hashable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End(pub Arc<RunEnd>);
+pub struct SharedRunEnd(pub Arc<RunEnd>);
 
-/// The row as a worker last saw it. Versions are compared for equality with the stored one alone, and the
-/// store never uses one twice, so it is enough to know whether this one still is the stored one.
+/// A row as a worker last loaded or wrote it. A swap only compares row versions for equality, and the store
+/// never uses a version twice, so the model keeps whether it is current instead of a version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Seen {
+pub struct LoadedRow {
     pub row: Row,
     pub is_current: bool,
 }
 
-// The fields are named one by one: a new one must not be left out of what tells two states apart.
+// Fields are named one by one, so that a new one is not left out of the hash.
 impl Hash for Row {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Checkpoint { blob, progress, in_flight, claim, wanted } = &*self.0;
@@ -48,7 +48,7 @@ impl Hash for Row {
     }
 }
 
-impl Hash for End {
+impl Hash for SharedRunEnd {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let RunEnd { owner, progress, finished } = &*self.0;
         (owner, finished).hash(state);

@@ -1,9 +1,9 @@
 //! One state of the model: the blob, the row, the hub and the workers.
 
 use super::blob::Version;
-use super::faults::Left;
+use super::faults::FaultBudget;
 use super::hub::Hub;
-use super::row::{Row, Seen};
+use super::row::{LoadedRow, Row};
 use super::worker::Worker;
 use flowlog_forwarder::checkpoint::Checkpoint;
 
@@ -11,15 +11,15 @@ use flowlog_forwarder::checkpoint::Checkpoint;
 pub struct State {
     /// Milliseconds since the Unix epoch.
     pub now: u64,
-    /// The blob's versions, the newest last.
+    /// All versions of the blob, the newest last.
     pub versions: Vec<Version>,
     pub row: Option<Row>,
-    /// Whether an offset has ever fallen within its generation, or the generation.
-    pub has_fallen: bool,
+    /// Whether a write has moved the generation, or the offset within it, back.
+    pub moved_back: bool,
     pub hub: Hub,
     pub workers: Vec<Worker>,
-    /// What may still happen.
-    pub left: Left,
+    /// The faults that may still occur.
+    pub faults_left: FaultBudget,
 }
 
 impl State {
@@ -27,33 +27,33 @@ impl State {
         self.versions[self.versions.len() - 1]
     }
 
-    /// The time by the clock of worker number `worker`.
+    /// The time on the clock of worker number `worker`.
     pub fn clock(&self, worker: usize) -> u64 {
         self.now + self.workers[worker].ahead
     }
 
     /// The row as stored, or a new one.
-    pub fn load(&self) -> Seen {
+    pub fn load(&self) -> LoadedRow {
         let row = self.row.clone().unwrap_or_else(|| Checkpoint::default().into());
-        Seen { row, is_current: true }
+        LoadedRow { row, is_current: true }
     }
 
-    /// Stores `row`, after which every other view of it is out of date.
-    pub fn store(&mut self, row: Checkpoint) -> Seen {
+    /// Stores `row` and marks every other copy of it as stale.
+    pub fn store(&mut self, row: Checkpoint) -> LoadedRow {
         let reached = |row: &Checkpoint| (row.progress.generation, row.progress.offset);
-        self.has_fallen |= self.row.as_ref().is_some_and(|before| reached(&row) < reached(before));
-        self.workers.iter_mut().for_each(Worker::outdate);
+        self.moved_back |= self.row.as_ref().is_some_and(|before| reached(&row) < reached(before));
+        self.workers.iter_mut().for_each(Worker::mark_stale);
         self.row = Some(row.into());
         self.load()
     }
 
-    /// Notes that what the run of the claim `owner` sent may be sent again.
-    pub fn excuse(&mut self, owner: &str) {
-        self.hub.excuse(owner);
-        self.workers.iter_mut().for_each(|worker| worker.excuse(owner));
+    /// Allows repeats of the messages that were sent under the claim of `owner`.
+    pub fn allow_repeats(&mut self, owner: &str) {
+        self.hub.allow_repeats(owner);
+        self.workers.iter_mut().for_each(|worker| worker.allow_repeats(owner));
     }
 
-    /// Whether no worker is at work.
+    /// Whether all workers are idle.
     pub fn is_quiet(&self) -> bool {
         self.workers.iter().all(Worker::is_idle)
     }

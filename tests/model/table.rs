@@ -1,81 +1,81 @@
-//! Calls to the table: what they do, and what the worker hears of it.
+//! Calls to the table: what they write, and what the worker learns.
 
 use super::faults::Fault;
-use super::row::Seen;
+use super::row::LoadedRow;
 use super::state::State;
 use flowlog_forwarder::checkpoint::Checkpoint;
 use flowlog_forwarder::checkpoint::lease::{self, Conflict};
 
-/// How a call goes.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Answer {
-    /// Done, and answered.
+pub enum CallOutcome {
+    /// Written and answered.
     Good,
-    /// The same, but the read that follows it fails.
-    Unread,
-    /// Not done.
+    /// As before, but the next read fails.
+    ReadFailed,
+    /// Not written; the worker sees the failure.
     Failed,
-    /// Done, but the worker sees a failure.
+    /// Written, but the worker sees a failure.
     Lost,
-    /// Done, but not answered: the client sends the same call again, which is refused then.
-    Twice,
-    /// Not done when the attempt's time is over: the worker never comes to hear anything.
-    CutOff,
-    /// Done when the attempt's time is over, as before.
-    DoneAndCutOff,
+    /// Written, but the answer is lost; the client retries the call, which finds the row changed.
+    Retried,
+    /// Not written, and cancelled at the end of the attempt.
+    Timeout,
+    /// Written, and cancelled at the end of the attempt.
+    DoneThenTimeout,
 }
 
-impl Answer {
-    /// Which fault it takes to happen.
+impl CallOutcome {
+    /// The fault that it takes.
     pub fn fault(self) -> Option<Fault> {
         match self {
             Self::Good => None,
-            Self::CutOff | Self::DoneAndCutOff => Some(Fault::CutOff),
-            Self::Unread | Self::Failed | Self::Lost | Self::Twice => Some(Fault::Call),
+            Self::Timeout | Self::DoneThenTimeout => Some(Fault::ReleaseTimeout),
+            Self::ReadFailed | Self::Failed | Self::Lost | Self::Retried => Some(Fault::Call),
         }
     }
 }
 
-/// What came of a change of the row by the owner of its claim.
+/// The result of a change to the row by the owner of its claim.
 pub enum Updated {
-    /// Done: the row before, and as it is now.
-    Written { before: Seen, after: Seen },
-    /// Another run has taken over.
+    /// Written: the row before and after.
+    Written { before: LoadedRow, after: LoadedRow },
+    /// Another run has the claim.
     ClaimLost,
-    /// The call failed, for all the worker knows.
+    /// The worker saw a failure; the row may have been written.
     Failed,
-    /// Under way: the call will be made again.
+    /// The client will retry the call.
     Pending,
 }
 
 impl State {
-    /// Writes `change` of the row `seen`, on top of what others noted in it, as long as the claim is that of
-    /// `seen`. One step, for a refused write followed by a load sees what a later write and load would see.
+    /// Applies `change` to the row on top of other workers' changes, as long as the claim is that of `loaded`. One
+    /// step: a rejected write and the load after it see the same as a later write and load.
     pub fn update(
         &mut self,
-        mut seen: Seen,
-        answer: Answer,
+        mut loaded: LoadedRow,
+        outcome: CallOutcome,
         change: impl Fn(&Checkpoint) -> Checkpoint,
     ) -> Updated {
-        let owner = seen.row.claim.as_ref().map(|claim| claim.owner.clone()).unwrap_or_default();
-        if matches!(answer, Answer::Failed | Answer::CutOff) {
+        let owner = loaded.row.claim.as_ref().map(|claim| claim.owner.clone()).unwrap_or_default();
+        if matches!(outcome, CallOutcome::Failed | CallOutcome::Timeout) {
             return Updated::Failed;
         }
         loop {
-            let row = change(&seen.row);
-            if seen.is_current {
+            let row = change(&loaded.row);
+            if loaded.is_current {
                 let after = self.store(row);
-                return match answer {
-                    Answer::Twice => Updated::Pending,
-                    Answer::Good | Answer::Unread => Updated::Written { before: seen, after },
+                return match outcome {
+                    CallOutcome::Retried => Updated::Pending,
+                    CallOutcome::Good | CallOutcome::ReadFailed => Updated::Written { before: loaded, after },
                     _ => Updated::Failed,
                 };
             }
             let Some(stored) = &self.row else { return Updated::ClaimLost };
             match lease::resolve_conflict(stored, &row, &owner) {
-                Conflict::AlreadyWritten => return Updated::Written { before: seen, after: self.load() },
+                Conflict::AlreadyWritten => return Updated::Written { before: loaded, after: self.load() },
                 Conflict::Lost { .. } => return Updated::ClaimLost,
-                Conflict::Retry => seen = self.load(),
+                Conflict::Retry => loaded = self.load(),
             }
         }
     }

@@ -1,110 +1,110 @@
-//! A worker of the model: what it remembers of the blob, and where its attempt stands.
+//! A worker of the model: its cached row, and the phase of its attempt.
 
-use super::blob::{Edge, Version};
+use super::blob::{ReadEnd, Version};
 use super::hub::Message;
-use super::row::{End, Row, Seen};
+use super::row::{LoadedRow, Row, SharedRunEnd};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Worker {
-    /// Unique to this process.
+    /// Unique per process.
     pub name: Arc<str>,
-    /// How many claims it has written: each gets a name of its own.
+    /// The number of claims it has written; each has its own owner name.
     pub runs: u64,
     /// How far its clock is ahead, milliseconds.
     pub ahead: u64,
-    /// The largest message body by its setting.
+    /// The largest message body by its setting, bytes.
     pub max_body: u64,
-    /// The row as it remembers it between attempts.
-    pub seen: Option<Seen>,
-    /// The end of its last run, while the row may not say it.
-    pub unsaved: Option<End>,
-    /// Which version the event at work is about.
-    pub asked: usize,
+    /// The row that it caches between attempts.
+    pub cached: Option<LoadedRow>,
+    /// The end of its last run, until the row is known to hold it.
+    pub unsaved: Option<SharedRunEnd>,
+    /// The number of the version that the present event is about.
+    pub event_version: usize,
     pub phase: Phase,
 }
 
-/// What a worker does next.
+/// The next step of a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// It waits for an event.
+    /// Wait for an event.
     Idle,
-    /// It releases the claim of an earlier run, as it remembers its end.
-    ReleaseEarlier(Seen),
-    /// It loads the row again, which had changed.
+    /// Release the claim of an earlier run, whose end is cached.
+    ReleaseEarlier(LoadedRow),
+    /// Load the row again, which has changed.
     Reload,
-    /// It claims the blob.
-    Claim(Seen, Arc<Opened>),
-    /// It sends.
+    /// Claim the blob.
+    Claim(LoadedRow, Arc<Opened>),
+    /// Send.
     Run(Run),
-    /// It saves the end of its run and releases the claim.
-    GiveBack { seen: Seen, end: End, how: Ending },
+    /// Save the end of the run and release the claim.
+    Release { loaded: LoadedRow, end: SharedRunEnd, result: RoundResult },
 }
 
-/// How a round ended, beside what the row is to say.
+/// How a round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ending {
-    /// Nothing went wrong.
-    Well,
-    /// The time was over.
+pub enum RoundResult {
+    /// Without an error.
+    Completed,
+    /// Out of time.
     OutOfTime,
     /// With an error.
     Failed,
 }
 
-/// A version of the blob in which there is something new.
+/// A version that the row does not cover, ready to be claimed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Opened {
     pub number: usize,
     pub version: Version,
-    /// The row to claim: as stored, or starting over.
+    /// The row to claim: as stored, or reset after a rewrite.
     pub row: Row,
-    /// The largest body of the run's messages.
+    /// The largest body of the run's messages, bytes.
     pub max_body: u64,
 }
 
 /// A run under a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Run {
-    pub seen: Seen,
+    pub loaded: LoadedRow,
     pub opened: Arc<Opened>,
-    /// What tells its messages from those of other runs: see [`Message::run`].
-    pub label: Option<Arc<str>>,
-    /// Whether an earlier run may have sent some of this.
+    /// The owner that its messages carry: see [`Message::owner`].
+    pub owner: Option<Arc<str>>,
+    /// Whether it repeats a range that an earlier run left in flight.
     pub repeats: bool,
-    /// The messages that are to be sent.
+    /// The messages to send.
     pub planned: Vec<Range<u64>>,
-    /// How many of them were sent.
+    /// The number of messages sent.
     pub sent: usize,
-    /// Where they end.
-    pub edge: Edge,
-    /// Those on their way, in order.
+    /// Where the planned messages end.
+    pub read_end: ReadEnd,
+    /// Sent messages without an acknowledgement, in order.
     pub in_flight: Vec<Message>,
-    /// The end of the unbroken row of those accepted.
-    pub landed: Option<u64>,
-    /// The write that was done without the worker knowing it.
+    /// The end of the acknowledged messages.
+    pub acknowledged: Option<u64>,
+    /// A write whose answer was lost and that the client will retry.
     pub writing: Option<Write>,
-    /// Why nothing more is sent, if that is known already.
-    pub stop: Option<Stop>,
+    /// Why it sends nothing more, once that is decided.
+    pub stop: Option<StopReason>,
 }
 
-/// A write in the middle of a run.
+/// A write in mid-run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Write {
-    /// Of what was accepted: so many messages more of those on their way.
+    /// Saves progress, after this number of further acknowledgements.
     Save { accepted: usize },
-    /// Of the end of a message that is not full, before it is sent.
+    /// Narrows the range in flight to a message that ends early, before it is sent.
     Narrow(Range<u64>),
 }
 
 /// Why a run sends nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stop {
-    /// Everything was sent.
-    Edge(Edge),
-    /// The time is over.
+pub enum StopReason {
+    /// All planned messages were sent.
+    Reached(ReadEnd),
+    /// The time was over.
     OutOfTime,
     /// Another version was committed.
     NewVersion,
@@ -114,15 +114,15 @@ pub enum Stop {
 
 impl Worker {
     pub fn new(name: &str, ahead: u64, max_body: u64) -> Self {
-        let (runs, seen, unsaved, asked, phase) = (0, None, None, 0, Phase::Idle);
-        Self { name: name.into(), runs, ahead, max_body, seen, unsaved, asked, phase }
+        let (runs, cached, unsaved, event_version, phase) = (0, None, None, 0, Phase::Idle);
+        Self { name: name.into(), runs, ahead, max_body, cached, unsaved, event_version, phase }
     }
 
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Idle
     }
 
-    /// The run at work.
+    /// The present run.
     pub fn run(&self) -> Option<&Run> {
         if let Phase::Run(run) = &self.phase { Some(run) } else { None }
     }
@@ -131,25 +131,27 @@ impl Worker {
         if let Phase::Run(run) = &mut self.phase { Some(run) } else { None }
     }
 
-    /// Notes that the stored row has changed.
-    pub fn outdate(&mut self) {
-        let at_work = match &mut self.phase {
+    /// Marks its copies of the row as stale.
+    pub fn mark_stale(&mut self) {
+        let running = match &mut self.phase {
             Phase::Idle | Phase::Reload => None,
-            Phase::ReleaseEarlier(seen) | Phase::Claim(seen, _) | Phase::GiveBack { seen, .. } => Some(seen),
-            Phase::Run(run) => Some(&mut run.seen),
+            Phase::ReleaseEarlier(loaded) | Phase::Claim(loaded, _) | Phase::Release { loaded, .. } => {
+                Some(loaded)
+            }
+            Phase::Run(run) => Some(&mut run.loaded),
         };
-        for seen in self.seen.iter_mut().chain(at_work) {
-            seen.is_current = false;
+        for loaded in self.cached.iter_mut().chain(running) {
+            loaded.is_current = false;
         }
     }
 
-    /// Notes that what `run` sent may be sent again.
-    pub fn excuse(&mut self, excused: &str) {
+    /// Allows repeats of the messages that were sent under the claim of `owner`.
+    pub fn allow_repeats(&mut self, owner: &str) {
         let Some(run) = self.run_mut() else { return };
-        let in_flight = run.in_flight.iter_mut().map(|message| &mut message.run);
-        for label in in_flight.chain([&mut run.label]) {
-            if label.as_deref() == Some(excused) {
-                *label = None;
+        let in_flight = run.in_flight.iter_mut().map(|message| &mut message.owner);
+        for sender in in_flight.chain([&mut run.owner]) {
+            if sender.as_deref() == Some(owner) {
+                *sender = None;
             }
         }
     }
