@@ -5,9 +5,9 @@
 //! `{"records":[…]}` that fits the hub's limit. Without a crash or a failed send it arrives once. After a crash or
 //! a failed send, only messages that were sent but not checkpointed are repeated. A repeat is the same message
 //! with the same `message-id`, even if settings have changed; if the hub now has a smaller limit or the build has
-//! other packing rules, the message can't be repeated and the log says so. Memory stays bounded whatever
-//! arrives. Nothing is dropped silently: bytes that are not records are quarantined with the reason, logged and
-//! counted.
+//! other packing rules, the message can't be repeated unchanged and the log says so. Memory stays bounded
+//! whatever arrives. Nothing is dropped silently: what can't be forwarded is quarantined with the reason, logged
+//! and counted.
 //!
 //! Two cases count as a crash. A claim can expire before its run is saved, because the process was paused for a
 //! minute or the table did not answer. And the hub can refuse one batch and accept later ones: a checkpoint

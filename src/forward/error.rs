@@ -37,7 +37,7 @@ pub enum ForwardError {
     #[error("{blob}: {cause}")]
     Split { blob: String, cause: SplitError },
     /// A message does not fit the hub's limit: a fault of this program.
-    #[error("{blob}: the message of {size} bytes for bytes {}..{} does not fit the hub's limit", range.start, range.end)]
+    #[error("{blob}: the message of {size} bytes for bytes {}..{} does not fit the hub's limit: a defect in the forwarder, please report it", range.start, range.end)]
     Oversize {
         blob: String,
         /// The bytes of the blob in the message.
@@ -46,7 +46,7 @@ pub enum ForwardError {
         size: usize,
     },
     /// A message was built from bytes that were already released: a fault of this program.
-    #[error("{blob}: {cause}")]
+    #[error("{blob}: {cause}: a defect in the forwarder, please report it")]
     Internal { blob: String, cause: NotHeld },
     /// The time was over.
     #[error("{blob}: out of time after {:.1} s of {:.0} s while waiting for {awaited}", waited.as_secs_f64(), budget.as_secs_f64())]
