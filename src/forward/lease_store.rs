@@ -145,7 +145,7 @@ impl<C: CheckpointStore> LeaseStore<C> {
         Ok(saved)
     }
 
-    /// Notes that a run has nothing in pipeline behind `until`, of which it has sent nothing yet.
+    /// Ends the range in flight at `until`, before the run has sent anything.
     ///
     /// # Errors
     /// [`LeaseError::ClaimLost`] when another worker has taken over.

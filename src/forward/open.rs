@@ -37,7 +37,7 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// How many bytes it holds in cached.
+    /// How many bytes it holds in memory.
     pub(super) fn held(&self) -> u64 {
         self.first.len() as u64
     }
