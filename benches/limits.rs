@@ -4,7 +4,7 @@
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bytes::Bytes;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HubAccess, HubAddress, HubOptions};
+use flowlog_forwarder::azure::event_hubs::{EventHub, HubAddress, HubCredential, HubOptions};
 use flowlog_forwarder::flow_log::rope::Rope;
 use flowlog_forwarder::forward::plan::{self, AHEAD, WINDOW};
 use flowlog_forwarder::message::{Batch, Message, Origin};
@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
                 tls: false,
                 hub: hub.to_owned(),
             };
-            let access = HubAccess::Key { name: name.to_owned(), key: key.to_owned().into() };
+            let access = HubCredential::Key { name: name.to_owned(), key: key.to_owned().into() };
             send(EventHub::new(address, access, HubOptions::default()), length.parse()?).await?
         }
         _ => return Err(anyhow!("read URL LENGTH, or send PORT KEY_NAME KEY HUB LENGTH")),

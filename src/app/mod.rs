@@ -7,7 +7,7 @@ mod operator_texts;
 
 pub use functions::FlowLogFunctions;
 
-use crate::azure::event_hubs::{EventHub, HubAccess, HubAddress, HubOptions};
+use crate::azure::event_hubs::{EventHub, HubAddress, HubCredential, HubOptions};
 use crate::azure::storage::{
     AzureBlobs, AzureQuarantine, AzureTable, AzureWatermarkCopy, StorageSetupError, http_client,
 };
@@ -44,7 +44,7 @@ pub fn build(config: &Config) -> Result<App, StorageSetupError> {
     let table = AzureTable::new(&config.checkpoints, &http)?.with_clock(clock.clone());
     let quarantine = AzureQuarantine::new(&config.checkpoints, &http)?;
     let watermark_copy = AzureWatermarkCopy::new(&config.checkpoints, &http)?;
-    let access = HubAccess::of(&config.hub.access).map_err(|error| StorageSetupError::Sdk {
+    let access = HubCredential::of(&config.hub.access).map_err(|error| StorageSetupError::Sdk {
         what: "setting up the managed identity for the event hub",
         reason: describe_error(&error),
     })?;

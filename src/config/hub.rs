@@ -4,7 +4,7 @@ use super::access::HubAccess;
 use super::error::Reason;
 use super::hub_connection::HubConnection;
 use super::identity::{identity, refuse_identity};
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::settings::{EVENT_HUB, EVENT_HUB_NAME, NAMESPACE};
 
 /// An event hub's address and the credentials for it.
@@ -23,7 +23,7 @@ pub struct HubSettings {
 }
 
 /// The hub of `EVENT_HUB_CONNECTION` or its `__fullyQualifiedNamespace`, and of `EVENT_HUB_NAME`.
-pub(super) fn hub(reader: &mut Reader<'_>) -> Option<HubSettings> {
+pub(super) fn hub(reader: &mut SettingsReader<'_>) -> Option<HubSettings> {
     let name = reader.read(&EVENT_HUB_NAME);
     if !reader.is_set(EVENT_HUB.name) {
         require_name(reader);
@@ -51,14 +51,14 @@ pub(super) fn hub(reader: &mut Reader<'_>) -> Option<HubSettings> {
     })
 }
 
-fn require_name(reader: &mut Reader<'_>) {
+fn require_name(reader: &mut SettingsReader<'_>) {
     if !reader.is_set(EVENT_HUB_NAME.name) {
         let alternative = format!("set {} to a connection string with an EntityPath", EVENT_HUB.name);
         reader.report_missing(&EVENT_HUB_NAME, alternative);
     }
 }
 
-fn connection(reader: &mut Reader<'_>) -> Option<HubConnection> {
+fn connection(reader: &mut SettingsReader<'_>) -> Option<HubConnection> {
     let namespace = NAMESPACE.of(EVENT_HUB.name);
     match (reader.is_set(EVENT_HUB.name), reader.is_set(&namespace)) {
         (true, true) => reader.report(EVENT_HUB.name, Reason::TwoForms { other: namespace }),

@@ -35,7 +35,7 @@ pub use storage::{CheckpointStorage, StorageAccount};
 
 use crate::hour::Retention;
 use crate::message::PartitionKey;
-use reader::Reader;
+use reader::SettingsReader;
 use settings::{CONTAINERS, FILTER, FORMAT, MAX_MESSAGE, PARTITION_KEY, PORT, RETENTION, SCHEDULE};
 use std::num::NonZeroUsize;
 
@@ -94,13 +94,13 @@ impl Config {
         names: impl IntoIterator<Item = String>,
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigErrors> {
-        let mut reader = Reader::new(&lookup);
+        let mut reader = SettingsReader::new(&lookup);
         let config = Self::read(&mut reader);
         typos::report_typos(&mut reader, names);
         reader.finish(config)
     }
 
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    fn read(reader: &mut SettingsReader<'_>) -> Option<Self> {
         let under_host = reader.is_set(PORT.name);
         // Everything is read before the first `?`, so that every error is reported.
         let port = reader.read(&PORT);

@@ -3,12 +3,12 @@
 use super::error::{ConfigErrors, Reason, SettingError};
 use super::setting::Setting;
 
-pub(super) struct Reader<'a> {
+pub(super) struct SettingsReader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     errors: Vec<SettingError>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SettingsReader<'a> {
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { lookup, errors: Vec::new() }
     }

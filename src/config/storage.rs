@@ -3,7 +3,7 @@
 use super::access::StorageAccess;
 use super::error::Reason;
 use super::identity::{identity, refuse_identity};
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::service_uri::{PUBLIC_SUFFIX, Service, account_uri, derive};
 use super::setting::Setting;
 use super::settings::{
@@ -34,7 +34,7 @@ pub struct CheckpointStorage {
 }
 
 /// The accounts of `FLOWLOG_STORAGE`, or of its `__blobServiceUri` or `__accountName`.
-pub(super) fn sources(reader: &mut Reader<'_>) -> Option<Vec<StorageAccount>> {
+pub(super) fn sources(reader: &mut SettingsReader<'_>) -> Option<Vec<StorageAccount>> {
     let name = FLOWLOG_STORAGE.name;
     let (blob_services, access) = match Form::of(reader, name)? {
         Form::ConnectionString => {
@@ -59,7 +59,7 @@ pub(super) fn sources(reader: &mut Reader<'_>) -> Option<Vec<StorageAccount>> {
 }
 
 /// The account of `CHECKPOINT_STORAGE`, or else the host's own, in the same forms.
-pub(super) fn checkpoints(reader: &mut Reader<'_>) -> Option<CheckpointStorage> {
+pub(super) fn checkpoints(reader: &mut SettingsReader<'_>) -> Option<CheckpointStorage> {
     let own = is_given(reader, CHECKPOINT_STORAGE.name);
     if !own && !is_given(reader, HOST_STORAGE.name) {
         let (own, host) = (CHECKPOINT_STORAGE.name, HOST_STORAGE.name);
@@ -116,7 +116,7 @@ pub(super) fn checkpoints(reader: &mut Reader<'_>) -> Option<CheckpointStorage> 
 }
 
 /// Whether any setting of the storage connection `name` is set.
-fn is_given(reader: &Reader<'_>, name: &str) -> bool {
+fn is_given(reader: &SettingsReader<'_>, name: &str) -> bool {
     let parts = [
         CREDENTIAL.of(name),
         CLIENT_ID.of(name),
@@ -141,7 +141,7 @@ enum Form {
 
 impl Form {
     /// Reports an account that is given twice.
-    fn of(reader: &mut Reader<'_>, name: &str) -> Option<Self> {
+    fn of(reader: &mut SettingsReader<'_>, name: &str) -> Option<Self> {
         let names = [BLOB_SERVICE.of(name), TABLE_SERVICE.of(name), ACCOUNT_NAME.of(name)];
         let [blob, table, account] = names.each_ref().map(|part| reader.is_set(part));
         let [blob_name, table_name, account_name] = names;
@@ -165,13 +165,13 @@ impl Form {
     }
 }
 
-fn report_missing(reader: &mut Reader<'_>, connection: &Setting<StorageConnection>) {
+fn report_missing(reader: &mut SettingsReader<'_>, connection: &Setting<StorageConnection>) {
     let alternative = format!("set {} to use a managed identity", BLOB_SERVICE.of(connection.name));
     reader.report_missing(connection, alternative);
 }
 
 /// The address of `service`, derived from the other service's.
-fn read_derived(reader: &mut Reader<'_>, name: &str, other: &Url, service: Service) -> Option<Url> {
+fn read_derived(reader: &mut SettingsReader<'_>, name: &str, other: &Url, service: Service) -> Option<Url> {
     let part = |service: Service| match service {
         Service::Blob => BLOB_SERVICE.of(name),
         Service::Table => TABLE_SERVICE.of(name),
@@ -182,7 +182,7 @@ fn read_derived(reader: &mut Reader<'_>, name: &str, other: &Url, service: Servi
 }
 
 /// The address of `service` of the account in `<name>__accountName`.
-fn read_account(reader: &mut Reader<'_>, name: &str, service: Service) -> Option<Url> {
+fn read_account(reader: &mut SettingsReader<'_>, name: &str, service: Service) -> Option<Url> {
     let account = reader.read_part(name, &ACCOUNT_NAME)?;
     reader.check(&ACCOUNT_NAME.of(name), account_uri("https", &account, service, PUBLIC_SUFFIX))
 }

@@ -1,7 +1,7 @@
 //! Detects typos in names: unknown settings whose name is nearly that of a setting that is not set.
 
 use super::error::Reason;
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::settings::{names, unsupported_names};
 
 /// The most edits between a name and its typo.
@@ -12,7 +12,7 @@ const MIN_LENGTH: usize = 12;
 
 /// Reports every name in `given` that is not a setting but nearly the name of one that is not set: they differ only in
 /// case and separators (`FLOWLOG_STORAGE_blobServiceUri`), or by at most [`MAX_EDITS`] edits.
-pub(super) fn report_typos(reader: &mut Reader<'_>, given: impl IntoIterator<Item = String>) {
+pub(super) fn report_typos(reader: &mut SettingsReader<'_>, given: impl IntoIterator<Item = String>) {
     let known = known();
     let unset: Vec<(&String, String)> =
         known.iter().filter(|name| !reader.is_set(name)).map(|name| (name, normalized(name))).collect();

@@ -2,7 +2,7 @@
 
 use super::blob_locks::CachedState;
 use super::memory_budget::FIRST_READ;
-use super::reader::{Input, Reader};
+use super::reader::{Input, WindowReader};
 use super::{Completion, ForwardError, Forwarded, Forwarder};
 use crate::checkpoint::{Checkpoint, Progress};
 use crate::flow_log::FlowLogBlob;
@@ -33,7 +33,7 @@ pub(super) struct Opened {
     /// The first new bytes: from the checkpoint's offset on.
     first: Rope,
     /// Reads the bytes after them.
-    rest: Option<Reader>,
+    rest: Option<WindowReader>,
 }
 
 impl Opened {
@@ -55,7 +55,7 @@ impl Opened {
     /// Starts to read the rest, `window` bytes at a time.
     pub(super) fn start_reading<B: BlobReader>(&mut self, blobs: &Arc<B>, blob: &FlowLogBlob, window: u64) {
         let windows = plan::windows(self.read_to(), self.length, window);
-        self.rest = Some(Reader::start(blobs, blob, &self.etag, windows));
+        self.rest = Some(WindowReader::start(blobs, blob, &self.etag, windows));
     }
 
     /// The new bytes.

@@ -3,7 +3,7 @@
 use super::attempt::within;
 use super::deadlines::{Caller, now};
 use super::error::Awaited;
-use super::reader::{Input, Reader};
+use super::reader::{Input, WindowReader};
 use super::run::Run;
 use super::{ForwardError, Forwarder};
 use crate::flow_log::rope::Rope;
@@ -47,7 +47,7 @@ impl<P: Ports> Forwarder<P> {
     pub(super) async fn next(
         &self,
         run: &mut Run<'_, P::Hub>,
-        reader: &mut Reader,
+        reader: &mut WindowReader,
         deadline: Instant,
     ) -> Result<Next, ForwardError> {
         if now() >= deadline || self.is_stopping() {
@@ -75,9 +75,9 @@ impl<P: Ports> Forwarder<P> {
     }
 
     /// A reader of `range` in the version of `run`.
-    pub(super) fn reader(&self, run: &Run<'_, P::Hub>, range: Range<u64>) -> Reader {
+    pub(super) fn reader(&self, run: &Run<'_, P::Hub>, range: Range<u64>) -> WindowReader {
         let windows = plan::windows(range.start, range.end, run.window);
-        Reader::start(&self.blobs, run.blob, &run.etag, windows)
+        WindowReader::start(&self.blobs, run.blob, &run.etag, windows)
     }
 
     /// Saves progress and renews the claim if the last save is long enough ago.

@@ -16,19 +16,19 @@ pub(super) struct Input {
     /// The window that was read when the blob was opened.
     pub(super) first: Option<Rope>,
     /// The windows after it.
-    pub(super) rest: Reader,
+    pub(super) rest: WindowReader,
 }
 
 type Read = JoinHandle<Result<Rope, ReadError>>;
 
 /// The windows of a blob, in order, each read by a task of its own.
-pub(super) struct Reader {
+pub(super) struct WindowReader {
     /// Starts the next read.
     starts: Box<dyn Iterator<Item = Read> + Send>,
     in_flight: VecDeque<Read>,
 }
 
-impl Reader {
+impl WindowReader {
     /// Starts to read `ranges` of the version `etag` of `blob`. Dropping the reader aborts its reads.
     pub(super) fn start<B: BlobReader>(
         blobs: &Arc<B>,
@@ -69,13 +69,13 @@ impl Reader {
 }
 
 /// Nothing to read.
-impl Default for Reader {
+impl Default for WindowReader {
     fn default() -> Self {
         Self { starts: Box::new(std::iter::empty()), in_flight: VecDeque::new() }
     }
 }
 
-impl Drop for Reader {
+impl Drop for WindowReader {
     fn drop(&mut self) {
         self.in_flight.iter().for_each(JoinHandle::abort);
     }
@@ -125,13 +125,13 @@ mod tests {
         }
     }
 
-    fn read(blobs: &Arc<Distant>) -> Reader {
+    fn read(blobs: &Arc<Distant>) -> WindowReader {
         let account = Url::parse("https://memory.blob.core.windows.net/").unwrap();
         let container = Container::new(account, "insights-logs-flowlogflowevent".to_owned());
         let name =
             "flowLogResourceID=/S_RG/NW_LOG/y=2026/m=11/d=22/h=09/m=00/macAddress=002248710000/PT1H.json";
         let blob = container.blob(name).unwrap();
-        Reader::start(blobs, &blob, "0x1", plan::windows(0, 60, WINDOW))
+        WindowReader::start(blobs, &blob, "0x1", plan::windows(0, 60, WINDOW))
     }
 
     #[tokio::test(start_paused = true)]

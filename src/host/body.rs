@@ -33,7 +33,7 @@ const PERMIT_STEPS: [usize; 3] = [4 << 10, 64 << 10, LARGEST_BODY];
 
 /// Why a body was not read; another delivery may succeed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub(super) enum BodyError {
     #[error("request body ended early: {0}")]
     EndedEarly(#[from] axum::Error),
     #[error("request body did not arrive within {} s: connection closed", BODY_TIMEOUT.as_secs())]
@@ -73,11 +73,11 @@ pub(super) struct Received {
 
 impl BodyBudget {
     /// Reads `body` to its end.
-    pub(super) async fn read(&self, body: Body) -> Result<Received, ReadError> {
-        timeout_at(Instant::now() + BODY_TIMEOUT, self.read_all(body)).await.map_err(|_| ReadError::Late)?
+    pub(super) async fn read(&self, body: Body) -> Result<Received, BodyError> {
+        timeout_at(Instant::now() + BODY_TIMEOUT, self.read_all(body)).await.map_err(|_| BodyError::Late)?
     }
 
-    async fn read_all(&self, body: Body) -> Result<Received, ReadError> {
+    async fn read_all(&self, body: Body) -> Result<Received, BodyError> {
         let mut chunks = body.into_data_stream();
         let (mut bytes, mut permit, mut length) = (Some(Vec::new()), self.permit(), 0);
         while let Some(chunk) = chunks.next().await {
@@ -105,12 +105,12 @@ impl BodyBudget {
 
 impl BodyPermit {
     /// Resizes the permit to the memory of `events`.
-    pub(super) async fn fit(&mut self, events: &[Event]) -> Result<(), ReadError> {
+    pub(super) async fn fit(&mut self, events: &[Event]) -> Result<(), BodyError> {
         self.resize(events.iter().map(Event::size).sum::<usize>().min(BUDGET)).await
     }
 
     /// Grows the permit and the capacity of `bytes` for `more` bytes.
-    async fn grow(&mut self, bytes: &mut Vec<u8>, more: usize) -> Result<(), ReadError> {
+    async fn grow(&mut self, bytes: &mut Vec<u8>, more: usize) -> Result<(), BodyError> {
         let needed = bytes.len() + more;
         if needed > bytes.capacity() {
             let capacity = PERMIT_STEPS.into_iter().find(|step| needed <= *step).unwrap_or(needed);
@@ -120,7 +120,7 @@ impl BodyPermit {
         Ok(())
     }
 
-    async fn resize(&mut self, size: usize) -> Result<(), ReadError> {
+    async fn resize(&mut self, size: usize) -> Result<(), BodyError> {
         let has = self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         if size <= has {
             drop(self.taken.as_mut().and_then(|taken| taken.split(has - size)));
@@ -129,7 +129,7 @@ impl BodyPermit {
         let more = u32::try_from(size - has).unwrap_or(u32::MAX);
         let acquired = timeout(PERMIT_TIMEOUT, Arc::clone(&self.budget.0).acquire_many_owned(more)).await;
         // The semaphore is never closed.
-        let acquired = acquired.ok().and_then(Result::ok).ok_or(ReadError::NoMemory)?;
+        let acquired = acquired.ok().and_then(Result::ok).ok_or(BodyError::NoMemory)?;
         match &mut self.taken {
             Some(taken) => taken.merge(acquired),
             None => self.taken = Some(acquired),
@@ -139,7 +139,7 @@ impl BodyPermit {
 }
 
 /// Reads `body` to its end and drops it.
-pub(super) async fn discard(body: Body) -> Result<(), ReadError> {
+pub(super) async fn discard(body: Body) -> Result<(), BodyError> {
     let read = async {
         let (mut chunks, mut length) = (body.into_data_stream(), 0);
         while length <= LARGEST_READ
@@ -149,7 +149,7 @@ pub(super) async fn discard(body: Body) -> Result<(), ReadError> {
         }
         Ok(())
     };
-    timeout_at(Instant::now() + BODY_TIMEOUT, read).await.map_err(|_| ReadError::Late)?
+    timeout_at(Instant::now() + BODY_TIMEOUT, read).await.map_err(|_| BodyError::Late)?
 }
 
 #[cfg(test)]
@@ -200,9 +200,9 @@ mod tests {
         let budget = BodyBudget::default();
         let began = Instant::now();
         let error = budget.read(unfinished(3, 1_000)).await.unwrap_err();
-        assert!(matches!(error, ReadError::Late), "{error}");
+        assert!(matches!(error, BodyError::Late), "{error}");
         assert_eq!((began.elapsed(), free(&budget)), (BODY_TIMEOUT, BUDGET));
-        assert!(matches!(discard(unfinished(1, 9)).await, Err(ReadError::Late)));
+        assert!(matches!(discard(unfinished(1, 9)).await, Err(BodyError::Late)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -211,8 +211,8 @@ mod tests {
         let bodies = (0..100).map(|_| budget.read(unfinished(16, LARGEST_BODY / 16)));
         let errors = join_all(bodies).await.into_iter().map(Result::unwrap_err);
         let (no_memory, late): (Vec<_>, Vec<_>) =
-            errors.partition(|error| matches!(error, ReadError::NoMemory));
-        assert!(late.iter().all(|error| matches!(error, ReadError::Late)), "{late:?}");
+            errors.partition(|error| matches!(error, BodyError::NoMemory));
+        assert!(late.iter().all(|error| matches!(error, BodyError::Late)), "{late:?}");
         // Eight fit, less what the waiting ones hold.
         assert!((1..=8).contains(&late.len()), "{} and {}", no_memory.len(), late.len());
         assert_eq!(free(&budget), BUDGET);

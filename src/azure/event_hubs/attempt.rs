@@ -38,9 +38,9 @@ impl fmt::Display for Stage {
 
 /// The stage of one attempt.
 #[derive(Debug, Default)]
-pub(super) struct Attempt(Mutex<Stage>);
+pub(super) struct LinkAttempt(Mutex<Stage>);
 
-impl Attempt {
+impl LinkAttempt {
     pub(super) fn enter(&self, stage: Stage) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_fault_names_host_port_and_stage() {
         let address = HubAddress { host: "ns".into(), port: 5671, tls: true, hub: "flow".into() };
-        let attempt = Attempt::default();
+        let attempt = LinkAttempt::default();
         let transient = || Fault::Transient("refused".into());
         assert_eq!(attempt.add_context(&address, transient()).reason(), "ns:5671, stage resolve: refused");
         attempt.enter(Stage::Tls);

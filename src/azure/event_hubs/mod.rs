@@ -24,6 +24,6 @@ mod producer;
 pub(super) mod wire;
 
 pub use address::HubAddress;
-pub use auth::{HUB_SCOPE, HubAccess};
+pub use auth::{HUB_SCOPE, HubCredential};
 pub use options::HubOptions;
 pub use producer::EventHub;

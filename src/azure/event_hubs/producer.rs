@@ -1,7 +1,7 @@
 //! The producer that callers use: passes their requests to the task that owns the link.
 
 use super::address::HubAddress;
-use super::auth::HubAccess;
+use super::auth::HubCredential;
 use super::driver::{Command, Driver, KnownLimit, SendRequest, request};
 use super::link::LinkConfig;
 use super::options::HubOptions;
@@ -44,7 +44,7 @@ impl fmt::Debug for EventHub {
 impl EventHub {
     /// A producer for the hub at `address`. Connects at the first use.
     #[must_use]
-    pub fn new(address: HubAddress, access: HubAccess, options: HubOptions) -> Self {
+    pub fn new(address: HubAddress, access: HubCredential, options: HubOptions) -> Self {
         Self {
             hub: address.to_string(),
             config: Arc::new(LinkConfig { address, access, options }),

@@ -15,7 +15,7 @@ pub enum SplitError {
         /// The record's range in the blob.
         record: Range<u64>,
         /// What prevents it.
-        reason: Reason,
+        reason: SplitObstacle,
     },
     /// The second pass got other bytes than the first. Both must read the same version of the blob.
     #[error("the record at blob bytes {record:?} changed between two reads, at offset {offset}")]
@@ -29,7 +29,7 @@ pub enum SplitError {
 
 /// What prevents the splitting of a complete record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
+pub enum SplitObstacle {
     /// It has no list to split.
     #[error("it has no list of flows")]
     NoList,

@@ -55,7 +55,7 @@ fn run(pieces: &[Piece]) -> Result<(usize, usize, usize), SplitError> {
     Ok((parts, bytes, tuples))
 }
 
-fn reason(pieces: &[Piece]) -> Reason {
+fn reason(pieces: &[Piece]) -> SplitObstacle {
     match run(pieces) {
         Err(SplitError::Unsplittable { reason, .. }) => reason,
         other => panic!("{other:?}"),
@@ -100,22 +100,22 @@ fn groups_without_tuples_are_split_in_bounded_memory() {
 fn unsplittable_records_are_found_in_bounded_memory() {
     let long = || Fill("x", 8 << 20);
     let huge_tuple = [Text(OPENING), Text("\""), long(), Text("\""), Text(CLOSING)];
-    assert!(matches!(reason(&huge_tuple), Reason::TooLarge { .. }));
+    assert!(matches!(reason(&huge_tuple), SplitObstacle::TooLarge { .. }));
     let keys = || Fill(r#""k":1,"#, 6 << 20);
     let keys_before =
         [Text("{"), keys(), Text(r#""properties":{"flows":[{"flows":[{"flowTuples":[1]}]}]}}"#)];
-    assert!(matches!(reason(&keys_before), Reason::TooLarge { .. }));
+    assert!(matches!(reason(&keys_before), SplitObstacle::TooLarge { .. }));
     let keys_behind =
         [Text(r#"{"properties":{"flows":[{"flows":[{"flowTuples":[1]}]}]},"#), keys(), Text("\"k\":1}")];
-    assert_eq!(reason(&keys_behind), Reason::LayoutTooLarge { max: MAX_LAYOUT });
-    assert_eq!(reason(&[Text("{"), keys(), Text("\"k\":1}")]), Reason::NoList);
+    assert_eq!(reason(&keys_behind), SplitObstacle::LayoutTooLarge { max: MAX_LAYOUT });
+    assert_eq!(reason(&[Text("{"), keys(), Text("\"k\":1}")]), SplitObstacle::NoList);
     // Suffixes of 20 bytes take 28, so a million of them are too many.
     let groups = [
         Text(r#"{"flowRecords":{"flows":[{"flowGroups":["#),
         Fill(r#"{"flowTuples":[1],"behind":"01234"},"#, 8 << 20),
         Text("{}]}]}}"),
     ];
-    assert_eq!(reason(&groups), Reason::LayoutTooLarge { max: MAX_LAYOUT });
+    assert_eq!(reason(&groups), SplitObstacle::LayoutTooLarge { max: MAX_LAYOUT });
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn enclosing_json_that_would_multiply_the_record_is_rejected() {
     assert_eq!(split(MAX_BODY / 2 - own), Ok(()));
     let Err(SplitError::Unsplittable { reason, .. }) = split(MAX_BODY / 2 - own + 1) else { panic!() };
     let enclosing = MAX_BODY as u64 / 2 + 1;
-    assert_eq!(reason, Reason::TooMuchEnclosing { enclosing, max_body: MAX_BODY as u64 });
+    assert_eq!(reason, SplitObstacle::TooMuchEnclosing { enclosing, max_body: MAX_BODY as u64 });
     for filler in [MAX_BODY - 200, 2 * MAX_BODY] {
         assert!(split(filler).is_err());
     }

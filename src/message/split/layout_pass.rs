@@ -1,6 +1,6 @@
 //! The first pass: collects the suffixes, and checks that every tuple fits.
 
-use super::error::{Reason, SplitError};
+use super::error::{SplitError, SplitObstacle};
 use super::tokenizer::{Token, Tokenizer};
 use crate::flow_log::kind::LISTS;
 use crate::message::BODY_OVERHEAD;
@@ -112,7 +112,7 @@ pub struct LayoutPass {
     /// The object whose suffix the next bytes belong to.
     in_suffix_of: Option<usize>,
     /// Why the record can't be split. The pass continues only to find the record's end.
-    reason: Option<Reason>,
+    reason: Option<SplitObstacle>,
 }
 
 impl LayoutPass {
@@ -180,12 +180,12 @@ impl LayoutPass {
         {
             self.suffixes[object].bytes.extend_from_slice(bytes);
             if self.suffixes.iter().map(Suffixes::cost).sum::<usize>() > self.max_layout {
-                self.give_up(Reason::LayoutTooLarge { max: self.max_layout });
+                self.give_up(SplitObstacle::LayoutTooLarge { max: self.max_layout });
             }
         }
     }
 
-    fn give_up(&mut self, reason: Reason) {
+    fn give_up(&mut self, reason: SplitObstacle) {
         self.reason = Some(reason);
         self.suffixes = Default::default();
     }
@@ -193,7 +193,7 @@ impl LayoutPass {
     fn start_list(&mut self, list: usize) {
         let at = self.tokenizer.at();
         if self.objects[list].list_start.replace(at).is_some() {
-            self.give_up(Reason::TwoLists { second: at - 1 });
+            self.give_up(SplitObstacle::TwoLists { second: at - 1 });
         }
     }
 
@@ -242,12 +242,12 @@ impl LayoutPass {
         let body = largest.bytes.saturating_add(BODY_OVERHEAD);
         let enclosing = largest.enclosing.saturating_add(BODY_OVERHEAD);
         let reason = match self.reason.take() {
-            None if !has_elements => Some(Reason::NoList),
+            None if !has_elements => Some(SplitObstacle::NoList),
             None if body > self.max_body => {
-                Some(Reason::TooLarge { element: largest.element, body, max_body: self.max_body })
+                Some(SplitObstacle::TooLarge { element: largest.element, body, max_body: self.max_body })
             }
             None if enclosing > SMALL_ENCLOSING.max(self.max_body / 2) => {
-                Some(Reason::TooMuchEnclosing { enclosing, max_body: self.max_body })
+                Some(SplitObstacle::TooMuchEnclosing { enclosing, max_body: self.max_body })
             }
             reason => reason,
         };

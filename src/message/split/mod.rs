@@ -38,7 +38,7 @@ mod tokenizer;
 #[cfg(test)]
 mod tree;
 
-pub use error::{Reason, SplitError};
+pub use error::{SplitError, SplitObstacle};
 pub use layout_pass::{Layout, LayoutPass, MAX_LAYOUT};
 pub use split_pass::{Part, SplitPass};
 

@@ -69,10 +69,10 @@ proptest! {
         let range = start..start + text.len() as u64;
         match (longest, parts(&text, &units, max_body)) {
             (None, _) => {
-                prop_assert_eq!(found.unwrap_err(), SplitError::Unsplittable { record: range, reason: Reason::NoList });
+                prop_assert_eq!(found.unwrap_err(), SplitError::Unsplittable { record: range, reason: SplitObstacle::NoList });
             }
             (Some(body), None) => {
-                let Err(SplitError::Unsplittable { record, reason: Reason::TooLarge { element, body: reported, .. } }) = found
+                let Err(SplitError::Unsplittable { record, reason: SplitObstacle::TooLarge { element, body: reported, .. } }) = found
                 else { panic!("{found:?}") };
                 prop_assert_eq!((record, reported), (range, body as u64));
                 let places = units.iter().map(|unit| start + unit.range.start as u64..start + unit.range.end as u64);
@@ -230,7 +230,8 @@ fn a_body_may_be_exactly_as_long_as_the_limit() {
         r#"{"records":[{"flowRecords":{"flows":[{"flowGroups":[{"flowTuples":["second"]}]}]}}]}"#.len();
     let record = br#"{"flowRecords":{"flows":[{"flowGroups":[{"flowTuples":["first","second"]}]}]}}"#;
     assert_eq!(run(record, 0, longest, [&[], &[]]).unwrap().unwrap().len(), 2);
-    let reason = Reason::TooLarge { element: 63..71, body: longest as u64, max_body: longest as u64 - 1 };
+    let reason =
+        SplitObstacle::TooLarge { element: 63..71, body: longest as u64, max_body: longest as u64 - 1 };
     assert_eq!(
         run(record, 0, longest - 1, [&[], &[]]).unwrap_err(),
         SplitError::Unsplittable { record: 0..record.len() as u64, reason }
@@ -242,11 +243,11 @@ fn an_unsplittable_record_is_reported_with_its_range() {
     let two = r#"{"flowRecords":{"flows":[{"flowGroups":[{"flowTuples":["a"],"flowTuples":["b"]}]}]}}"#;
     let both = r#"{"properties":{"flows":[{}]},"flowRecords":{"flows":[{}]}}"#;
     let cases = [
-        (r#"{"a":"{\"flowTuples\":[]}"}"#, Reason::NoList),
-        (r#"{"flowRecords":{"flows":{"flowGroups":[]}}}"#, Reason::NoList),
-        (r#"{"flowRecords":[{"flows":[1]}]}"#, Reason::NoList),
-        (two, Reason::TwoLists { second: 12 + two.rfind('[').unwrap() as u64 }),
-        (both, Reason::TwoLists { second: 12 + both.rfind('[').unwrap() as u64 }),
+        (r#"{"a":"{\"flowTuples\":[]}"}"#, SplitObstacle::NoList),
+        (r#"{"flowRecords":{"flows":{"flowGroups":[]}}}"#, SplitObstacle::NoList),
+        (r#"{"flowRecords":[{"flows":[1]}]}"#, SplitObstacle::NoList),
+        (two, SplitObstacle::TwoLists { second: 12 + two.rfind('[').unwrap() as u64 }),
+        (both, SplitObstacle::TwoLists { second: 12 + both.rfind('[').unwrap() as u64 }),
     ];
     for (record, reason) in cases {
         let error = run(record.as_bytes(), 12, 1000, [&[1], &[1]]).unwrap_err();
@@ -263,7 +264,7 @@ fn a_layout_beyond_its_limit_is_an_error() {
     let range = 0..record.len() as u64;
     assert_eq!(
         error,
-        SplitError::Unsplittable { record: range, reason: Reason::LayoutTooLarge { max: 500 } }
+        SplitError::Unsplittable { record: range, reason: SplitObstacle::LayoutTooLarge { max: 500 } }
     );
 }
 

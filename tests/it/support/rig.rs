@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use flowlog_forwarder::azure::event_hubs::{HubAccess, HubAddress};
+use flowlog_forwarder::azure::event_hubs::{HubAddress, HubCredential};
 use flowlog_forwarder::azure::storage::AzureBlobs;
 use flowlog_forwarder::azure::storage::AzureQuarantine;
 use flowlog_forwarder::azure::storage::AzureTable;
@@ -150,16 +150,16 @@ impl Rig {
     }
 
     /// The address and the credentials of the hub of this test.
-    pub fn hub_access(&self) -> (HubAddress, HubAccess) {
+    pub fn hub_access(&self) -> (HubAddress, HubCredential) {
         self.hub_access_by(self.endpoint("hubConnection"))
     }
 
     /// The same with another connection string.
-    pub fn hub_access_by(&self, connection: &str) -> (HubAddress, HubAccess) {
+    pub fn hub_access_by(&self, connection: &str) -> (HubAddress, HubCredential) {
         let mut settings = self.settings();
         settings.push(("EVENT_HUB_CONNECTION", connection.to_owned()));
         let hub = read(&settings).hub;
-        (HubAddress::of(&hub), HubAccess::of(&hub.access).unwrap())
+        (HubAddress::of(&hub), HubCredential::of(&hub.access).unwrap())
     }
 
     pub fn quarantine(&self) -> AzureQuarantine {

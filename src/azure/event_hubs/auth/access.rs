@@ -21,7 +21,7 @@ const MIN_RENEWAL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The credential for sending to a hub.
 #[derive(Clone)]
-pub enum HubAccess {
+pub enum HubCredential {
     /// A managed identity: no secret of ours.
     Identity {
         /// Its tokens.
@@ -40,7 +40,7 @@ pub enum HubAccess {
     Signature(SecretString),
 }
 
-impl fmt::Debug for HubAccess {
+impl fmt::Debug for HubCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Identity { client_id, .. } => {
@@ -61,7 +61,7 @@ pub(crate) struct CbsToken {
     pub(super) expires: Option<SystemTime>,
 }
 
-impl HubAccess {
+impl HubCredential {
     /// The credential in the settings. Fetches no token yet.
     ///
     /// # Errors
@@ -161,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_makes_a_signature_of_the_given_life() {
-        let access = HubAccess::Key { name: "send".into(), key: SecretString::from("hunter2") };
+        let access = HubCredential::Key { name: "send".into(), key: SecretString::from("hunter2") };
         let token = access.token("sb://ns/flow", Duration::from_mins(1)).await.unwrap();
         assert_eq!(token.kind, "servicebus.windows.net:sastoken");
         let left = token.remaining_life(SystemTime::now()).unwrap();
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_credential_and_what_to_check() {
-        let key = HubAccess::Key { name: "send".into(), key: SecretString::from("hunter2") };
+        let key = HubCredential::Key { name: "send".into(), key: SecretString::from("hunter2") };
         let text = key.describe_refusal("put-token: 401");
         assert!(
             text.starts_with("the key of policy send in EVENT_HUB_CONNECTION: put-token: 401; "),
@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn debug_output_shows_no_secret() {
-        let key = HubAccess::Key { name: "send".into(), key: SecretString::from("hunter2") };
-        let signature = HubAccess::Signature(SecretString::from("hunter2"));
+        let key = HubCredential::Key { name: "send".into(), key: SecretString::from("hunter2") };
+        let signature = HubCredential::Signature(SecretString::from("hunter2"));
         assert!(!format!("{key:?} {signature:?}").contains("hunter2"));
     }
 }

@@ -5,5 +5,5 @@ mod cbs;
 mod sas;
 
 pub(super) use access::CbsToken;
-pub use access::{HUB_SCOPE, HubAccess};
+pub use access::{HUB_SCOPE, HubCredential};
 pub(super) use cbs::Cbs;

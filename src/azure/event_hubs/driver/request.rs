@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 
 /// How far a request has come, for the error at its deadline.
 #[derive(Debug, Default)]
-struct Progress {
+struct SendState {
     /// Sent on the current link, and not settled.
     in_flight: bool,
     /// Was in flight when a link ended: the hub may hold it.
@@ -22,7 +22,7 @@ struct Progress {
 #[derive(Debug)]
 pub(crate) struct Responder<T> {
     pub(super) deadline: Instant,
-    progress: Arc<Mutex<Progress>>,
+    progress: Arc<Mutex<SendState>>,
     answer: oneshot::Sender<Result<T, HubError>>,
 }
 
@@ -30,19 +30,19 @@ pub(crate) struct Responder<T> {
 #[derive(Debug)]
 pub(crate) struct Pending<T> {
     deadline: Instant,
-    progress: Arc<Mutex<Progress>>,
+    progress: Arc<Mutex<SendState>>,
     answer: oneshot::Receiver<Result<T, HubError>>,
 }
 
 /// Both ends of a request that needs an answer before `deadline`.
 pub(crate) fn request<T>(deadline: Instant) -> (Responder<T>, Pending<T>) {
     let (sender, receiver) = oneshot::channel();
-    let progress = Arc::new(Mutex::new(Progress::default()));
+    let progress = Arc::new(Mutex::new(SendState::default()));
     let responder = Responder { deadline, progress: Arc::clone(&progress), answer: sender };
     (responder, Pending { deadline, progress, answer: receiver })
 }
 
-fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+fn lock(progress: &Mutex<SendState>) -> MutexGuard<'_, SendState> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -91,7 +91,7 @@ impl<T> Pending<T> {
     }
 }
 
-impl Progress {
+impl SendState {
     fn deadline_error(&mut self, hub: &str) -> HubError {
         let reason = if self.in_flight || self.uncertain {
             "no answer before the deadline"

@@ -1,14 +1,14 @@
 //! What opening a link needs.
 
 use crate::azure::event_hubs::address::HubAddress;
-use crate::azure::event_hubs::auth::{CbsToken, HubAccess};
+use crate::azure::event_hubs::auth::{CbsToken, HubCredential};
 use crate::azure::event_hubs::fault::Fault;
 use crate::azure::event_hubs::options::HubOptions;
 
 /// The hub, the credential and the options of every link that a producer opens.
 pub(crate) struct LinkConfig {
     pub(crate) address: HubAddress,
-    pub(crate) access: HubAccess,
+    pub(crate) access: HubCredential,
     pub(crate) options: HubOptions,
 }
 

@@ -3,7 +3,7 @@
 use super::attached::{DRAIN_TIMEOUT, Link};
 use super::config::LinkConfig;
 use super::token_renewal::TokenRenewal;
-use crate::azure::event_hubs::attempt::{Attempt, Stage};
+use crate::azure::event_hubs::attempt::{LinkAttempt, Stage};
 use crate::azure::event_hubs::auth::CbsToken;
 use crate::azure::event_hubs::fault::Fault;
 use crate::azure::event_hubs::wire::frame_check::MAX_FRAME_BYTES;
@@ -23,7 +23,7 @@ const DEFAULT_MAX_MESSAGE_SIZE: usize = 1 << 20;
 
 /// Opens a link within `connect_timeout`. A panic of the AMQP library fails this attempt only.
 pub(crate) async fn open_link(config: Arc<LinkConfig>) -> Result<Link, Fault> {
-    let (limit, attempt) = (config.options.connect_timeout, Attempt::default());
+    let (limit, attempt) = (config.options.connect_timeout, LinkAttempt::default());
     let attached = timeout(limit, attach(&config, &attempt));
     let fault = match AssertUnwindSafe(attached).catch_unwind().await {
         Ok(Ok(Ok(link))) => return Ok(link),
@@ -34,7 +34,7 @@ pub(crate) async fn open_link(config: Arc<LinkConfig>) -> Result<Link, Fault> {
     Err(attempt.add_context(&config.address, fault))
 }
 
-async fn attach(config: &Arc<LinkConfig>, attempt: &Attempt) -> Result<Link, Fault> {
+async fn attach(config: &Arc<LinkConfig>, attempt: &LinkAttempt) -> Result<Link, Fault> {
     let connected = async {
         let connected = connect(config, attempt).await?;
         attempt.enter(Stage::Token);
@@ -64,7 +64,7 @@ async fn authorize_and_attach(
     mut connection: ConnectionHandle<()>,
     stream: AbortOnDrop,
     token: CbsToken,
-    attempt: &Attempt,
+    attempt: &LinkAttempt,
 ) -> Result<Link, Fault> {
     let audience = config.address.audience();
     let mut renewal = TokenRenewal::authorize(&mut connection, audience, &token).await?;
@@ -81,7 +81,7 @@ async fn authorize_and_attach(
 
 async fn connect(
     config: &LinkConfig,
-    attempt: &Attempt,
+    attempt: &LinkAttempt,
 ) -> Result<(ConnectionHandle<()>, AbortOnDrop), Fault> {
     let (stream, abort) = stream::connect(&config.address, attempt).await?;
     let idle = u32::try_from(config.options.idle_timeout.as_millis()).unwrap_or(u32::MAX);

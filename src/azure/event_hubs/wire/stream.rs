@@ -2,7 +2,7 @@
 
 use super::frame_check::{FrameCheck, FrameError};
 use crate::azure::event_hubs::address::HubAddress;
-use crate::azure::event_hubs::attempt::{Attempt, Stage};
+use crate::azure::event_hubs::attempt::{LinkAttempt, Stage};
 use crate::azure::event_hubs::fault::Fault;
 use futures_util::task::AtomicWaker;
 use rustls::ClientConfig;
@@ -27,7 +27,10 @@ const READ_BYTES: usize = 8 << 10;
 
 /// Connects to `address`. With TLS the certificate must name the host and chain to a root that the platform trusts
 /// (on Linux: `SSL_CERT_FILE` and `SSL_CERT_DIR`, if set).
-pub(crate) async fn connect(address: &HubAddress, attempt: &Attempt) -> Result<(Stream, AbortOnDrop), Fault> {
+pub(crate) async fn connect(
+    address: &HubAddress,
+    attempt: &LinkAttempt,
+) -> Result<(Stream, AbortOnDrop), Fault> {
     let host = address.host.trim_matches(['[', ']']);
     let failed = |error: &dyn Display| Fault::Transient(error.to_string());
     let addresses = lookup_host((host, address.port)).await.map_err(|error| failed(&error))?;
@@ -200,7 +203,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let address = HubAddress { host: "127.0.0.1".into(), port, tls: false, hub: "flow".into() };
         let ((stream, abort), peer) =
-            tokio::join!(async { connect(&address, &Attempt::default()).await.unwrap() }, async {
+            tokio::join!(async { connect(&address, &LinkAttempt::default()).await.unwrap() }, async {
                 listener.accept().await.unwrap().0
             });
         (stream, abort, peer)
@@ -226,7 +229,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         drop(listener);
         let address = HubAddress { host: "127.0.0.1".into(), port, tls: false, hub: "flow".into() };
-        let fault = connect(&address, &Attempt::default()).await.unwrap_err();
+        let fault = connect(&address, &LinkAttempt::default()).await.unwrap_err();
         let Fault::Transient(reason) = fault else { panic!("{fault:?}") };
         assert!(reason.starts_with(&format!("127.0.0.1:{port}: ")), "{reason}");
     }

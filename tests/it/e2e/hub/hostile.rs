@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::{Error, ErrorKind};
 use flowlog_forwarder::azure::auth::TokenCache;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAccess, HubAddress};
+use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAddress, HubCredential};
 use flowlog_forwarder::metrics::Metrics;
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use serde_json::json;
@@ -231,7 +231,7 @@ impl TokenCredential for FailingCredential {
 async fn an_identity_outage_is_named_in_the_hubs_error() {
     let rig = Rig::start().await;
     let tokens = TokenCache::new(HUB_SCOPE, "127.0.0.1:41999".into(), || Ok(Arc::new(FailingCredential)));
-    let access = HubAccess::Identity { tokens: Arc::new(tokens), client_id: None };
+    let access = HubCredential::Identity { tokens: Arc::new(tokens), client_id: None };
     let hub = EventHub::new(rig.hub_access().0, access, quick());
     let error = hub.send(batch(0), Instant::now() + Duration::from_secs(11)).await.unwrap_err().to_string();
     let expected =

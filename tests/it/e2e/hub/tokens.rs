@@ -7,7 +7,7 @@ use crate::support::rig::Rig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowlog_forwarder::azure::auth::managed_identity;
-use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAccess, HubAddress, HubOptions};
+use flowlog_forwarder::azure::event_hubs::{EventHub, HUB_SCOPE, HubAddress, HubCredential, HubOptions};
 use flowlog_forwarder::config::Identity;
 use flowlog_forwarder::ports::hub::{Hub as _, HubError};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -107,7 +107,7 @@ async fn a_given_signature_works_until_it_expires_and_is_tried_once() {
     EventHub::new(address.clone(), access, quick()).send(batch(0), soon()).await.unwrap();
     assert_eq!(tokens(&rig).await["putTokens"], 1);
 
-    let ended = HubAccess::Signature(signature("sb://127.0.0.1/", SystemTime::now() - hour));
+    let ended = HubCredential::Signature(signature("sb://127.0.0.1/", SystemTime::now() - hour));
     let error = EventHub::new(address, ended, quick()).send(batch(0), soon()).await.unwrap_err();
     let HubError::Unauthorized { reason, .. } = &error else { panic!("{error}") };
     assert!(reason.contains("ExpiredToken"), "{reason}");
@@ -160,7 +160,7 @@ async fn alone_sends_for_three_lives_of_its_token() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let tokens = managed_identity::tokens(&Identity { client_id: None }, HUB_SCOPE).unwrap();
     let address = over_tls(&variable("RIG_PORT"), &variable("RIG_HUB"));
-    let hub = EventHub::new(address, HubAccess::Identity { tokens, client_id: None }, quick());
+    let hub = EventHub::new(address, HubCredential::Identity { tokens, client_id: None }, quick());
     hub.send(batch(0), soon()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(9)).await;
     hub.send(batch(300), soon()).await.unwrap();
@@ -171,7 +171,7 @@ async fn alone_sends_for_three_lives_of_its_token() {
 async fn an_untrusted_certificate_is_not_accepted() {
     let rig = Rig::own(&["--tls"]).await;
     let port = rig.endpoint("hubTlsHost").rsplit(':').next().unwrap();
-    let access = HubAccess::Key { name: "any".into(), key: SecretString::from("hunter2") };
+    let access = HubCredential::Key { name: "any".into(), key: SecretString::from("hunter2") };
     let hub = Arc::new(EventHub::new(over_tls(port, "flow"), access, quick()));
     let error = hub.send(batch(0), std::time::Instant::now() + Duration::from_millis(500)).await.unwrap_err();
     let HubError::Unreachable { reason, .. } = &error else { panic!("{error}") };

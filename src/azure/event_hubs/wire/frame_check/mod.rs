@@ -99,7 +99,7 @@ struct Level {
 /// Checks that `body` consists of whole values of bounded depth.
 fn check_body(body: &[u8]) -> Result<(), FrameError> {
     let mut levels: Vec<Level> = Vec::with_capacity(MAX_DEPTH);
-    let mut reader = Reader { body, at: 0 };
+    let mut reader = FrameReader { body, at: 0 };
     loop {
         while let Some(level) = levels.pop_if(|level| level.left == 0) {
             if level.end.is_some_and(|end| end != reader.at) {
@@ -123,12 +123,12 @@ fn check_body(body: &[u8]) -> Result<(), FrameError> {
     }
 }
 
-struct Reader<'a> {
+struct FrameReader<'a> {
     body: &'a [u8],
     at: usize,
 }
 
-impl Reader<'_> {
+impl FrameReader<'_> {
     /// Skips the value after its constructor `code`; for a value that holds others, stops at the first of them.
     fn value(&mut self, code: u8) -> Result<Option<Level>, FrameError> {
         // The upper half of a constructor says how the size is encoded.
