@@ -59,7 +59,7 @@ var queries = [
   {
     name: 'broken'
     severity: 1
-    description: 'A sweep found blobs that cannot be forwarded because they are not valid flow logs.'
+    description: 'A sweep found blobs of which some bytes cannot be forwarded because they are not valid flow logs.'
     query: '${sweeps} | where message !contains ", 0 broken" | project timestamp, message'
     operator: 'GreaterThan'
     threshold: 0

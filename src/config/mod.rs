@@ -1,6 +1,6 @@
 //! Settings, read once at start from the environment variables in which the Functions host passes on the app settings.
 //!
-//! To add a setting: declare it in `settings.rs` (name, meaning, allowed values, default) and name it in [`settings`],
+//! To add a setting: declare it in `settings.rs` (name, meaning, allowed values, default) and name it in [`settings()`],
 //! which gives it its place in the documentation; add a field to [`Config`], and a line to [`Config::from_settings`]
 //! that reads it. The parser, the error texts, the row in `docs/settings.md` (checked by a test, which prints the row)
 //! and the typo detection come from the declaration.

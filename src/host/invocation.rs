@@ -40,7 +40,7 @@ pub trait Functions: Send + Sync + 'static {
 pub struct SweepLine {
     /// The log line.
     pub text: String,
-    /// Whether an operator should look: something failed, or no sweep can repair it.
+    /// Whether an operator should look. Then the line is logged as a warning.
     pub is_worrying: bool,
 }
 

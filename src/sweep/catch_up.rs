@@ -84,7 +84,7 @@ impl<P: SweepPorts> SweepRun<'_, P> {
         Ended::Scan(page, result)
     }
 
-    /// Forwards a blob for the time of one event. A panic fails this blob alone.
+    /// Forwards a blob in one attempt. A panic fails this blob alone.
     async fn forward(&self, mut run: BlobRun) -> Ended {
         let row = run.stale.row.take();
         let (blob, commit) = (&run.stale.listed.blob, &run.stale.listed.commit);

@@ -45,6 +45,7 @@ async fn delete_rows_before(
     let mut pages = RowPages::new(table, Rows::Partitions(CheckpointKey::partitions_before(first_kept)));
     let (mut deleted, mut left) = (0, LIMIT);
     while left > 0
+        && Instant::now() < deadline
         && let Ok(page) = timeout_at(deadline, pages.next(left.min(LARGEST_PAGE))).await
         && let Some(rows) = page?
     {

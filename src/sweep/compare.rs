@@ -44,7 +44,7 @@ pub(super) struct Comparison {
 /// Compares `listed` blobs with their `rows`, which must have been read after the listing, at the time `now`.
 ///
 /// A row written between the two may cover a newer commit than the one listed. The blob then counts as
-/// behind, which costs a read that finds nothing new. Reading rows first could miss a record instead.
+/// behind, which costs a read that finds nothing new. To count it as forwarded could miss a record.
 pub(super) fn compare(
     listed: Vec<ListedBlob>,
     mut rows: HashMap<CheckpointKey, (Checkpoint, RowVersion)>,

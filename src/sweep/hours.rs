@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(unclosed(now, Hour::new(0), WEEK), from_to(WEEK.first_hour(now).number(), NINE.number()));
         let closed: Vec<Hour> = closed(now, Hour::new(0), NINE, WEEK).collect();
         assert_eq!(closed, from_to(WEEK.first_hour(now).number(), NINE.number() - 1));
-        assert_eq!(Retention::of_days(0), Retention::of_days(2));
+        assert_eq!(Retention::of_days(0).days(), 2);
     }
 
     #[test]

@@ -99,7 +99,8 @@ impl SweepReport {
         }
     }
 
-    /// Whether an operator should look: something failed, or was found that no sweep can repair.
+    /// Whether an operator should look: something failed, a blob is broken or was behind in a closed hour,
+    /// hours were given up, or a container fell silent.
     #[must_use]
     pub fn needs_attention(&self) -> bool {
         self.outcome() != SweepOutcome::Done

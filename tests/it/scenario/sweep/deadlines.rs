@@ -141,20 +141,21 @@ async fn too_many_flow_logs_are_an_error() {
     assert_eq!(world.watermark(), hour(-1));
 }
 
+/// A world where one blob is behind, one hour is due to close, and one row is too old.
+async fn world() -> World {
+    let world = World::default();
+    world.set_clock(NINE, 30);
+    world.commit(&blob_in(1, NINE, 1), &records(2));
+    world.with_faults(Faults::at([])).sweeper_named("a").sweep().await;
+    let old = blob_in(1, hour(-24 * 30), 9).checkpoint_key();
+    world.table.swap(&old, &Checkpoint::new("old".to_owned()), None).await.unwrap();
+    world.commit(&blob_in(1, hour(2), 1), &records(2));
+    world.set_clock(hour(2), 0);
+    world
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sweep_with_a_hanging_call_ends_within_its_budget() {
-    // One blob is behind, one hour is due to close, and one row is too old.
-    let world = async || {
-        let world = World::default();
-        world.set_clock(NINE, 30);
-        world.commit(&blob_in(1, NINE, 1), &records(2));
-        world.with_faults(Faults::at([])).sweeper_named("a").sweep().await;
-        let old = blob_in(1, hour(-24 * 30), 9).checkpoint_key();
-        world.table.swap(&old, &Checkpoint::new("old".to_owned()), None).await.unwrap();
-        world.commit(&blob_in(1, hour(2), 1), &records(2));
-        world.set_clock(hour(2), 0);
-        world
-    };
     let undisturbed = world().await;
     undisturbed.sweeper_named("a").sweep().await;
     let calls = undisturbed.faults.calls();
@@ -169,6 +170,17 @@ async fn a_sweep_with_a_hanging_call_ends_within_its_budget() {
         let took = began.elapsed();
         assert!(took <= SweeperOptions::default().budget, "{took:?} with call {number}, {call:?}, hanging");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_scan_of_old_rows_starts_after_the_deadline() {
+    let world = world().await;
+    world.faults.all(Call::Copy, Action::Hang(When::Before));
+    let swept = sweep(&world.sweeper_named("a")).await;
+    assert_eq!((swept.caught_up, swept.deleted), (1, 0), "{swept}");
+    let calls = world.faults.calls();
+    let hanging = calls.iter().position(|call| *call == Call::Copy).unwrap();
+    assert!(!calls[hanging..].contains(&Call::Scan), "{calls:?}");
 }
 
 #[tokio::test(start_paused = true)]
