@@ -165,9 +165,9 @@ impl<P: Ports> Forwarder<P> {
         self.attempt(Attempt::new(blob, commit, deadlines), None).await
     }
 
-    /// The same for the sweep, which has scanned the row (`None`: load it), until `until` and for at
-    /// most the time of one event. If the last attempt made no progress and several times as much time is
-    /// left, the blob gets all of it.
+    /// The same for the sweep, until `until` and for at most the time of one event. `scanned` is the row that
+    /// the sweep has scanned; `None` loads it. If the last attempt made no progress and several times as much
+    /// time is left, the blob gets all of it.
     ///
     /// # Errors
     /// As [`Forwarder::forward`].

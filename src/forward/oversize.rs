@@ -15,7 +15,7 @@ use std::ops::Range;
 pub(super) enum OversizeOutcome {
     /// It was sent; the next record begins behind this offset.
     Sent(u64),
-    /// It was not sent.
+    /// It was not sent to its end.
     Stopped(StopReason),
 }
 
