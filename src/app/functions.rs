@@ -7,7 +7,7 @@ use crate::flow_log::{Sources, check_hour};
 use crate::forward::Forwarder;
 use crate::host::event::Commit;
 use crate::host::{Functions, Handled, SweepLine};
-use crate::hour::{Hour, Retention};
+use crate::hour::Retention;
 use crate::ports::SweepPorts;
 use crate::sweep::{SweepOutcome, SweepResult, Sweeper};
 use std::sync::Arc;
@@ -53,8 +53,7 @@ impl<P: SweepPorts> Functions for FlowLogFunctions<P> {
             BlobVersion { etag: commit.etag.unwrap_or_default(), length: commit.length.unwrap_or_default() };
         match self.forwarder.forward(&blob, &version, arrived).await {
             Ok(stats) => {
-                let hour = Hour::at(blob.hour_end().saturating_sub(1));
-                let settled = hour.is_settled(self.clock.now());
+                let settled = blob.utc_hour().is_settled(self.clock.now());
                 event_result(&stats, &blob.url(), Redelivery::needed(settled, self.forwarder.is_stopping()))
             }
             Err(error) => Handled::Failed(error.to_string()),

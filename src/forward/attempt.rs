@@ -5,6 +5,7 @@ use super::error::{Awaited, ForwardError};
 use super::forwarded::Forwarded;
 use crate::checkpoint::BlobVersion;
 use crate::flow_log::FlowLogBlob;
+use std::time::Instant;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
@@ -30,6 +31,16 @@ impl<'a> Attempt<'a> {
     ) -> Result<T, ForwardError> {
         within(self.blob, &self.deadlines, awaited, work).await
     }
+
+    /// Waits for `work` until `deadline`.
+    pub(super) async fn until<T>(
+        &self,
+        deadline: Instant,
+        awaited: Awaited,
+        work: impl Future<Output = T>,
+    ) -> Result<T, ForwardError> {
+        until(self.blob, &self.deadlines, deadline, awaited, work).await
+    }
 }
 
 /// Waits for `work` until [`Deadlines::send_until`].
@@ -39,7 +50,17 @@ pub(super) async fn within<T>(
     awaited: Awaited,
     work: impl Future<Output = T>,
 ) -> Result<T, ForwardError> {
-    let ended = timeout_at(deadlines.send_until.into(), work).await;
+    until(blob, deadlines, deadlines.send_until, awaited, work).await
+}
+
+async fn until<T>(
+    blob: &FlowLogBlob,
+    deadlines: &Deadlines,
+    deadline: Instant,
+    awaited: Awaited,
+    work: impl Future<Output = T>,
+) -> Result<T, ForwardError> {
+    let ended = timeout_at(deadline.into(), work).await;
     ended.map_err(|_| ForwardError::out_of_time(blob, deadlines, awaited))
 }
 

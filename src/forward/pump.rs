@@ -27,7 +27,7 @@ impl<P: Ports> Forwarder<P> {
         plan: RunPlan,
     ) -> RunResult {
         let known_break = loaded.row.progress.broken.filter(|_| loaded.row.covers(&plan.opened.etag));
-        let mut run = Run::new(attempt, loaded, &plan, &*self.hub, self.options.window);
+        let mut run = Run::new(attempt, loaded, &plan, &*self.hub);
         let stopped = match known_break {
             // An earlier run cut this version up to its break.
             Some(broken) => self.drive(&mut run, StopReason::Broken(Break::known(broken))).await,

@@ -18,7 +18,6 @@ use crate::flow_log::FlowLogBlob;
 use crate::ports::Ports;
 use futures_util::FutureExt as _;
 use std::time::Duration;
-use tokio::time::timeout_at;
 
 /// The waits before a row that changed since it was loaded is loaded again.
 const STALE_ROW: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(2));
@@ -45,9 +44,8 @@ impl<P: Ports> Forwarder<P> {
         let caller = attempt.deadlines.caller;
         let _in_progress = EventInProgress::begin(&self.events, caller);
         let result = async {
-            let lock = timeout_at(attempt.deadlines.work_until.into(), self.blob_locks.lock(&key)).await;
-            let out_of_time = |_| ForwardError::out_of_time(attempt.blob, &attempt.deadlines, Awaited::Lock);
-            let mut cached = lock.map_err(out_of_time)?;
+            let lock = self.blob_locks.lock(&key);
+            let mut cached = attempt.until(attempt.deadlines.work_until, Awaited::Lock, lock).await?;
             if caller == Caller::Sweep {
                 // The scanned row counts, not the cached one: the table may have been replaced. If the scan
                 // is out of date, the claim fails.
@@ -126,9 +124,10 @@ impl<P: Ports> Forwarder<P> {
             return Ok(Round::Ended(RunResult::unchanged(loaded, Ok(()))));
         };
         first_read.shrink_to(opened.held());
-        let (_long_read, limits) = self.reserve_rest(attempt, &mut opened, first_read).await?;
+        let (_long_read, mut limits) = self.reserve_rest(attempt, &mut opened, first_read).await?;
+        limits.window = limits.window.min(self.options.window);
         // Reading starts before the claim, so that neither waits for the other. A failed claim aborts the reads.
-        opened.start_reading(&self.blobs, blob, limits.window.min(self.options.window));
+        opened.start_reading(&self.blobs, blob, limits.window);
         let packing = self.packing(attempt, &mut opened).await?;
         let in_flight = InFlightRange { until: opened.length, bounds: Some(packing.bounds) };
         let claim = self.leases.claim(loaded, &opened.row, in_flight, attempt.commit);
@@ -180,9 +179,8 @@ impl<P: Ports> Forwarder<P> {
         let Some(owner) = self.leases.own_claim(loaded) else { return result.map(|()| false) };
         // Cached before the call, which may be cancelled when the time is over.
         let end = cached.unsaved.insert(RunEnd { owner, progress, finished });
-        let released = timeout_at(attempt.deadlines.end.into(), self.leases.release(loaded, end)).await;
-        let released =
-            released.map_err(|_| ForwardError::out_of_time(attempt.blob, &attempt.deadlines, Awaited::Table));
+        let released = self.leases.release(loaded, end);
+        let released = attempt.until(attempt.deadlines.end, Awaited::Table, released).await;
         match released.and_then(|released| released.map_err(ForwardError::checkpoint(attempt.blob))) {
             Ok(released) => {
                 cached.unsaved = None;

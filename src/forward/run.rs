@@ -49,13 +49,12 @@ pub(super) struct Run<'r, H> {
 }
 
 impl<'r, H: Hub> Run<'r, H> {
-    /// A run of `plan` under the claim in `loaded`; `largest_window` bounds one ranged GET, bytes.
+    /// A run of `plan` under the claim in `loaded`.
     pub(super) fn new(
         attempt: &'r mut Attempt<'_>,
         loaded: &'r mut LoadedRow,
         plan: &RunPlan,
         hub: &'r H,
-        largest_window: u64,
     ) -> Self {
         let RunPlan { opened, packing, limits } = plan;
         let Attempt { blob, deadlines, stats, .. } = attempt;
@@ -68,7 +67,7 @@ impl<'r, H: Hub> Run<'r, H> {
             until: loaded.row.in_flight.map_or(opened.length, |in_flight| in_flight.until),
             repeats: opened.row.in_flight.is_some(),
             max_body: packing.bounds.max_body,
-            window: limits.window.min(largest_window),
+            window: limits.window,
             outbound: Outbound::new(batcher, pipeline, &loaded.row.progress, opened.tail.clone()),
             broken: loaded.row.progress.broken,
             deadlines,

@@ -3,6 +3,7 @@
 use super::checkpoint_key::{CheckpointKey, day, hash};
 use super::path::{NotFlowLog, Path};
 use crate::flow_log::kind::LogKind;
+use crate::hour::Hour;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
 use time::Date;
@@ -89,6 +90,12 @@ impl FlowLogBlob {
     #[must_use]
     pub fn hour(&self) -> u8 {
         self.hour
+    }
+
+    /// The blob's hour, counted from the Unix epoch.
+    #[must_use]
+    pub fn utc_hour(&self) -> Hour {
+        Hour::at(self.hour_end().saturating_sub(1))
     }
 
     /// The end of the blob's hour, in milliseconds since the Unix epoch.

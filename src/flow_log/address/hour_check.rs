@@ -36,7 +36,7 @@ pub enum HourOutOfRange {
 /// # Errors
 /// [`HourOutOfRange`], with the hour.
 pub fn check_hour(blob: &FlowLogBlob, now: u64, retention: Retention) -> Result<(), HourOutOfRange> {
-    let hour = Hour::at(blob.hour_end().saturating_sub(1));
+    let hour = blob.utc_hour();
     if hour < retention.first_hour(now) {
         return Err(HourOutOfRange::TooOld { hour, days: retention.days() });
     }
