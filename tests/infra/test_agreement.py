@@ -2,9 +2,14 @@
 
 import json
 import re
+import sys
 import unittest
 
 from bicep import INFRA, MAIN, ROOT, TEMPLATES, properties, read, string, text, walk
+
+sys.path.append(str(ROOT / "tests"))
+
+import settings_page  # noqa: E402
 
 # Settings that only the host reads.
 HOST_SETTINGS = {"APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"}
@@ -47,14 +52,7 @@ def literals(node):
 
 class Settings(unittest.TestCase):
     def setUp(self):
-        # The table that tests/it compares with the code: names and defaults.
-        table = (ROOT / "docs/settings.md").read_text()
-        self.declared = dict(re.findall(r"^\| `([^`]+)` \|.*\| (.*?) \|$", table, re.M))
-        names = set(self.declared)
-        connections = ["FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION", "CHECKPOINT_STORAGE", "AzureWebJobsStorage"]
-        self.known = {name for name in names if "<" not in name}
-        for pattern in names - self.known:
-            self.known |= {pattern.replace("<NAME>", connection) for connection in connections}
+        self.known = settings_page.names()
         variables = read(APP).of("var")
         self.written = set()
         for name in ["settings", "identitySettings", "optionalSettings"]:
@@ -91,7 +89,7 @@ class Settings(unittest.TestCase):
         example = json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
         default = {name: text(parameters[name].named[-1]).strip("'") for name in ["sweepSchedule", "checkpointRetentionDays"]}
         self.assertEqual(default["sweepSchedule"], example["FLOWLOG_SWEEP_SCHEDULE"])
-        self.assertEqual(f"`{default['checkpointRetentionDays']}`", self.declared["CHECKPOINT_RETENTION_DAYS"])
+        self.assertEqual(f"`{default['checkpointRetentionDays']}`", settings_page.defaults()["CHECKPOINT_RETENTION_DAYS"])
 
 
 class Functions(unittest.TestCase):

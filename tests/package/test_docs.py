@@ -3,10 +3,15 @@ and make targets exist."""
 
 import json
 import re
+import sys
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests"))
+
+import settings_page  # noqa: E402
+
 TROUBLESHOOTING = ROOT / "docs/troubleshooting.md"
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 FIRST = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
@@ -20,14 +25,6 @@ FOREIGN = {
     "AZURE_SUBSCRIPTION_ID", "ACCEPT_EULA", "SOURCE_DATE_EPOCH", "SHA256SUMS",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
 }
-
-
-def settings():
-    """The names in the table of docs/settings.md, which a test in Rust compares with the code."""
-    names = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/settings.md").read_text(), flags=re.M)
-    connections = ["FLOWLOG_STORAGE", "EVENT_HUB_CONNECTION", "CHECKPOINT_STORAGE", "AzureWebJobsStorage"]
-    parts = [name.removeprefix("<NAME>") for name in names if name.startswith("<NAME>")]
-    return set(names) | {connection + part for connection in connections for part in parts} | set(parts)
 
 
 BLOCK = re.compile(r"^ *```.*?^ *```$", flags=re.M | re.S)
@@ -127,7 +124,7 @@ class Links(unittest.TestCase):
 
 class Quotations(unittest.TestCase):
     def test_every_named_setting_exists(self):
-        known = settings() | deployment_variables() | FOREIGN
+        known = settings_page.names() | settings_page.parts() | deployment_variables() | FOREIGN
         for page in [*FIRST, *DOCS]:
             # Constants are named with their module, and are no settings.
             text = re.sub(r"`\w+(::\w+)+`", "", page.read_text())
