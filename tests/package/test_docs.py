@@ -209,6 +209,11 @@ class FirstPage(unittest.TestCase):
     def test_it_is_short(self):
         self.assertLessEqual(len(self.TEXT.splitlines()), 120)
 
+    def test_it_shows_the_demo_and_the_tests_that_ci_runs(self):
+        commands = re.findall(r"^```\n(make \w+)\n```", self.TEXT, flags=re.M)
+        self.assertEqual(commands, ["make demo", "make test"])
+        self.assertIn("make test", (ROOT / ".ci/run").read_text().splitlines())
+
     def test_the_guarantee_is_that_of_the_code(self):
         (code,) = re.findall(r"^//! # The guarantee\n(.*?)\n//!\n", (ROOT / "src/lib.rs").read_text(), flags=re.M | re.S)
         (quoted,) = re.findall(r"((?:^> .*\n)+)", self.TEXT, flags=re.M)
