@@ -1,12 +1,12 @@
 //! One storage account that holds flow logs.
 
-use super::client::{StorageSetupError, client_options, pipeline, succeed_on};
+use super::client::{StorageSetupError, blob_service, client_options, pipeline, succeed_on};
 use super::error_context::ErrorContext;
-use crate::azure::http::{BodyLimit, describe_error};
+use crate::azure::http::BodyLimit;
 use crate::config::StorageAccount;
 use azure_core::Error;
 use azure_core::http::{Context, Method, Pipeline, RawResponse, Request, Url};
-use azure_storage_blob::{BlobServiceClient, BlobServiceClientOptions};
+use azure_storage_blob::BlobServiceClient;
 
 /// The version of the Blob service for our own requests. The first that percent-encodes names that XML can't
 /// hold, and says so, is 2021-02-12.
@@ -24,10 +24,7 @@ impl Account {
     pub(super) fn new(account: &StorageAccount, http: &reqwest::Client) -> Result<Self, StorageSetupError> {
         let client_options = client_options(&account.access, http)?;
         let (url, pipeline) = (account.blob_service.clone(), pipeline(client_options.clone()));
-        let options = BlobServiceClientOptions { client_options, ..BlobServiceClientOptions::default() };
-        let client = BlobServiceClient::new(url.clone(), None, Some(options)).map_err(|error| {
-            StorageSetupError::Sdk { what: "setting up the blob client", reason: describe_error(&error) }
-        })?;
+        let client = blob_service(&url, client_options, "setting up the blob client")?;
         let errors = ErrorContext::new(&account.access, "FLOWLOG_STORAGE", "Storage Blob Data Reader");
         Ok(Self { url, client, pipeline, errors })
     }

@@ -5,8 +5,11 @@ use crate::azure::http::{BodyLimit, client_builder, describe_error, limited_tran
 use crate::config::StorageAccess;
 use azure_core::error::CheckSuccessOptions;
 use azure_core::http::policies::Policy;
-use azure_core::http::{ClientOptions, ExponentialRetryOptions, Pipeline, PipelineSendOptions, RetryOptions};
+use azure_core::http::{
+    ClientOptions, ExponentialRetryOptions, Pipeline, PipelineSendOptions, RetryOptions, Url,
+};
 use azure_storage_blob::models::{BlobClientDownloadOptions, HttpRange};
+use azure_storage_blob::{BlobServiceClient, BlobServiceClientOptions};
 use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Arc;
@@ -58,6 +61,17 @@ pub(super) fn succeed_on(statuses: &'static [u16]) -> PipelineSendOptions {
         check_success: CheckSuccessOptions { success_codes: statuses },
         ..PipelineSendOptions::default()
     }
+}
+
+/// A client for the blob service at `url`. Sends nothing yet; `what` names the step in errors.
+pub(super) fn blob_service(
+    url: &Url,
+    client_options: ClientOptions,
+    what: &'static str,
+) -> Result<BlobServiceClient, StorageSetupError> {
+    let options = BlobServiceClientOptions { client_options, ..BlobServiceClientOptions::default() };
+    BlobServiceClient::new(url.clone(), None, Some(options))
+        .map_err(|error| StorageSetupError::Sdk { what, reason: describe_error(&error) })
 }
 
 /// Downloads `range` in one request; the SDK's default splits it.

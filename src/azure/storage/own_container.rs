@@ -1,11 +1,11 @@
 //! A container of the forwarder's own in the checkpoint account.
 
-use super::client::{StorageSetupError, client_options};
+use super::client::{StorageSetupError, blob_service, client_options};
 use super::error_context::ErrorContext;
-use crate::azure::http::{describe_error, status};
+use crate::azure::http::status;
 use crate::config::CheckpointStorage;
 use azure_core::Error;
-use azure_storage_blob::{BlobClient, BlobContainerClient, BlobServiceClient, BlobServiceClientOptions};
+use azure_storage_blob::{BlobClient, BlobContainerClient};
 
 pub(super) struct OwnContainer {
     client: BlobContainerClient,
@@ -24,11 +24,7 @@ impl OwnContainer {
         name: &str,
         what: &'static str,
     ) -> Result<Self, StorageSetupError> {
-        let client_options = client_options(&account.access, http)?;
-        let options = BlobServiceClientOptions { client_options, ..BlobServiceClientOptions::default() };
-        let service = BlobServiceClient::new(account.blob_service.clone(), None, Some(options));
-        let service =
-            service.map_err(|error| StorageSetupError::Sdk { what, reason: describe_error(&error) })?;
+        let service = blob_service(&account.blob_service, client_options(&account.access, http)?, what)?;
         let setting = "CHECKPOINT_STORAGE or AzureWebJobsStorage";
         let errors = ErrorContext::new(&account.access, setting, "Storage Blob Data Contributor");
         Ok(Self { client: service.blob_container_client(name), errors })

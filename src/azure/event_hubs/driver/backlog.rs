@@ -103,8 +103,7 @@ impl Backlog {
             // One batch in flight caused it: most likely the largest.
             Fault::TooLarge => {
                 if let Some(request) = window.remove_largest() {
-                    let error = self.error(fault, request.size, limit, Duration::ZERO);
-                    request.responder.answer(Err(error));
+                    self.fail_too_large(request, limit);
                 }
             }
             // Any batch in flight may have caused it, so that only these fail. If the cause is another one, the

@@ -22,7 +22,7 @@ struct SendState {
 #[derive(Debug)]
 pub(crate) struct Responder<T> {
     pub(super) deadline: Instant,
-    progress: Arc<Mutex<SendState>>,
+    state: Arc<Mutex<SendState>>,
     answer: oneshot::Sender<Result<T, HubError>>,
 }
 
@@ -30,20 +30,20 @@ pub(crate) struct Responder<T> {
 #[derive(Debug)]
 pub(crate) struct Pending<T> {
     deadline: Instant,
-    progress: Arc<Mutex<SendState>>,
+    state: Arc<Mutex<SendState>>,
     answer: oneshot::Receiver<Result<T, HubError>>,
 }
 
 /// Both ends of a request that needs an answer before `deadline`.
 pub(crate) fn request<T>(deadline: Instant) -> (Responder<T>, Pending<T>) {
     let (sender, receiver) = oneshot::channel();
-    let progress = Arc::new(Mutex::new(SendState::default()));
-    let responder = Responder { deadline, progress: Arc::clone(&progress), answer: sender };
-    (responder, Pending { deadline, progress, answer: receiver })
+    let state = Arc::new(Mutex::new(SendState::default()));
+    let responder = Responder { deadline, state: Arc::clone(&state), answer: sender };
+    (responder, Pending { deadline, state, answer: receiver })
 }
 
-fn lock(progress: &Mutex<SendState>) -> MutexGuard<'_, SendState> {
-    progress.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<SendState>) -> MutexGuard<'_, SendState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T> Responder<T> {
@@ -59,23 +59,23 @@ impl<T> Responder<T> {
 
     /// Keeps the last failure, to report it at the deadline.
     pub(super) fn record_failure(&self, error: HubError) {
-        lock(&self.progress).last_failure = Some(error);
+        lock(&self.state).last_failure = Some(error);
     }
 
     pub(super) fn set_in_flight(&self) {
-        lock(&self.progress).in_flight = true;
+        lock(&self.state).in_flight = true;
     }
 
     /// The hub did not accept it.
     pub(super) fn set_not_accepted(&self) {
-        lock(&self.progress).in_flight = false;
+        lock(&self.state).in_flight = false;
     }
 
     /// The link ended while it was in flight.
     pub(super) fn set_uncertain(&self) {
-        let mut progress = lock(&self.progress);
-        progress.in_flight = false;
-        progress.uncertain = true;
+        let mut state = lock(&self.state);
+        state.in_flight = false;
+        state.uncertain = true;
     }
 }
 
@@ -85,8 +85,8 @@ impl<T> Pending<T> {
         match timeout_at(self.deadline.into(), self.answer).await {
             Ok(Ok(result)) => result,
             // Closed before the request was sent, or the task panicked.
-            Ok(Err(_)) => Err(lock(&self.progress).final_error(hub, "the producer is closed")),
-            Err(_) => Err(lock(&self.progress).deadline_error(hub)),
+            Ok(Err(_)) => Err(lock(&self.state).final_error(hub, "the producer is closed")),
+            Err(_) => Err(lock(&self.state).deadline_error(hub)),
         }
     }
 }
